@@ -1,0 +1,76 @@
+/* A CLIP model: pictures and texts to unit vectors of one space.
+ *
+ * Opening is cheap: configuration and tokenizer are read, weights are not. The image and the text
+ * tower become sessions of the compute seam on first use, each by itself, so a search by words never
+ * loads the image tower. A handle is thread-safe; calls on one tower may run at the same time.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef IMS_MODELS_CLIP_CLIP_H
+#define IMS_MODELS_CLIP_CLIP_H
+
+#include "ims/status.h"
+#include "models/pack.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct ims_clip;
+struct ims_compute; /* compute/compute.h */
+
+typedef enum ims_clip_resize {
+    IMS_CLIP_RESIZE_SHORTEST, /* short side to size, then centre crop */
+    IMS_CLIP_RESIZE_SQUASH,   /* straight to size */
+    IMS_CLIP_RESIZE_LONGEST   /* long side to size, rest filled */
+} ims_clip_resize;
+
+typedef enum ims_clip_interpolation {
+    IMS_CLIP_BICUBIC,
+    IMS_CLIP_BILINEAR
+} ims_clip_interpolation;
+
+/* What must happen to a picture before its pixels go to ims_clip_embed_images. */
+struct ims_clip_preprocess {
+    uint32_t width_px, height_px;
+    ims_clip_resize resize;
+    ims_clip_interpolation interpolation;
+    uint8_t fill; /* LONGEST */
+    float mean[3], std[3]; /* applied by the model handle, not by the caller */
+};
+
+struct ims_clip_info {
+    const char *name;   /* of the pack; strings live as long as the handle */
+    const char *digest; /* of the pack */
+    ims_pack_layout layout;
+    bool is_demo;
+    uint32_t dim;
+    uint32_t context_length; /* positions of a text, start and end tokens included */
+    uint32_t vocab_size;
+    struct ims_clip_preprocess preprocess;
+};
+
+struct ims_clip_options {
+    uint32_t expected_dim; /* EMBEDDING_DIM; 0 = not set. Another model dimension is IMS_E_CONFIG */
+};
+
+/* pack and compute are loans that must outlive the handle. options may be NULL. compute may be NULL:
+ * then only info and tokenize work, and embedding is IMS_E_RUNTIME. */
+ims_status ims_clip_open(struct ims_clip **out, const struct ims_pack *pack,
+                         struct ims_compute *compute, const struct ims_clip_options *options,
+                         ims_err *err) IMS_MUST_CHECK;
+void ims_clip_close(struct ims_clip *c);
+const struct ims_clip_info *ims_clip_info(const struct ims_clip *c);
+
+/* pixels: n pictures of height_px * width_px * 3 bytes, sRGB, rows top down, packed.
+ * out: n * dim floats, each row of unit length; written on success only. A result that is not
+ * finite or not of unit length is IMS_E_MODEL. n = 0 does nothing. */
+ims_status ims_clip_embed_images(struct ims_clip *c, const uint8_t *pixels, size_t n, float *out,
+                                 ims_err *err) IMS_MUST_CHECK;
+/* texts: UTF-8, at most IMS_MAX_TEXT_BYTES each; longer than the context is cut as the reference
+ * does. The batch is computed at the length of its longest text where the model allows it. */
+ims_status ims_clip_embed_text(struct ims_clip *c, const char *const *texts, size_t n, float *out,
+                               ims_err *err) IMS_MUST_CHECK;
+/* The ids of one text, start and end tokens included, without padding. *out is ims__free'd. */
+ims_status ims_clip_tokenize(const struct ims_clip *c, const char *text, int32_t **out, size_t *out_n,
+                             ims_err *err) IMS_MUST_CHECK;
+
+#endif
