@@ -1,0 +1,187 @@
+/* What hardware there is, what was asked for, and which device that makes: facts and one pure
+ * function, without any inference runtime.
+ *
+ * The way from settings to a device:
+ *     ims_device_request_read   settings (texts)                   -> request
+ *     ims_device_probe[_cuda]   this machine                       -> facts
+ *     ims_device_choose         request + inventory + proofs       -> choice, or "prove this one first"
+ * compute/ fills the inventory with what the runtime offers and supplies the proofs; it runs this
+ * loop for its callers (ims_compute_choose). Nothing here logs: what the operator should read is
+ * returned as the choice's notes.
+ *
+ * Thread-safe throughout: no function keeps state.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef IMS_DEVICE_DEVICE_H
+#define IMS_DEVICE_DEVICE_H
+
+#include "ims/status.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define IMS_MAX_DEVICES 16
+#define IMS_DEVICE_NAME_BYTES 16 /* "migraphx", "cuda:15" */
+#define IMS_DEVICE_TEXT_BYTES 320
+
+typedef enum ims_device_kind {
+    IMS_DEVICE_CPU,
+    IMS_DEVICE_CUDA,
+    IMS_DEVICE_TENSORRT,
+    IMS_DEVICE_COREML,
+    IMS_DEVICE_WEBGPU,
+    IMS_DEVICE_OPENVINO,
+    IMS_DEVICE_MIGRAPHX,
+    IMS_DEVICE_KINDS /* how many there are */
+} ims_device_kind;
+
+struct ims_device_id {
+    ims_device_kind kind;
+    unsigned index; /* 0 except for CUDA */
+};
+bool ims_device_id_equal(struct ims_device_id a, struct ims_device_id b);
+/* "cpu", "cuda:1", "coreml" ... */
+void ims_device_id_name(struct ims_device_id id, char out[IMS_DEVICE_NAME_BYTES]);
+const char *ims_device_kind_name(ims_device_kind kind);     /* "cuda" */
+const char *ims_device_kind_provider(ims_device_kind kind); /* "CUDAExecutionProvider" */
+/* false when the name is no provider this program can use. Exact spelling. */
+bool ims_device_kind_from_provider(const char *provider, ims_device_kind *out);
+
+/* ---- what was asked for ---- */
+
+/* The texts as the settings hold them; NULL or "" = not set. */
+struct ims_device_settings {
+    const char *flag;           /* --device */
+    const char *device;         /* DEVICE */
+    const char *pytorch_device; /* PYTORCH_DEVICE */
+    const char *force_cpu;      /* FORCE_CPU */
+    const char *onnx_providers; /* ONNX_PROVIDERS */
+};
+
+typedef enum ims_device_source {
+    IMS_DEVICE_FROM_AUTO,
+    IMS_DEVICE_FROM_FLAG,
+    IMS_DEVICE_FROM_DEVICE,
+    IMS_DEVICE_FROM_PYTORCH_DEVICE,
+    IMS_DEVICE_FROM_FORCE_CPU
+} ims_device_source;
+
+#define IMS_MAX_DEVICE_NOTES 16
+/* One thing the operator should know. is_warning: log it as a warning, otherwise as information. */
+struct ims_device_note {
+    bool is_warning;
+    char text[IMS_DEVICE_TEXT_BYTES];
+};
+struct ims_device_notes {
+    size_t n;
+    struct ims_device_note at[IMS_MAX_DEVICE_NOTES];
+};
+
+struct ims_device_request {
+    ims_device_source source;
+    bool is_auto;
+    bool is_cuda_all;
+    char asked[64];                            /* the text that decided: "auto", "cuda:0,cuda:1" */
+    size_t n_ids;                              /* 0 when is_auto or is_cuda_all */
+    struct ims_device_id ids[IMS_MAX_DEVICES]; /* distinct, in the order given */
+    bool has_permission;                       /* ONNX_PROVIDERS was set */
+    size_t n_allowed;
+    ims_device_kind allowed[IMS_DEVICE_KINDS]; /* in the order given, distinct */
+    struct ims_device_notes notes;             /* DEVICE wins over FORCE_CPU, and the like */
+};
+const char *ims_device_source_name(ims_device_source source); /* "--device", "DEVICE", ... "auto" */
+
+/* Names: auto cpu cuda cuda:N mps coreml webgpu openvino tensorrt migraphx, a comma-separated list of
+ * them (without auto), cuda:all. Anything else is IMS_E_CONFIG (IMS_E_USAGE when it came from the flag)
+ * with a text naming what is valid. */
+ims_status ims_device_request_read(struct ims_device_request *out,
+                                   const struct ims_device_settings *settings,
+                                   ims_err *err) IMS_MUST_CHECK;
+
+/* ---- what there is ---- */
+
+struct ims_device_facts {
+    char platform[16];   /* "Linux", "Darwin" */
+    char machine[16];    /* "x86_64", "aarch64", "arm64" */
+    char os[128];        /* "Debian GNU/Linux 12 (bookworm)" */
+    char kernel[128];    /* release of the kernel */
+    char cpu_model[128]; /* "" when the system does not say */
+    char cpu_features[256]; /* instruction sets that matter here, separated by spaces */
+    unsigned n_logical_cores;
+    unsigned n_usable_cores; /* ims_device_usable_cores() */
+    uint64_t memory_bytes;        /* physical */
+    uint64_t memory_usable_bytes; /* physical or the control group's limit, whichever is less */
+    bool is_apple_silicon;
+};
+/* Fills what can be known; a fact the system does not give stays empty or 0. */
+void ims_device_probe(struct ims_device_facts *out);
+
+/* Cores this process may use: affinity mask and cgroup quota (v1, v2; rounded up), at least 1. */
+unsigned ims_device_usable_cores(void);
+
+struct ims_cuda_device {
+    unsigned index; /* the driver's number: cuda:N, after CUDA_VISIBLE_DEVICES */
+    char name[128];
+    char uuid[48];   /* "GPU-8-4-4-4-12" */
+    char pci_id[20]; /* "0000:01:00.0" */
+    uint64_t memory_bytes;
+    unsigned compute_major, compute_minor;
+    bool has_usage; /* NVML knew this device: the next three are valid */
+    uint64_t memory_used_bytes;
+    unsigned utilisation_percent;
+    char nvml_name[128];
+};
+struct ims_cuda_facts {
+    bool has_driver;          /* the CUDA driver library is there */
+    bool has_nvml;
+    char problem[256];        /* why n_devices is 0 although has_driver, "" otherwise */
+    char driver_version[32];  /* from NVML, "" without it */
+    unsigned cuda_major, cuda_minor; /* newest CUDA the driver speaks */
+    size_t n_devices;
+    struct ims_cuda_device devices[IMS_MAX_DEVICES];
+};
+/* Asks libcuda and libnvidia-ml, both loaded now and closed again. Without a driver it returns within
+ * microseconds with has_driver false. */
+void ims_device_probe_cuda(struct ims_cuda_facts *out);
+
+/* ---- which device that makes ---- */
+
+struct ims_device_inventory {
+    bool is_apple_silicon;
+    bool has_cuda_driver;
+    size_t n_cuda;            /* devices the CUDA driver shows */
+    char cuda_problem[256];   /* see ims_cuda_facts.problem */
+    bool offers[IMS_DEVICE_KINDS]; /* providers compiled into the runtime */
+};
+
+typedef enum ims_proof_state {
+    IMS_PROOF_NONE,   /* not tried */
+    IMS_PROOF_PASSED, /* a session was created and a test graph gave the right numbers */
+    IMS_PROOF_FAILED,
+    IMS_PROOF_SLOWER /* right numbers, but slower than the CPU on the model in question */
+} ims_proof_state;
+
+struct ims_device_proof {
+    struct ims_device_id id;
+    ims_proof_state state;
+    char text[IMS_DEVICE_TEXT_BYTES]; /* why it failed, or by how much it is slower */
+};
+
+struct ims_device_choice {
+    bool is_final;                     /* false: prove needs_proof, add the result, call again */
+    struct ims_device_id needs_proof;
+    size_t n_ids;                      /* final: at least 1 */
+    struct ims_device_id ids[IMS_MAX_DEVICES];
+    char reason[IMS_DEVICE_TEXT_BYTES]; /* one sentence: why this device */
+    struct ims_device_notes notes;      /* the request's notes, then what was passed over and why */
+};
+
+/* Pure. A device asked for by name that is not there, not offered, not permitted or whose proof failed
+ * is an error that names what is there; only auto (and a provider list under auto) moves on.
+ * Errors: IMS_E_DEVICE (not there, proof failed), IMS_E_CONFIG (settings contradict each other). */
+ims_status ims_device_choose(struct ims_device_choice *out, const struct ims_device_request *request,
+                             const struct ims_device_inventory *inventory,
+                             const struct ims_device_proof *proofs, size_t n_proofs,
+                             ims_err *err) IMS_MUST_CHECK;
+
+#endif
