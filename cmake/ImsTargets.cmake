@@ -9,7 +9,7 @@ target_compile_definitions(ims_options INTERFACE
 target_compile_options(ims_options INTERFACE
     -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion -Wstrict-prototypes
     -Wmissing-prototypes -Wvla -Wundef -Wformat=2 -Wpointer-arith -Wwrite-strings
-    -fno-math-errno -ffp-contract=off)
+    -Wno-format-truncation -fno-math-errno -ffp-contract=off)
 if(IMS_WERROR)
     target_compile_options(ims_options INTERFACE -Werror)
 endif()

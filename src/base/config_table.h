@@ -1,0 +1,38 @@
+/* The table of settings: identifier, name in the config file, environment names, type, default, meaning.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef IMS_BASE_CONFIG_TABLE_H
+#define IMS_BASE_CONFIG_TABLE_H
+
+/* clang-format off */
+#define IMS_CONFIG_TABLE(X)                                                                                            \
+    X(DATA,            "data",            "IMS_DATA",               PATH, "",       "Data directory: database, thumbnails, models. Empty: $XDG_DATA_HOME/imgsearch or ~/.local/share/imgsearch.") \
+    X(DATABASE_URL,    "database_url",    "DATABASE_URL",           STR,  "",       "postgresql://user:password@host/name, or empty for SQLite in the data directory.") \
+    X(IMAGE_ROOT_DIR,  "image_root_dir",  "IMAGE_ROOT_DIR",         PATH, "",       "A folder that `imgsearch index` takes when none is named.") \
+    X(THUMBNAIL_SIZE,  "thumbnail_size",  "THUMBNAIL_SIZE",         INT,  "256",    "Longest side of a thumbnail in pixels, 16 to 2048.") \
+    X(MODEL,           "model",           "IMS_MODEL",              STR,  "",       "An installed model by name, or the path of a model folder. Wins over CLIP_MODEL_NAME.") \
+    X(CLIP_MODEL_NAME, "clip_model_name", "CLIP_MODEL_NAME",        STR,  "",       "Architecture of the model, e.g. ViT-B-32; together with CLIP_PRETRAINED it names an installed model.") \
+    X(CLIP_PRETRAINED, "clip_pretrained", "CLIP_PRETRAINED",        STR,  "",       "Weights of the model, e.g. laion2b_s34b_b79k.") \
+    X(EMBEDDING_DIM,   "embedding_dim",   "EMBEDDING_DIM",          INT,  "0",      "When set, the model must have this many dimensions; 0 accepts any.") \
+    X(DEVICE,          "device",          "DEVICE",                 STR,  "",       "auto, cpu, cuda, cuda:N, mps, coreml, webgpu, openvino, tensorrt, migraphx, or a list.") \
+    X(PYTORCH_DEVICE,  "pytorch_device",  "PYTORCH_DEVICE",         STR,  "",       "Another name for DEVICE, looked at when DEVICE is unset or auto.") \
+    X(FORCE_CPU,       "force_cpu",       "FORCE_CPU",              BOOL, "false",  "Use the CPU where no device is named.") \
+    X(ONNX_PROVIDERS,  "onnx_providers",  "ONNX_PROVIDERS",         STR,  "",       "Execution providers that may be used, in this order, separated by commas; empty permits all.") \
+    X(RUNTIME,         "runtime",         "ORT_DYLIB_PATH",         PATH, "",       "Path of the ONNX Runtime library; empty looks in the usual places.") \
+    X(THREADS,         "threads",         "IMS_THREADS",            INT,  "0",      "Threads for inference and decoding; 0 = as many as this process may use.") \
+    X(GPU_BATCH_SIZE,  "gpu_batch_size",  "GPU_BATCH_SIZE",         INT,  "16",     "Pictures per inference batch, 1 to 1024.") \
+    X(CPU,             "cpu",             "IMS_CPU",                STR,  "",       "Highest instruction set for our own loops: generic, avx2, avx512, neon; empty = best.") \
+    X(LOG_LEVEL,       "log_level",       "IMS_LOG_LEVEL LOG_LEVEL", STR, "info",   "debug, info, warning, error or off.") \
+    X(LOG_FORMAT,      "log_format",      "IMS_LOG_FORMAT",         STR,  "text",   "text or json.") \
+    X(MAX_IMAGE_MPX,   "max_image_mpx",   "IMS_MAX_IMAGE_MPX",      INT,  "200",    "Pictures of more megapixels are refused, 1 to 10000.") \
+    X(FACE_MODEL_NAME, "face_model_name", "FACE_MODEL_NAME",        UNBUILT, "",    "Face model pack; faces are not part of this release.") \
+    X(FACE_MODEL_CHECKPOINT, "face_model_checkpoint", "FACE_MODEL_CHECKPOINT", UNBUILT, "", "Trained face projection; faces are not part of this release.") \
+    X(FACE_TRAINING_ENABLED, "face_training_enabled", "FACE_TRAINING_ENABLED", UNBUILT, "", "Face training; not part of this release.") \
+    X(FACE_TRIPLET_MARGIN, "face_triplet_margin", "FACE_TRIPLET_MARGIN", UNBUILT, "", "Face training; not part of this release.") \
+    X(FACE_TRAINING_EPOCHS, "face_training_epochs", "FACE_TRAINING_EPOCHS", UNBUILT, "", "Face training; not part of this release.") \
+    X(FACE_BATCH_SIZE, "face_batch_size", "FACE_BATCH_SIZE",        UNBUILT, "",    "Face training; not part of this release.") \
+    X(FACE_LEARNING_RATE, "face_learning_rate", "FACE_LEARNING_RATE", UNBUILT, "",  "Face training; not part of this release.") \
+    X(REDIS_URL,       "redis_url",       "REDIS_URL",              UNBUILT, "",    "Redis queue; not part of this release.") \
+    X(QDRANT_URL,      "qdrant_url",      "QDRANT_URL",             UNBUILT, "",    "Qdrant vector store; not part of this release.")
+/* clang-format on */
+
+#endif

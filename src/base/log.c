@@ -1,0 +1,113 @@
+/* The log: one line per event on stderr.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "base/log.h"
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/text.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+
+static _Atomic int min_level = IMS_LOG_INFO;
+static _Atomic int line_format = IMS_LOG_TEXT;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static void (*before_fn)(void *);
+static void *before_arg;
+
+static const char *const level_names[] = { "debug", "info", "warning", "error" };
+
+void ims__log_setup(ims_log_level level, ims_log_format format)
+{
+    atomic_store(&min_level, (int)level);
+    atomic_store(&line_format, (int)format);
+}
+
+ims_log_level ims__log_level(void)
+{
+    return (ims_log_level)atomic_load(&min_level);
+}
+
+void ims__log_set_before(void (*fn)(void *), void *arg)
+{
+    pthread_mutex_lock(&lock);
+    before_fn = fn;
+    before_arg = arg;
+    pthread_mutex_unlock(&lock);
+}
+
+static void write_json(const char *now, ims_log_level level, const char *module, const char *text)
+{
+    ims_json *o = ims__json_new_object();
+    struct ims_buf line;
+
+    ims__buf_init(&line, 8192);
+    (void)ims__json_set(o, "time", ims__json_new_str(now));
+    (void)ims__json_set(o, "level", ims__json_new_str(level_names[level]));
+    (void)ims__json_set(o, "module", ims__json_new_str(module));
+    (void)ims__json_set(o, "text", ims__json_new_str(text));
+    if (ims__json_write(o, 0, &line, NULL) == IMS_OK)
+        fprintf(stderr, "%s\n", line.data);
+    ims__buf_release(&line);
+    ims__json_free(o);
+}
+
+static void write_line(ims_log_level level, const char *module, const char *text)
+{
+    char now[40];
+
+    ims__format_utc(ims__now_us(), now, sizeof(now));
+    pthread_mutex_lock(&lock);
+    if (before_fn)
+        before_fn(before_arg);
+    if (atomic_load(&line_format) == IMS_LOG_JSON)
+        write_json(now, level, module, text);
+    else
+        fprintf(stderr, "%s %s %s: %s\n", now, level_names[level], module, text);
+    pthread_mutex_unlock(&lock);
+}
+
+/* Log lines are one line each, whatever a file name contains. */
+static void format_text(char *out, size_t size, const char *fmt, va_list args)
+{
+    vsnprintf(out, size, fmt, args);
+    for (char *p = out; *p; p++) {
+        if ((unsigned char)*p < 0x20 || *p == 0x7f)
+            *p = ' ';
+    }
+}
+
+void ims__log(ims_log_level level, const char *module, const char *fmt, ...)
+{
+    char text[2048];
+    va_list args;
+
+    if (level >= IMS_LOG_OFF || (int)level < atomic_load(&min_level))
+        return;
+    va_start(args, fmt);
+    format_text(text, sizeof(text), fmt, args);
+    va_end(args);
+    write_line(level, module, text);
+}
+
+void ims__log_err(ims_log_level level, const ims_err *err, const char *fmt, ...)
+{
+    char what[1024], text[2048];
+    va_list args;
+
+    if (level >= IMS_LOG_OFF || (int)level < atomic_load(&min_level))
+        return;
+    va_start(args, fmt);
+    format_text(what, sizeof(what), fmt, args);
+    va_end(args);
+    if (err->native)
+        snprintf(text, sizeof(text), "%s: %s [%s %s %d]", what, err->text, ims_status_name(err->status),
+                 err->origin, err->native);
+    else
+        snprintf(text, sizeof(text), "%s: %s [%s %s]", what, err->text, ims_status_name(err->status),
+                 err->origin);
+    write_line(level, err->origin[0] ? err->origin : "ims", text);
+}
