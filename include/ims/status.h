@@ -42,7 +42,7 @@
     X(E_DB_BUSY,      -20, "the database is busy",                                503, 20, true)  \
     X(E_DB_NEWER,     -21, "the database is newer than this program",             500, 21, false) \
     X(E_CONSTRAINT,   -22, "the change contradicts stored data",                  409, 22, false) \
-    X(E_CANCELLED,    -23, "cancelled",                                           499, 23, false) \
+    X(E_CANCELLED,    -23, "cancelled",                                           499,130, false) \
     X(E_TIMEOUT,      -24, "the time limit was reached",                          504, 24, true)  \
     X(E_BUSY,         -25, "another process holds this",                          409, 25, true)  \
     X(E_VERSION,      -26, "the version does not fit",                            500, 26, false) \

@@ -1,0 +1,154 @@
+/* The registry of vector backends, and the checks that all of them share.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "vectors/vectors.h"
+
+#include "base/limits.h"
+#include "base/mem.h"
+#include "kernels/kernels.h"
+#include "vectors/vectors_backend.h"
+
+#include <math.h>
+#include <string.h>
+
+struct ims_vectors {
+    const struct ims_vectors_ops *ops;
+    void *ctx;
+    uint32_t dim;
+};
+
+static const struct ims_vectors_ops *const backends[] = { &ims__vectors_embedded };
+
+static bool is_complete(const struct ims_vectors_ops *o)
+{
+    return o->abi == IMS_VECTORS_ABI && o->name && o->ctx_size && o->open && o->close && o->add &&
+           o->remove && o->count && o->get && o->search;
+}
+
+static const struct ims_vectors_ops *find_backend(const char *name)
+{
+    for (size_t i = 0; i < IMS_ARRAY_LEN(backends); i++) {
+        if (strcmp(backends[i]->name, name) == 0 && is_complete(backends[i]))
+            return backends[i];
+    }
+    return NULL;
+}
+
+ims_status ims_vectors_open(struct ims_vectors **out, const char *name,
+                            const struct ims_vectors_options *options, ims_err *err)
+{
+    const struct ims_vectors_ops *ops = find_backend(name);
+    struct ims_vectors *v = NULL;
+    ims_status st;
+
+    if (!ops)
+        return ims_fail(err, IMS_E_UNSUPPORTED, "vectors", 0,
+                        "no vector index \"%s\"; built in: %s", name, backends[0]->name);
+    if (options->dim == 0 || options->dim > IMS_MAX_EMBEDDING_DIM)
+        return ims_fail(err, IMS_E_DIMENSION, "vectors", 0, "%u dimensions; 1 to %d are possible",
+                        options->dim, IMS_MAX_EMBEDDING_DIM);
+    v = ims__zalloc(1, sizeof(*v));
+    if (!v)
+        return ims_fail(err, IMS_E_NOMEM, "vectors", 0, "opening an index");
+    v->ops = ops;
+    v->dim = options->dim;
+    v->ctx = ims__zalloc(1, ops->ctx_size);
+    st = v->ctx ? ops->open(v->ctx, options, err)
+                : ims_fail(err, IMS_E_NOMEM, "vectors", 0, "opening an index");
+    if (st) {
+        ims_vectors_close(v);
+        return st;
+    }
+    *out = v;
+    return IMS_OK;
+}
+
+void ims_vectors_close(struct ims_vectors *v)
+{
+    if (!v)
+        return;
+    if (v->ctx)
+        v->ops->close(v->ctx);
+    ims__free(v->ctx);
+    ims__free(v);
+}
+
+/* A row may be indexed when its length is a number above zero. */
+static bool is_usable(const float *row, uint32_t dim)
+{
+    float square = ims__kernels()->dot_f32(row, row, dim);
+
+    return isfinite(square) && square > 0.0f;
+}
+
+ims_status ims_vectors_add(struct ims_vectors *v, const int64_t *ids, const float *rows, size_t n,
+                           ims_err *err)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (!is_usable(rows + i * v->dim, v->dim))
+            return ims_fail(err, IMS_E_INVALID, "vectors", 0,
+                            "the vector of id %lld is zero or not finite", (long long)ids[i]);
+    }
+    return n ? v->ops->add(v->ctx, ids, rows, n, err) : IMS_OK;
+}
+
+ims_status ims_vectors_remove(struct ims_vectors *v, const int64_t *ids, size_t n, ims_err *err)
+{
+    return n ? v->ops->remove(v->ctx, ids, n, err) : IMS_OK;
+}
+
+size_t ims_vectors_count(struct ims_vectors *v)
+{
+    return v->ops->count(v->ctx);
+}
+
+uint32_t ims_vectors_dim(const struct ims_vectors *v)
+{
+    return v->dim;
+}
+
+ims_status ims_vectors_get(struct ims_vectors *v, int64_t id, float *out, ims_err *err)
+{
+    return v->ops->get(v->ctx, id, out, err);
+}
+
+static ims_status check_query(const struct ims_vectors *v, const struct ims_vectors_query *q, ims_err *err)
+{
+    if (q->k == 0 || q->k > IMS_MAX_SEARCH_WINDOW)
+        return ims_fail(err, IMS_E_LIMIT, "vectors", 0, "%zu hits asked for; 1 to %zu are possible", q->k,
+                        IMS_MAX_SEARCH_WINDOW);
+    if (!is_usable(q->vector, v->dim))
+        return ims_fail(err, IMS_E_INVALID, "vectors", 0, "the query vector is zero or not finite");
+    for (size_t i = 1; q->only_ids && i < q->n_only_ids; i++) {
+        if (q->only_ids[i - 1] >= q->only_ids[i])
+            return ims_fail(err, IMS_E_INVALID, "vectors", 0, "the id filter is not in ascending order");
+    }
+    return IMS_OK;
+}
+
+ims_status ims_vectors_search(struct ims_vectors *v, const struct ims_vectors_query *query,
+                              struct ims_vectors_hit *out_hits, size_t *out_n, size_t *out_candidates,
+                              ims_err *err)
+{
+    struct ims_vectors_query q = *query;
+    size_t candidates = 0, n = 0;
+    float *unit = NULL;
+    ims_status st;
+
+    st = check_query(v, query, err);
+    if (st)
+        return st;
+    unit = ims__alloc(v->dim, sizeof(float));
+    if (!unit)
+        return ims_fail(err, IMS_E_NOMEM, "vectors", 0, "searching");
+    memcpy(unit, query->vector, v->dim * sizeof(float));
+    ims__kernels()->normalise_f32(unit, v->dim);
+    q.vector = unit;
+    st = v->ops->search(v->ctx, &q, out_hits, &n, &candidates, err);
+    ims__free(unit);
+    if (st)
+        return st;
+    *out_n = n;
+    if (out_candidates)
+        *out_candidates = candidates;
+    return IMS_OK;
+}

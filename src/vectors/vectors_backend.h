@@ -1,0 +1,33 @@
+/* Nearest neighbours: what a backend provides. Arguments are checked by vectors.c before a slot is called.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef IMS_VECTORS_VECTORS_BACKEND_H
+#define IMS_VECTORS_VECTORS_BACKEND_H
+
+#include "vectors/vectors.h"
+
+#define IMS_VECTORS_ABI 1
+
+struct ims_vectors_ops {
+    uint32_t abi; /* IMS_VECTORS_ABI */
+    const char *name;
+    size_t ctx_size; /* the registry allocates this many zeroed bytes */
+    uint32_t caps;   /* none defined yet */
+
+    /* Prepares ctx. After a failure close is called all the same. */
+    ims_status (*open)(void *ctx, const struct ims_vectors_options *options, ims_err *err);
+    /* Must accept a context that open left half done. */
+    void (*close)(void *ctx);
+    /* rows are finite and not zero; they may be of any length. All or nothing. */
+    ims_status (*add)(void *ctx, const int64_t *ids, const float *rows, size_t n, ims_err *err);
+    ims_status (*remove)(void *ctx, const int64_t *ids, size_t n, ims_err *err);
+    size_t (*count)(void *ctx);
+    ims_status (*get)(void *ctx, int64_t id, float *out, ims_err *err);
+    /* query->vector is finite and of unit length. Any number of threads. */
+    ims_status (*search)(void *ctx, const struct ims_vectors_query *query,
+                         struct ims_vectors_hit *out_hits, size_t *out_n, size_t *out_candidates,
+                         ims_err *err);
+};
+
+extern const struct ims_vectors_ops ims__vectors_embedded;
+
+#endif
