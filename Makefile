@@ -1,0 +1,43 @@
+# The words a newcomer types. CMakePresets.json holds the builds, tools/ the scripts behind the targets.
+# SPDX-License-Identifier: Apache-2.0
+
+BINARY := build/release/imgsearch
+
+.PHONY: help setup build demo test check-long bench format clean
+
+help:
+	@echo 'make demo        build, index the drawn photo library in demo/ and search it'
+	@echo 'make test        build (release, and with address and undefined sanitizers), run every test'
+	@echo 'make build       build the release binary, $(BINARY)'
+	@echo 'make setup       only install what is missing to build'
+	@echo 'make check-long  thread sanitizer, long fuzzing, soak and full-size model tests'
+	@echo 'make bench       the measurements of docs/benchmarks.md'
+	@echo 'make format      clang-format over all C files'
+	@echo 'make clean       remove build/'
+
+setup:
+	@tools/setup build
+
+build: setup
+	@cmake --preset release >build/cmake-release.log 2>&1 || { cat build/cmake-release.log; exit 1; }
+	@cmake --build --preset release
+
+demo: build
+	@tools/demo $(BINARY)
+
+test:
+	@tools/setup test
+	@tools/run_tests release asan
+
+check-long:
+	@tools/setup long
+	@tools/run_tests --long release tsan fuzz
+
+bench: build
+	@bench/run $(BINARY)
+
+format:
+	@git ls-files '*.c' '*.h' | xargs clang-format -i
+
+clean:
+	rm -rf build
