@@ -8,6 +8,7 @@
 #define IMS_MODELS_CLIP_CLIP_H
 
 #include "ims/status.h"
+#include "models/clip/preprocess.h"
 #include "models/pack.h"
 
 #include <stdbool.h>
@@ -17,26 +18,6 @@
 struct ims_clip;
 struct ims_compute; /* compute/compute.h */
 
-typedef enum ims_clip_resize {
-    IMS_CLIP_RESIZE_SHORTEST, /* short side to size, then centre crop */
-    IMS_CLIP_RESIZE_SQUASH,   /* straight to size */
-    IMS_CLIP_RESIZE_LONGEST   /* long side to size, rest filled */
-} ims_clip_resize;
-
-typedef enum ims_clip_interpolation {
-    IMS_CLIP_BICUBIC,
-    IMS_CLIP_BILINEAR
-} ims_clip_interpolation;
-
-/* What must happen to a picture before its pixels go to ims_clip_embed_images. */
-struct ims_clip_preprocess {
-    uint32_t width_px, height_px;
-    ims_clip_resize resize;
-    ims_clip_interpolation interpolation;
-    uint8_t fill; /* LONGEST */
-    float mean[3], std[3]; /* applied by the model handle, not by the caller */
-};
-
 struct ims_clip_info {
     const char *name;   /* of the pack; strings live as long as the handle */
     const char *digest; /* of the pack */
@@ -45,6 +26,8 @@ struct ims_clip_info {
     uint32_t dim;
     uint32_t context_length; /* positions of a text, start and end tokens included */
     uint32_t vocab_size;
+    /* What a picture goes through before ims_clip_embed_images (ims__clip_preprocess_run). mean and
+     * std are applied by this handle, inside the graph where the pack allows it. */
     struct ims_clip_preprocess preprocess;
 };
 
@@ -60,7 +43,7 @@ ims_status ims_clip_open(struct ims_clip **out, const struct ims_pack *pack,
 void ims_clip_close(struct ims_clip *c);
 const struct ims_clip_info *ims_clip_info(const struct ims_clip *c);
 
-/* pixels: n pictures of height_px * width_px * 3 bytes, sRGB, rows top down, packed.
+/* pixels: n pictures of preprocess.height * width * 3 bytes, sRGB, rows top down, packed.
  * out: n * dim floats, each row of unit length; written on success only. A result that is not
  * finite or not of unit length is IMS_E_MODEL. n = 0 does nothing. */
 ims_status ims_clip_embed_images(struct ims_clip *c, const uint8_t *pixels, size_t n, float *out,
