@@ -9,7 +9,7 @@ function settle(id, ended_well, verdict, missing)
     if (seen[id]++)
         return
     n_programs++
-    missing = plan[id] - n_ok[id] - n_bad[id] - n_skip[id]
+    missing = (id in plan ? plan[id] : 0) - n_ok[id] - n_bad[id] - n_skip[id]
     if (!(id in plan)) {
         n_bad[id]++
         verdict = verdict " (printed no plan)"
@@ -63,6 +63,7 @@ function settle(id, ended_well, verdict, missing)
     } else if (text ~ /^ok.*# *[Ss][Kk][Ii][Pp]/) {
         n_skip[id]++
         sub(/^ok [0-9]* *-? */, "", text)
+        sub(/ *# *[Ss][Kk][Ii][Pp] */, ": ", text)
         reasons[id] = reasons[id] "     skipped: " text "\n"
     } else if (text ~ /^ok /) {
         n_ok[id]++
