@@ -1,0 +1,159 @@
+/* Opening a model pack: which layout a folder has, and whether its files are there.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "models/pack_internal.h"
+
+#include "base/fs.h"
+#include "base/json.h"
+#include "base/limits.h"
+#include "base/mem.h"
+#include "base/text.h"
+
+#include <string.h>
+
+#define ORIGIN "pack"
+
+static const char *const layout_files[][IMS_PACK_N_FILES] = {
+    [IMS_PACK_OPEN_CLIP] = {
+        [IMS_PACK_CONFIG] = "open_clip_config.json",
+        [IMS_PACK_PREPROCESS] = "open_clip_config.json",
+        [IMS_PACK_TOKENIZER] = "tokenizer.json",
+        [IMS_PACK_IMAGE] = "open_clip_model.safetensors",
+        [IMS_PACK_TEXT] = "open_clip_model.safetensors",
+    },
+    [IMS_PACK_IMMICH] = {
+        [IMS_PACK_CONFIG] = "config.json",
+        [IMS_PACK_PREPROCESS] = "visual/preprocess_cfg.json",
+        [IMS_PACK_TOKENIZER] = "textual/tokenizer.json",
+        [IMS_PACK_IMAGE] = "visual/model.onnx",
+        [IMS_PACK_TEXT] = "textual/model.onnx",
+    },
+};
+
+static bool is_file(const char *path)
+{
+    struct ims_file_info info;
+
+    return ims__stat(path, true, &info, NULL) == IMS_OK && info.is_regular;
+}
+
+static bool has_file(const char *dir, const char *name)
+{
+    char *path = ims__path_join(dir, name);
+    bool is_there = path && is_file(path);
+
+    ims__free(path);
+    return is_there;
+}
+
+/* The folder without trailing slashes. */
+static char *trim_dir(const char *dir)
+{
+    size_t n = strlen(dir);
+
+    while (n > 1 && dir[n - 1] == '/')
+        n--;
+    return ims__strndup(dir, n);
+}
+
+static ims_status find_layout(struct ims_pack *p, ims_err *err)
+{
+    if (has_file(p->dir, layout_files[IMS_PACK_OPEN_CLIP][IMS_PACK_CONFIG])) {
+        p->layout = IMS_PACK_OPEN_CLIP;
+        return IMS_OK;
+    }
+    if (has_file(p->dir, layout_files[IMS_PACK_IMMICH][IMS_PACK_IMAGE]) ||
+        has_file(p->dir, layout_files[IMS_PACK_IMMICH][IMS_PACK_TEXT])) {
+        p->layout = IMS_PACK_IMMICH;
+        return IMS_OK;
+    }
+    return ims_fail(err, IMS_E_MODEL, ORIGIN, 0,
+                    "%s is not a CLIP model: expected open_clip_config.json (open_clip) or "
+                    "visual/model.onnx (Immich), found neither",
+                    p->dir);
+}
+
+static ims_status find_files(struct ims_pack *p, ims_err *err)
+{
+    for (size_t i = 0; i < IMS_PACK_N_FILES; i++) {
+        p->files[i] = ims__path_join(p->dir, layout_files[p->layout][i]);
+        if (!p->files[i])
+            return ims_fail(err, IMS_E_NOMEM, ORIGIN, 0, "opening %s", p->dir);
+        if (!is_file(p->files[i]))
+            return ims_fail(err, IMS_E_MODEL, ORIGIN, 0, "%s: expected a file, found none",
+                            p->files[i]);
+    }
+    return IMS_OK;
+}
+
+/* models/demo/clip is known by its place too, so that a demo model says what it is in any case. */
+static bool is_demo_place(const char *dir)
+{
+    return ims__ends_with(dir, "demo/clip") && (strlen(dir) == 9 || dir[strlen(dir) - 10] == '/');
+}
+
+static ims_status read_name(struct ims_pack *p, ims_err *err)
+{
+    struct ims_buf text;
+    ims_json *root = NULL;
+    const ims_json *ours;
+    const char *name;
+    ims_status st;
+
+    st = ims__read_file(p->files[IMS_PACK_CONFIG], IMS_MAX_CONFIG_FILE_BYTES, &text, NULL, err);
+    if (st)
+        return st;
+    st = ims__json_parse(&root, text.data ? text.data : "", text.len, p->files[IMS_PACK_CONFIG], err);
+    if (st)
+        goto out;
+    ours = ims__json_get(root, "imgsearch");
+    p->is_demo = ims__json_bool(ims__json_get(ours, "demo"), is_demo_place(p->dir));
+    name = ims__json_str(ims__json_get(ours, "name"), NULL);
+    if (!name || !*name)
+        name = is_demo_place(p->dir) ? "demo" : ims__path_base(p->dir);
+    p->name = ims__strdup(name);
+    if (!p->name)
+        st = ims_fail(err, IMS_E_NOMEM, ORIGIN, 0, "opening %s", p->dir);
+out:
+    ims__json_free(root);
+    ims__buf_release(&text);
+    return st;
+}
+
+ims_status ims_pack_open(struct ims_pack **out, const char *dir, ims_err *err)
+{
+    struct ims_pack *p = NULL;
+    ims_status st;
+
+    p = ims__zalloc(1, sizeof(*p));
+    if (p)
+        p->dir = trim_dir(dir);
+    if (!p || !p->dir) {
+        st = ims_fail(err, IMS_E_NOMEM, ORIGIN, 0, "opening %s", dir);
+        goto out;
+    }
+    st = find_layout(p, err);
+    if (!st)
+        st = find_files(p, err);
+    if (!st)
+        st = read_name(p, err);
+    if (!st)
+        st = ims__pack_digest(p, err);
+    if (st)
+        goto out;
+    *out = p;
+    p = NULL;
+out:
+    ims_pack_close(p);
+    return st;
+}
+
+void ims_pack_close(struct ims_pack *p)
+{
+    if (!p)
+        return;
+    for (size_t i = 0; i < IMS_PACK_N_FILES; i++)
+        ims__free(p->files[i]);
+    ims__free(p->name);
+    ims__free(p->dir);
+    ims__free(p);
+}

@@ -1,0 +1,21 @@
+/* Shared by the files that read packs; not for others.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef IMS_MODELS_PACK_INTERNAL_H
+#define IMS_MODELS_PACK_INTERNAL_H
+
+#include "models/pack.h"
+
+#include <stddef.h>
+
+/* The entries of a folder, sorted, without "." and "..". */
+struct ims_dir_names {
+    char **names;
+    size_t n, cap;
+};
+ims_status ims__dir_names_read(struct ims_dir_names *out, const char *dir, ims_err *err) IMS_MUST_CHECK;
+void ims__dir_names_release(struct ims_dir_names *d);
+
+/* Fills p->digest and p->size_bytes; files, dir and layout are set. */
+ims_status ims__pack_digest(struct ims_pack *p, ims_err *err) IMS_MUST_CHECK;
+
+#endif
