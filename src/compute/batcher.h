@@ -1,9 +1,9 @@
 /* Dynamic batching: many threads hand in one item each, workers run them in batches.
  *
  * A worker takes what is waiting as soon as there are max_batch items, or the oldest has waited
- * max_wait_ms, or someone asked for a flush. Items keep their order. When a batch runs out of memory
- * (IMS_E_NOMEM), it is halved and tried again, and later batches stay at the smaller size; a single
- * item that fails so gets the error. Any other error goes to every caller of that batch.
+ * max_wait_ms, or someone asked for a flush. Items keep their order. When a batch runs out of
+ * memory (IMS_E_NOMEM), it is halved and tried again, and later batches stay at the smaller size; a
+ * single item that fails so gets the error. Any other error goes to every caller of that batch.
  *
  * Memory: the queue holds at most queue_capacity tickets (pointers into the callers' memory), each
  * worker one buffer of max_batch items and one of max_batch results.
@@ -28,15 +28,16 @@ struct ims_batcher_options {
     unsigned n_workers;    /* 0 = 1; one per session that run uses */
     size_t item_bytes;
     size_t result_bytes;
-    /* n items, one after another, in; n results, one after another, out. worker is 0 .. n_workers-1;
-     * one call at a time per worker. */
-    ims_status (*run)(void *arg, unsigned worker, const void *items, size_t n, void *results, ims_err *err);
+    /* n items, one after another, in; n results, one after another, out. worker is 0 ..
+     * n_workers-1; one call at a time per worker. */
+    ims_status (*run)(void *arg, unsigned worker, const void *items, size_t n, void *results,
+                      ims_err *err);
     void *arg;
 };
 ims_status ims_batcher_new(struct ims_batcher **out, const struct ims_batcher_options *options,
                            ims_err *err) IMS_MUST_CHECK;
-/* Finishes what was submitted, then ends the workers. Every ticket must have been waited for, and nobody
- * may be inside another call. */
+/* Finishes what was submitted, then ends the workers. Every ticket must have been waited for, and
+ * nobody may be inside another call. */
 void ims_batcher_free(struct ims_batcher *b);
 
 /* A place in the queue, in the caller's memory, from submit until wait returned. */
@@ -49,14 +50,17 @@ struct ims_batch_ticket {
     struct ims_batch_ticket *next;
     int state; /* private */
 };
-/* item and result stay the caller's and must live until the wait returned. Blocks while the queue is
- * full. IMS_E_CANCELLED after ims_batcher_stop. */
-ims_status ims_batcher_submit(struct ims_batcher *b, struct ims_batch_ticket *ticket, const void *item,
-                              void *result, ims_err *err) IMS_MUST_CHECK;
-/* Blocks until the item was run. result is written on success only. Call once per submitted ticket. */
-ims_status ims_batcher_wait(struct ims_batcher *b, struct ims_batch_ticket *ticket, ims_err *err) IMS_MUST_CHECK;
+/* item and result stay the caller's and must live until the wait returned. Blocks while the queue
+ * is full. IMS_E_CANCELLED after ims_batcher_stop. */
+ims_status ims_batcher_submit(struct ims_batcher *b, struct ims_batch_ticket *ticket,
+                              const void *item, void *result, ims_err *err) IMS_MUST_CHECK;
+/* Blocks until the item was run. result is written on success only. Call once per submitted ticket.
+ */
+ims_status ims_batcher_wait(struct ims_batcher *b, struct ims_batch_ticket *ticket,
+                            ims_err *err) IMS_MUST_CHECK;
 /* submit and wait in one. */
-ims_status ims_batcher_do(struct ims_batcher *b, const void *item, void *result, ims_err *err) IMS_MUST_CHECK;
+ims_status ims_batcher_do(struct ims_batcher *b, const void *item, void *result,
+                          ims_err *err) IMS_MUST_CHECK;
 /* What is waiting now need not wait for more. */
 void ims_batcher_flush(struct ims_batcher *b);
 /* Refuses new items from now on; what was submitted is still run. */

@@ -1,16 +1,16 @@
 /* Runs graphs: tensors in, tensors out, on the device that was asked for or proven best.
  *
- *     struct ims_compute *c;                 one per process; opening it reads settings, loads nothing
- *     struct ims_compute_session *s;         one per graph and device; shared between threads
+ *     struct ims_compute *c;                 one per process; opening it reads settings, loads
+ * nothing struct ims_compute_session *s;         one per graph and device; shared between threads
  *
  *     ims_compute_open(&c, &options, err)
- *     ims_compute_session_open(c, &s, &graph, &session_options, err)    loads the runtime, picks the device
- *     ims_compute_session_run(s, in, n_in, out, n_out, err)             any number of threads at once
- *     ims_compute_session_close(s); ims_compute_close(c)                in this order
+ *     ims_compute_session_open(c, &s, &graph, &session_options, err)    loads the runtime, picks
+ * the device ims_compute_session_run(s, in, n_in, out, n_out, err)             any number of
+ * threads at once ims_compute_session_close(s); ims_compute_close(c)                in this order
  *
  * The inference runtime is loaded when the first session is opened (or when described), so a
- * command that needs no model works without it. When it is missing or too old, that is IMS_E_RUNTIME
- * with a sentence saying what to do.
+ * command that needs no model works without it. When it is missing or too old, that is
+ * IMS_E_RUNTIME with a sentence saying what to do.
  *
  * All functions are thread-safe except open and close of one and the same object.
  * SPDX-License-Identifier: Apache-2.0 */
@@ -35,13 +35,16 @@ struct ims_compute_backend;
 
 struct ims_compute_options {
     struct ims_device_settings device; /* what was asked for; texts are copied */
-    const char *runtime_path; /* file of the runtime library; NULL: search (ims_compute_runtime_find) */
-    unsigned n_threads;       /* per CPU session; 0 = ims_device_usable_cores() */
-    const char *cache_dir;    /* compiled models of accelerators, for providers that keep them; may be NULL */
+    const char
+        *runtime_path;  /* file of the runtime library; NULL: search (ims_compute_runtime_find) */
+    unsigned n_threads; /* per CPU session; 0 = ims_device_usable_cores() */
+    const char
+        *cache_dir; /* compiled models of accelerators, for providers that keep them; may be NULL */
     const struct ims_compute_backend *backend; /* NULL = ONNX Runtime; tests pass a decorator */
     void *backend_arg;                         /* handed to that backend's open */
 };
-/* Fails on settings that are wrong in themselves (a device name that is none), never for a missing runtime. */
+/* Fails on settings that are wrong in themselves (a device name that is none), never for a missing
+ * runtime. */
 ims_status ims_compute_open(struct ims_compute **out, const struct ims_compute_options *options,
                             ims_err *err) IMS_MUST_CHECK;
 /* Every session must be closed before. */
@@ -50,45 +53,50 @@ void ims_compute_close(struct ims_compute *c);
 /* ---- the runtime and the device ---- */
 
 /* Where the runtime library is kept by the set-up script, without looking whether it is there:
- * $XDG_CACHE_HOME/imgsearch/onnxruntime/<version>/libonnxruntime.so.1 (default ~/.cache). New string. */
+ * $XDG_CACHE_HOME/imgsearch/onnxruntime/<version>/libonnxruntime.so.1 (default ~/.cache). New
+ * string. */
 ims_status ims_compute_runtime_cache_path(char **out, ims_err *err) IMS_MUST_CHECK;
 
 /* Loads the runtime if need be and settles the device: proves candidates and applies the rules of
- * ims_device_choose. Done once, lazily, by the first session; a failure is returned again to later callers. */
+ * ims_device_choose. Done once, lazily, by the first session; a failure is returned again to later
+ * callers. */
 ims_status ims_compute_choose(struct ims_compute *c, struct ims_device_choice *out,
                               ims_err *err) IMS_MUST_CHECK;
 
-/* Runs the test graph on one device and compares with the known numbers. What the device did wrong is
- * in *out (state IMS_PROOF_FAILED); a status other than IMS_OK means no proof could be made at all. */
-ims_status ims_compute_prove(struct ims_compute *c, struct ims_device_id id, struct ims_device_proof *out,
-                             ims_err *err) IMS_MUST_CHECK;
+/* Runs the test graph on one device and compares with the known numbers. What the device did wrong
+ * is in *out (state IMS_PROOF_FAILED); a status other than IMS_OK means no proof could be made at
+ * all. */
+ims_status ims_compute_prove(struct ims_compute *c, struct ims_device_id id,
+                             struct ims_device_proof *out, ims_err *err) IMS_MUST_CHECK;
 
 struct ims_compute_info {
     struct ims_device_request request;
     bool has_runtime;
-    char runtime_name[32];      /* "onnxruntime" */
-    char runtime_version[32];   /* "1.30.0" */
-    char runtime_build[160];    /* the runtime's own build line */
-    char runtime_path[1024];    /* the file that is loaded */
-    char runtime_origin[64];    /* "ORT_DYLIB_PATH", "installed", "cache", "option" */
-    ims_err runtime_err;        /* why there is none, when !has_runtime */
+    char runtime_name[32];    /* "onnxruntime" */
+    char runtime_version[32]; /* "1.30.0" */
+    char runtime_build[160];  /* the runtime's own build line */
+    char runtime_path[1024];  /* the file that is loaded */
+    char runtime_origin[64];  /* "ORT_DYLIB_PATH", "installed", "cache", "option" */
+    ims_err runtime_err;      /* why there is none, when !has_runtime */
     size_t n_providers;
-    char providers[IMS_MAX_PROVIDERS][IMS_PROVIDER_BYTES]; /* what was compiled in, not what works */
+    char providers[IMS_MAX_PROVIDERS]
+                  [IMS_PROVIDER_BYTES]; /* what was compiled in, not what works */
     bool has_choice;
     struct ims_device_choice choice;
     ims_err choice_err; /* why there is none, when has_runtime && !has_choice */
     size_t n_proofs;    /* every proof made so far */
-    struct ims_device_proof proofs[IMS_MAX_DEVICES];
+    struct ims_device_proof proofs[IMS_MAX_PROOFS];
     unsigned n_threads; /* of a CPU session */
     double load_ms;     /* runtime load, environment and proofs */
 };
 /* Everything `imgsearch devices` prints about compute. choose: settle the device too (may load and
- * prove); false only looks at the runtime. Problems are in *out; fails only when memory is short. */
+ * prove); false only looks at the runtime. Problems are in *out; fails only when memory is short.
+ */
 ims_status ims_compute_describe(struct ims_compute *c, bool choose, struct ims_compute_info *out,
                                 ims_err *err) IMS_MUST_CHECK;
 
-/* The last messages the runtime logged, oldest first, one a line, into out; bytes written, without the
- * NUL. The runtime never writes to stderr itself. */
+/* The last messages the runtime logged, oldest first, one a line, into out; bytes written, without
+ * the NUL. The runtime never writes to stderr itself. */
 size_t ims_compute_runtime_log(struct ims_compute *c, char *out, size_t size);
 
 /* ---- sessions ---- */
@@ -110,14 +118,14 @@ struct ims_compute_dim {
 };
 
 struct ims_compute_session_options {
-    const char *label;                   /* names the model in messages: "ViT-B-32 image" */
-    const struct ims_device_id *device;  /* NULL = the first device of the choice */
-    unsigned n_threads;                  /* 0 = the compute's */
+    const char *label;                  /* names the model in messages: "ViT-B-32 image" */
+    const struct ims_device_id *device; /* NULL = the first device of the choice */
+    unsigned n_threads;                 /* 0 = the compute's */
     const struct ims_compute_dim *dims;
     size_t n_dims;
-    bool is_shape_fixed;   /* every run has the same shapes: lets the runtime plan its memory once */
-    bool no_cpu_fallback;  /* an accelerator must take every node; otherwise opening fails */
-    bool no_optimisation;  /* run the graph as it is written */
+    bool is_shape_fixed;  /* every run has the same shapes: lets the runtime plan its memory once */
+    bool no_cpu_fallback; /* an accelerator must take every node; otherwise opening fails */
+    bool no_optimisation; /* run the graph as it is written */
 };
 /* options may be NULL. Errors: IMS_E_RUNTIME, IMS_E_DEVICE, IMS_E_MODEL (the graph is refused),
  * IMS_E_NOT_FOUND (file of path), IMS_E_NOMEM. */
@@ -132,14 +140,16 @@ struct ims_compute_port {
     const char *name;
     ims_dtype dtype;
     unsigned rank;
-    int64_t shape[IMS_MAX_TENSOR_RANK];       /* -1 where the dimension is free */
-    const char *symbol[IMS_MAX_TENSOR_RANK];  /* its name, "" when fixed or nameless */
+    int64_t shape[IMS_MAX_TENSOR_RANK];      /* -1 where the dimension is free */
+    const char *symbol[IMS_MAX_TENSOR_RANK]; /* its name, "" when fixed or nameless */
 };
 size_t ims_compute_session_n_inputs(const struct ims_compute_session *s);
 size_t ims_compute_session_n_outputs(const struct ims_compute_session *s);
 /* NULL when i is out of range. */
-const struct ims_compute_port *ims_compute_session_input(const struct ims_compute_session *s, size_t i);
-const struct ims_compute_port *ims_compute_session_output(const struct ims_compute_session *s, size_t i);
+const struct ims_compute_port *ims_compute_session_input(const struct ims_compute_session *s,
+                                                         size_t i);
+const struct ims_compute_port *ims_compute_session_output(const struct ims_compute_session *s,
+                                                          size_t i);
 
 /* Where the session really runs. */
 struct ims_compute_share {
@@ -154,7 +164,8 @@ struct ims_compute_report {
     size_t n_shares;
     struct ims_compute_share shares[IMS_MAX_PROVIDERS]; /* nodes per provider, after optimisation */
 };
-void ims_compute_session_report(const struct ims_compute_session *s, struct ims_compute_report *out);
+void ims_compute_session_report(const struct ims_compute_session *s,
+                                struct ims_compute_report *out);
 
 /* One value of a run. name NULL: the graph's port at the same position as in the array. */
 struct ims_compute_value {
@@ -162,13 +173,14 @@ struct ims_compute_value {
     struct ims_tensor tensor;
 };
 /* Inputs are views and are not written. Outputs: with tensor.data NULL the run allocates and fills
- * tensor wholly (end with ims_tensor_release); with data set, dtype, shape and bytes must be what the
- * graph will produce, and the result is written there. n_out may be less than the graph has.
+ * tensor wholly (end with ims_tensor_release); with data set, dtype, shape and bytes must be what
+ * the graph will produce, and the result is written there. n_out may be less than the graph has.
  * Allocated outputs exist only on success. Errors: IMS_E_INVALID (name, type, too few bytes),
  * IMS_E_DIMENSION (shape), IMS_E_NOMEM (the device's memory or ours: a smaller batch may do),
  * IMS_E_DEVICE (the device failed), IMS_E_MODEL (a node of the graph failed). */
-ims_status ims_compute_session_run(struct ims_compute_session *s, const struct ims_compute_value *in,
-                                   size_t n_in, struct ims_compute_value *out, size_t n_out,
+ims_status ims_compute_session_run(struct ims_compute_session *s,
+                                   const struct ims_compute_value *in, size_t n_in,
+                                   struct ims_compute_value *out, size_t n_out,
                                    ims_err *err) IMS_MUST_CHECK;
 
 #endif

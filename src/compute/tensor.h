@@ -27,7 +27,7 @@ typedef enum ims_dtype {
     IMS_DTYPE_BOOL /* one byte, 0 or 1 */
 } ims_dtype;
 
-size_t ims_dtype_bytes(ims_dtype t);    /* of one element; 0 for NONE */
+size_t ims_dtype_bytes(ims_dtype t);     /* of one element; 0 for NONE */
 const char *ims_dtype_name(ims_dtype t); /* "f32"; "none" */
 
 /* Row-major, dense. rank 0 is a scalar of one element. */
@@ -41,7 +41,8 @@ struct ims_tensor {
 
 /* dtype, shape -> bytes. IMS_E_DIMENSION for a negative dimension or rank above the limit,
  * IMS_E_LIMIT when the product overflows, IMS_E_INVALID for IMS_DTYPE_NONE. */
-ims_status ims_tensor_measure(const struct ims_tensor *t, size_t *out_bytes, ims_err *err) IMS_MUST_CHECK;
+ims_status ims_tensor_measure(const struct ims_tensor *t, size_t *out_bytes,
+                              ims_err *err) IMS_MUST_CHECK;
 /* Number of elements; 0 when the shape is invalid. */
 size_t ims_tensor_count(const struct ims_tensor *t);
 /* A view of the caller's memory; shape has rank entries. Does not check: the run does. */
@@ -54,6 +55,7 @@ void ims_tensor_release(struct ims_tensor *t);
 /* false when an element of a float tensor is NaN or infinite; true for integer types. */
 bool ims_tensor_is_finite(const struct ims_tensor *t);
 /* "f32[1,3,?,?]" into out (always NUL-terminated); -1 prints as "?". Returns out. */
-char *ims_tensor_describe(ims_dtype dtype, unsigned rank, const int64_t *shape, char *out, size_t size);
+char *ims_tensor_describe(ims_dtype dtype, unsigned rank, const int64_t *shape, char *out,
+                          size_t size);
 
 #endif

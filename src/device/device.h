@@ -4,10 +4,10 @@
  * The way from settings to a device:
  *     ims_device_request_read   settings (texts)                   -> request
  *     ims_device_probe[_cuda]   this machine                       -> facts
- *     ims_device_choose         request + inventory + proofs       -> choice, or "prove this one first"
- * compute/ fills the inventory with what the runtime offers and supplies the proofs; it runs this
- * loop for its callers (ims_compute_choose). Nothing here logs: what the operator should read is
- * returned as the choice's notes.
+ *     ims_device_choose         request + inventory + proofs       -> choice, or "prove this one
+ * first" compute/ fills the inventory with what the runtime offers and supplies the proofs; it runs
+ * this loop for its callers (ims_compute_choose). Nothing here logs: what the operator should read
+ * is returned as the choice's notes.
  *
  * Thread-safe throughout: no function keeps state.
  * SPDX-License-Identifier: Apache-2.0 */
@@ -21,6 +21,7 @@
 #include <stdint.h>
 
 #define IMS_MAX_DEVICES 16
+#define IMS_MAX_PROOFS (IMS_MAX_DEVICES + IMS_DEVICE_KINDS)
 #define IMS_DEVICE_NAME_BYTES 16 /* "migraphx", "cuda:15" */
 #define IMS_DEVICE_TEXT_BYTES 320
 
@@ -66,7 +67,7 @@ typedef enum ims_device_source {
     IMS_DEVICE_FROM_FORCE_CPU
 } ims_device_source;
 
-#define IMS_MAX_DEVICE_NOTES 16
+#define IMS_MAX_DEVICE_NOTES 20
 /* One thing the operator should know. is_warning: log it as a warning, otherwise as information. */
 struct ims_device_note {
     bool is_warning;
@@ -91,9 +92,9 @@ struct ims_device_request {
 };
 const char *ims_device_source_name(ims_device_source source); /* "--device", "DEVICE", ... "auto" */
 
-/* Names: auto cpu cuda cuda:N mps coreml webgpu openvino tensorrt migraphx, a comma-separated list of
- * them (without auto), cuda:all. Anything else is IMS_E_CONFIG (IMS_E_USAGE when it came from the flag)
- * with a text naming what is valid. */
+/* Names: auto cpu cuda cuda:N mps coreml webgpu openvino tensorrt migraphx, a comma-separated list
+ * of them (without auto), cuda:all. Anything else is IMS_E_CONFIG (IMS_E_USAGE when it came from
+ * the flag) with a text naming what is valid. */
 ims_status ims_device_request_read(struct ims_device_request *out,
                                    const struct ims_device_settings *settings,
                                    ims_err *err) IMS_MUST_CHECK;
@@ -101,14 +102,14 @@ ims_status ims_device_request_read(struct ims_device_request *out,
 /* ---- what there is ---- */
 
 struct ims_device_facts {
-    char platform[16];   /* "Linux", "Darwin" */
-    char machine[16];    /* "x86_64", "aarch64", "arm64" */
-    char os[128];        /* "Debian GNU/Linux 12 (bookworm)" */
-    char kernel[128];    /* release of the kernel */
-    char cpu_model[128]; /* "" when the system does not say */
+    char platform[16];      /* "Linux", "Darwin" */
+    char machine[16];       /* "x86_64", "aarch64", "arm64" */
+    char os[128];           /* "Debian GNU/Linux 12 (bookworm)" */
+    char kernel[128];       /* release of the kernel */
+    char cpu_model[128];    /* "" when the system does not say */
     char cpu_features[256]; /* instruction sets that matter here, separated by spaces */
     unsigned n_logical_cores;
-    unsigned n_usable_cores; /* ims_device_usable_cores() */
+    unsigned n_usable_cores;      /* ims_device_usable_cores() */
     uint64_t memory_bytes;        /* physical */
     uint64_t memory_usable_bytes; /* physical or the control group's limit, whichever is less */
     bool is_apple_silicon;
@@ -132,16 +133,17 @@ struct ims_cuda_device {
     char nvml_name[128];
 };
 struct ims_cuda_facts {
-    bool has_driver;          /* the CUDA driver library is there */
+    bool has_driver; /* the CUDA driver library is there */
     bool has_nvml;
-    char problem[256];        /* why n_devices is 0 although has_driver, "" otherwise */
-    char driver_version[32];  /* from NVML, "" without it */
+    char problem[256]; /* why the driver does not work; "" also when it works and shows no device */
+    char driver_version[32];         /* from NVML, "" without it */
     unsigned cuda_major, cuda_minor; /* newest CUDA the driver speaks */
     size_t n_devices;
     struct ims_cuda_device devices[IMS_MAX_DEVICES];
 };
-/* Asks libcuda and libnvidia-ml, both loaded now and closed again. Without a driver it returns within
- * microseconds with has_driver false. */
+/* Asks libcuda and libnvidia-ml, both loaded now. Without a driver it returns within microseconds
+ * with has_driver false. The driver library stays loaded once it was started: it cannot be unloaded
+ * safely. */
 void ims_device_probe_cuda(struct ims_cuda_facts *out);
 
 /* ---- which device that makes ---- */
@@ -149,8 +151,8 @@ void ims_device_probe_cuda(struct ims_cuda_facts *out);
 struct ims_device_inventory {
     bool is_apple_silicon;
     bool has_cuda_driver;
-    size_t n_cuda;            /* devices the CUDA driver shows */
-    char cuda_problem[256];   /* see ims_cuda_facts.problem */
+    size_t n_cuda;                 /* devices the CUDA driver shows */
+    char cuda_problem[256];        /* see ims_cuda_facts.problem */
     bool offers[IMS_DEVICE_KINDS]; /* providers compiled into the runtime */
 };
 
@@ -168,18 +170,19 @@ struct ims_device_proof {
 };
 
 struct ims_device_choice {
-    bool is_final;                     /* false: prove needs_proof, add the result, call again */
+    bool is_final; /* false: prove needs_proof, add the result, call again */
     struct ims_device_id needs_proof;
-    size_t n_ids;                      /* final: at least 1 */
+    size_t n_ids; /* final: at least 1 */
     struct ims_device_id ids[IMS_MAX_DEVICES];
     char reason[IMS_DEVICE_TEXT_BYTES]; /* one sentence: why this device */
     struct ims_device_notes notes;      /* the request's notes, then what was passed over and why */
 };
 
-/* Pure. A device asked for by name that is not there, not offered, not permitted or whose proof failed
- * is an error that names what is there; only auto (and a provider list under auto) moves on.
+/* Pure. A device asked for by name that is not there, not offered, not permitted or whose proof
+ * failed is an error that names what is there; only auto (and a provider list under auto) moves on.
  * Errors: IMS_E_DEVICE (not there, proof failed), IMS_E_CONFIG (settings contradict each other). */
-ims_status ims_device_choose(struct ims_device_choice *out, const struct ims_device_request *request,
+ims_status ims_device_choose(struct ims_device_choice *out,
+                             const struct ims_device_request *request,
                              const struct ims_device_inventory *inventory,
                              const struct ims_device_proof *proofs, size_t n_proofs,
                              ims_err *err) IMS_MUST_CHECK;
