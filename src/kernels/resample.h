@@ -37,9 +37,10 @@ struct ims_resample {
 };
 
 /* Writes crop_width x crop_height pixels; row y at dst + y * dst_stride, dst_stride >= crop_width *
- * channels bytes. dst must not overlap src. IMS_E_INVALID for arguments that contradict each other,
- * IMS_E_LIMIT when source or window is larger than IMS_MAX_IMAGE_PX or the pass between them would
- * be, IMS_E_NOMEM. */
+ * channels bytes. dst must not overlap src. The size resized to may be far larger than the window.
+ * IMS_E_INVALID for arguments that contradict each other, IMS_E_LIMIT when the source or the window
+ * has more pixels than IMS_MAX_IMAGE_PX or a side above IMS_MAX_IMAGE_SIDE_PX, or when the rows
+ * between the passes would have more pixels than that; IMS_E_NOMEM. */
 ims_status ims__resample(const struct ims_resample *r, uint8_t *dst, size_t dst_stride,
                          ims_err *err) IMS_MUST_CHECK;
 /* The same with a table of your choice. For tests and benches. */

@@ -1,0 +1,31 @@
+/* What the tier files give to the table, and what the processor was found to have. For src/kernels
+ * only. SPDX-License-Identifier: Apache-2.0 */
+#ifndef IMS_KERNELS_TIERS_H
+#define IMS_KERNELS_TIERS_H
+
+#include "kernels/kernels.h"
+
+struct ims_cpu_found {
+    bool has_avx2;
+    bool has_avx512;
+    bool has_avx512_vnni;
+    bool has_neon;
+    char features[160];
+};
+
+/* One implementation per processor family; the operating system's support is part of the answer. */
+void ims__cpu_detect(struct ims_cpu_found *out);
+
+/* Each overrides what it has. The generic one fills every slot; the others follow it in this order.
+ */
+void ims__kernels_fill_generic(struct ims_kernels *k);
+void ims__kernels_fill_generic_resample(struct ims_kernels *k);
+void ims__kernels_fill_avx2(struct ims_kernels *k);
+void ims__kernels_fill_avx2_resample(struct ims_kernels *k);
+void ims__kernels_fill_avx512(struct ims_kernels *k);
+void ims__kernels_fill_avx512_resample(struct ims_kernels *k);
+void ims__kernels_fill_vnni(struct ims_kernels *k);
+void ims__kernels_fill_neon(struct ims_kernels *k);
+void ims__kernels_fill_neon_resample(struct ims_kernels *k);
+
+#endif
