@@ -139,6 +139,23 @@ says_offline()
         complains 'no network?' with_runtime build && [ "$(wc -l <"$calls")" = 1 ]
 }
 
+says_all_that_is_missing_offline()
+{
+    fresh_machine && stand_in apt-get "echo 'E: Failed to fetch x: Temporary failure resolving y' >&2; exit 100" &&
+        complains "$work/cache/imgsearch/onnxruntime/1.30.0/libonnxruntime.so.1" run_setup build &&
+        grep -q 'or install: gcc libc6-dev' "$work/complaint"
+}
+
+installs_npm_with_the_rest()
+{
+    fresh_machine && rm "$bin/npm" && all_installed || return 1
+    for tool in sh sed tr cat grep dirname env rm awk mktemp mkdir df flock cut head sha256sum; do
+        ln -s "$(command -v "$tool")" "$bin/$tool" || return 1
+    done
+    complains 'npm is needed' env -u ORT_DYLIB_PATH PATH="$bin" XDG_CACHE_HOME="$work/cache" HOME="$work" \
+        sh "$root/tools/setup" build && grep -q 'install -y --no-install-recommends npm' "$calls"
+}
+
 says_lock()
 {
     fresh_machine && stand_in apt-get 'case "$*" in
@@ -165,7 +182,7 @@ prints_names_elsewhere()
     complains 'brew install cmake ninja' env PATH="$bin" HOME="$work" sh "$root/tools/setup" build
 }
 
-plan 14
+plan 16
 try "the library that ORT_DYLIB_PATH names is taken" takes_named_library
 try "ORT_DYLIB_PATH naming no file is an error" refuses_named_library_that_is_not_there
 try "an installed library that is new enough is taken" takes_installed_library
@@ -177,6 +194,8 @@ try "a full disk is said before anything is fetched" says_full_disk
 try "with everything there nothing is called" changes_nothing_when_all_is_there
 try "what is missing and how much it is comes before installing it" says_what_and_how_much
 try "a package manager without a network ends with one sentence" says_offline
+try "without a network all that is missing is named at once" says_all_that_is_missing_offline
+try "npm is installed when it is absent and needed" installs_npm_with_the_rest
 try "a package manager that is busy is said" says_lock
 try "without being root it goes through sudo" uses_sudo
 try "on a system without apt-get the names are printed" prints_names_elsewhere
