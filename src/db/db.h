@@ -89,8 +89,8 @@ struct ims_db_value ims_db_blob(const void *p, size_t n_bytes);   /* NULL with n
 
 /* --- statements ----------------------------------------------------------------------------------- */
 
-/* Starts a statement that returns rows. End every query with ims_db_done before the same text is used
- * again; different queries of one handle may be open at once. */
+/* Starts a statement that returns rows; several may be open at once. End each with ims_db_done. One that
+ * writes (RETURNING) must be read to its end: only then has it succeeded. */
 ims_status ims_db_query(struct ims_db *db, struct ims_db_query **out, const char *sql,
                         const struct ims_db_value *values, size_t n_values, ims_err *err)
     IMS_MUST_CHECK;
@@ -133,6 +133,8 @@ ims_status ims_db_run_many(struct ims_db *db, const char *sql, const struct ims_
 ims_status ims_db_exec(struct ims_db *db, const char *sql, ims_err *err) IMS_MUST_CHECK;
 
 bool ims_db_is_in_transaction(const struct ims_db *db);
+/* Was the connection lost (and not made again yet)? Tells why an IMS_E_DB was returned. */
+bool ims_db_is_lost(const struct ims_db *db);
 
 /* --- transactions --------------------------------------------------------------------------------- */
 
