@@ -33,6 +33,7 @@ BEGIN {
     vendor["vips/"] = "media"
     vendor["glib"] = "media"
     vendor["libheif/"] = "media"
+    vendor["turbojpeg.h"] = "media"
     vendor["sqlite3.h"] = "db"
     vendor["libpq-fe.h"] = "db"
     vendor["jansson.h"] = "base"
