@@ -13,6 +13,7 @@
 
 #include "ims/status.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -89,6 +90,7 @@ struct ims_image {
     uint8_t *alpha; /* width x height, tightly packed; NULL when there is none or it is opaque throughout */
     uint8_t *icc;   /* the profile rgb is in, only when that is not sRGB; else NULL */
     size_t icc_bytes;
+    atomic_int n_refs; /* ims_image_ref, ims_image_unref */
 };
 
 struct ims_image *ims_image_ref(struct ims_image *im);

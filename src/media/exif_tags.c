@@ -1,0 +1,163 @@
+/* Names of the tags that occur in the first directory of photos, as the TIFF, EXIF and DNG standards
+ * (and Pillow) spell them.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "media/exif.h"
+
+#include "base/mem.h"
+
+/* Sorted by tag. */
+static const struct {
+    uint16_t tag;
+    const char *name;
+} names[] = {
+    { 11, "ProcessingSoftware" },
+    { 254, "NewSubfileType" },
+    { 255, "SubfileType" },
+    { 256, "ImageWidth" },
+    { 257, "ImageLength" },
+    { 258, "BitsPerSample" },
+    { 259, "Compression" },
+    { 262, "PhotometricInterpretation" },
+    { 263, "Thresholding" },
+    { 264, "CellWidth" },
+    { 265, "CellLength" },
+    { 266, "FillOrder" },
+    { 269, "DocumentName" },
+    { 270, "ImageDescription" },
+    { 271, "Make" },
+    { 272, "Model" },
+    { 274, "Orientation" },
+    { 277, "SamplesPerPixel" },
+    { 278, "RowsPerStrip" },
+    { 280, "MinSampleValue" },
+    { 281, "MaxSampleValue" },
+    { 282, "XResolution" },
+    { 283, "YResolution" },
+    { 284, "PlanarConfiguration" },
+    { 285, "PageName" },
+    { 290, "GrayResponseUnit" },
+    { 291, "GrayResponseCurve" },
+    { 292, "T4Options" },
+    { 293, "T6Options" },
+    { 296, "ResolutionUnit" },
+    { 297, "PageNumber" },
+    { 301, "TransferFunction" },
+    { 305, "Software" },
+    { 306, "DateTime" },
+    { 315, "Artist" },
+    { 316, "HostComputer" },
+    { 317, "Predictor" },
+    { 318, "WhitePoint" },
+    { 319, "PrimaryChromaticities" },
+    { 320, "ColorMap" },
+    { 321, "HalftoneHints" },
+    { 322, "TileWidth" },
+    { 323, "TileLength" },
+    { 332, "InkSet" },
+    { 333, "InkNames" },
+    { 334, "NumberOfInks" },
+    { 336, "DotRange" },
+    { 337, "TargetPrinter" },
+    { 338, "ExtraSamples" },
+    { 339, "SampleFormat" },
+    { 340, "SMinSampleValue" },
+    { 341, "SMaxSampleValue" },
+    { 342, "TransferRange" },
+    { 529, "YCbCrCoefficients" },
+    { 530, "YCbCrSubSampling" },
+    { 531, "YCbCrPositioning" },
+    { 532, "ReferenceBlackWhite" },
+    { 18246, "Rating" },
+    { 18249, "RatingPercent" },
+    { 32781, "ImageID" },
+    { 33421, "CFARepeatPatternDim" },
+    { 33422, "CFAPattern" },
+    { 33432, "Copyright" },
+    { 33434, "ExposureTime" },
+    { 33437, "FNumber" },
+    { 34850, "ExposureProgram" },
+    { 34852, "SpectralSensitivity" },
+    { 34855, "ISOSpeedRatings" },
+    { 36864, "ExifVersion" },
+    { 36867, "DateTimeOriginal" },
+    { 36868, "DateTimeDigitized" },
+    { 36880, "OffsetTime" },
+    { 36881, "OffsetTimeOriginal" },
+    { 36882, "OffsetTimeDigitized" },
+    { 37121, "ComponentsConfiguration" },
+    { 37122, "CompressedBitsPerPixel" },
+    { 37377, "ShutterSpeedValue" },
+    { 37378, "ApertureValue" },
+    { 37379, "BrightnessValue" },
+    { 37380, "ExposureBiasValue" },
+    { 37381, "MaxApertureValue" },
+    { 37382, "SubjectDistance" },
+    { 37383, "MeteringMode" },
+    { 37384, "LightSource" },
+    { 37385, "Flash" },
+    { 37386, "FocalLength" },
+    { 37500, "MakerNote" },
+    { 37510, "UserComment" },
+    { 37520, "SubsecTime" },
+    { 37521, "SubsecTimeOriginal" },
+    { 37522, "SubsecTimeDigitized" },
+    { 40091, "XPTitle" },
+    { 40092, "XPComment" },
+    { 40093, "XPAuthor" },
+    { 40094, "XPKeywords" },
+    { 40095, "XPSubject" },
+    { 40960, "FlashPixVersion" },
+    { 40961, "ColorSpace" },
+    { 40962, "ExifImageWidth" },
+    { 40963, "ExifImageHeight" },
+    { 41486, "FocalPlaneXResolution" },
+    { 41487, "FocalPlaneYResolution" },
+    { 41488, "FocalPlaneResolutionUnit" },
+    { 41728, "FileSource" },
+    { 41729, "SceneType" },
+    { 41730, "CFAPattern" },
+    { 41985, "CustomRendered" },
+    { 41986, "ExposureMode" },
+    { 41987, "WhiteBalance" },
+    { 41988, "DigitalZoomRatio" },
+    { 41989, "FocalLengthIn35mmFilm" },
+    { 41990, "SceneCaptureType" },
+    { 41991, "GainControl" },
+    { 41992, "Contrast" },
+    { 41993, "Saturation" },
+    { 41994, "Sharpness" },
+    { 41995, "DeviceSettingDescription" },
+    { 41996, "SubjectDistanceRange" },
+    { 42016, "ImageUniqueID" },
+    { 42032, "CameraOwnerName" },
+    { 42033, "BodySerialNumber" },
+    { 42034, "LensSpecification" },
+    { 42035, "LensMake" },
+    { 42036, "LensModel" },
+    { 42037, "LensSerialNumber" },
+    { 50706, "DNGVersion" },
+    { 50707, "DNGBackwardVersion" },
+    { 50708, "UniqueCameraModel" },
+    { 50709, "LocalizedCameraModel" },
+    { 50735, "CameraSerialNumber" },
+    { 50736, "LensInfo" },
+    { 50827, "OriginalRawFileName" },
+};
+
+const char *ims__exif_tag_name(unsigned tag)
+{
+    size_t low = 0;
+    size_t high = IMS_ARRAY_LEN(names);
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (names[middle].tag == tag)
+            return names[middle].name;
+        if (names[middle].tag < tag)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return NULL;
+}
