@@ -198,7 +198,7 @@ void ims__map_close(struct ims_map *m)
     *m = (struct ims_map){ 0 };
 }
 
-static int write_all(int fd, const char *p, size_t n)
+static int write_all(int fd, const char *p, size_t n, bool is_durable)
 {
     while (n > 0) {
         ssize_t k = write(fd, p, n);
@@ -210,10 +210,10 @@ static int write_all(int fd, const char *p, size_t n)
         p += k;
         n -= (size_t)k;
     }
-    return fsync(fd) == 0 ? 0 : errno;
+    return !is_durable || fsync(fd) == 0 ? 0 : errno;
 }
 
-ims_status ims__write_file(const char *path, const void *p, size_t n, ims_err *err)
+static ims_status replace_file(const char *path, const void *p, size_t n, bool is_durable, ims_err *err)
 {
     char *tmp = ims__strfmt("%s.tmp-XXXXXX", path);
     ims_status st = IMS_OK;
@@ -226,7 +226,7 @@ ims_status ims__write_file(const char *path, const void *p, size_t n, ims_err *e
         st = fs_fail(err, errno, "writing", path);
         goto out;
     }
-    e = write_all(fd, p, n);
+    e = write_all(fd, p, n, is_durable);
     if (!e && fchmod(fd, 0644) != 0)
         e = errno;
     if (close(fd) != 0 && !e)
@@ -240,6 +240,27 @@ ims_status ims__write_file(const char *path, const void *p, size_t n, ims_err *e
 out:
     ims__free(tmp);
     return st;
+}
+
+ims_status ims__write_file(const char *path, const void *p, size_t n, ims_err *err)
+{
+    return replace_file(path, p, n, true, err);
+}
+
+ims_status ims__write_derived(const char *path, const void *p, size_t n, ims_err *err)
+{
+    const char *base = ims__path_base(path);
+    char *dir;
+    ims_status st = replace_file(path, p, n, false, err);
+
+    if (st != IMS_E_NOT_FOUND || base - path < 2)
+        return st;
+    dir = ims__strndup(path, (size_t)(base - path) - 1);
+    if (!dir)
+        return ims_fail(err, IMS_E_NOMEM, "fs", 0, "writing %s", base);
+    st = ims__mkdir_p(dir, err);
+    ims__free(dir);
+    return st ? st : replace_file(path, p, n, false, err);
 }
 
 ims_status ims__mkdir_p(const char *path, ims_err *err)

@@ -42,6 +42,8 @@ void ims__map_close(struct ims_map *m);
 /* Writes a temporary file beside path, syncs it, renames it over path: the old or the new content is
  * there, never a mixture. */
 ims_status ims__write_file(const char *path, const void *p, size_t n, ims_err *err) IMS_MUST_CHECK;
+/* The same for data that can be made again: not synced, and the folder is created when it is missing. */
+ims_status ims__write_derived(const char *path, const void *p, size_t n, ims_err *err) IMS_MUST_CHECK;
 ims_status ims__mkdir_p(const char *path, ims_err *err) IMS_MUST_CHECK;
 /* dir + "/" + name in a new string (ims__free); NULL when memory is short. */
 char *ims__path_join(const char *dir, const char *name);

@@ -1,0 +1,263 @@
+/* The use cases of imgsearch: index folders, find pictures, tell the state of the library.
+ *
+ *     struct ims_engine *e;
+ *     ims_engine_open(&e, &options, &err)      the data directory and its database; no model is loaded
+ *     ims_engine_index(e, ...)                 folders -> library
+ *     ims_engine_search(e, ...)                words, a picture or a stored asset -> ranked pictures
+ *     ims_engine_close(e)
+ *
+ * A handle belongs to one thread at a time. Models, the inference runtime and libvips are loaded when a
+ * call first needs them. Paths are bytes; texts are UTF-8. Times are microseconds since 1970, UTC.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef IMS_ENGINE_H
+#define IMS_ENGINE_H
+
+#include "ims/status.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct ims_engine;
+
+struct ims_engine_options {
+    const char *data_dir;     /* created when missing, unless is_read_only */
+    const char *database_url; /* NULL or "": SQLite in data_dir */
+    bool is_read_only;        /* the library must exist and is not changed; IMS_E_NOT_FOUND otherwise */
+
+    const char *model;           /* installed name or folder; NULL or "" = see ims_engine_model */
+    const char *clip_model_name; /* open_clip architecture and weights, e.g. ViT-B-32 and */
+    const char *clip_pretrained; /* laion2b_s34b_b79k; NULL or "" = not set */
+    uint32_t expected_dim;       /* 0 = any */
+    const char *const *model_roots; /* folders that hold model packs, looked into in this order */
+    size_t n_model_roots;
+
+    const char *device_flag; /* --device and the settings of the same names; NULL or "" = not set */
+    const char *device;
+    const char *pytorch_device;
+    const char *force_cpu;
+    const char *onnx_providers;
+    const char *runtime_path;
+    unsigned n_threads; /* 0 = as many as this process may use */
+
+    unsigned batch_size;   /* pictures per inference; 0 = 16 */
+    unsigned thumbnail_px; /* 0 = 256 */
+    uint64_t max_image_px; /* 0 = the default limit */
+};
+
+IMS_API ims_status ims_engine_open(struct ims_engine **out, const struct ims_engine_options *options,
+                                   ims_err *err) IMS_MUST_CHECK;
+IMS_API void ims_engine_close(struct ims_engine *e);
+
+/* ---- the model ---- */
+
+struct ims_model_facts {
+    const char *name;   /* strings live as long as the engine */
+    const char *digest;
+    const char *dir;
+    bool is_demo; /* knows only drawn scenes: tell the user */
+    uint32_t dim;
+    uint32_t image_px;
+    uint32_t context_length;
+};
+/* The model that serves: the one named in the options; else the default (ViT-B-32, laion2b_s34b_b79k)
+ * when it is installed; else the only installed one that is not the demo; else the demo model. Several
+ * installed without a choice are IMS_E_CONFIG naming them. Reads the pack, loads no weights. */
+IMS_API ims_status ims_engine_model(struct ims_engine *e, struct ims_model_facts *out, ims_err *err)
+    IMS_MUST_CHECK;
+
+/* Where the last inference ran, as read back from the runtime. Empty strings before the first one. */
+struct ims_device_used {
+    char device[16];
+    char provider[48];
+    char runtime[64]; /* "onnxruntime 1.30.0" */
+    char reason[320]; /* why this device */
+};
+IMS_API void ims_engine_device_used(const struct ims_engine *e, struct ims_device_used *out);
+
+/* One warning or remark about the choice of device; false when i is past the end. Settles the device
+ * if no inference did so before. */
+IMS_API bool ims_engine_device_note(struct ims_engine *e, size_t i, bool *out_is_warning, char *out_text,
+                                    size_t size);
+
+/* ---- indexing ---- */
+
+struct ims_index_progress {
+    bool is_walking;  /* files are still being found: total may grow */
+    uint64_t found;   /* pictures seen by the walk */
+    uint64_t total;   /* of them to be done in this run */
+    uint64_t done;    /* finished, good or bad */
+    uint64_t failed;  /* of done */
+    double elapsed_s;
+    double rate;      /* finished per second, over the last seconds */
+    double eta_s;     /* negative = unknown */
+};
+
+/* Why a file of the walk is not in the library. path is bytes; text one sentence. */
+typedef void (*ims_index_note_fn)(void *arg, const char *path, const char *reason, const char *text);
+/* Called a few times a second from the thread that called ims_engine_index. Returning false ends the
+ * run: what was decoded is finished, everything else stays queued. */
+typedef bool (*ims_index_progress_fn)(void *arg, const struct ims_index_progress *p);
+
+struct ims_index_options {
+    const char *const *dirs; /* folders; each becomes a root unless it lies in one */
+    size_t n_dirs;
+    const char *category; /* name, of new pictures; NULL = the default one */
+    bool retry_failed;    /* try again what failed before though the file did not change */
+    bool no_thumbnails;
+    ims_index_progress_fn on_progress; /* may be NULL */
+    ims_index_note_fn on_note;         /* may be NULL; called from any thread, one call at a time */
+    void *arg;
+};
+
+struct ims_index_summary {
+    uint64_t found;     /* pictures below the folders */
+    uint64_t unchanged; /* done before */
+    uint64_t processed; /* done in this run */
+    uint64_t duplicates; /* of processed: same content as another, no decode, no inference */
+    uint64_t errors;    /* failed in this run */
+    uint64_t known_failures; /* failed before, unchanged, not tried */
+    uint64_t moved;
+    uint64_t deleted;
+    uint64_t skipped_links;
+    uint64_t skipped_other;  /* not a picture by name */
+    uint64_t failed_folders; /* could not be read */
+    bool is_cancelled;
+
+    double elapsed_s;
+    double throughput; /* processed per second */
+    double io_s;       /* reading and hashing, summed over threads, wall time */
+    double decode_s;   /* CPU time of decoding, thumbnail, preprocessing */
+    double compute_s;  /* CPU: core-seconds of inference; accelerator: wall time */
+    double write_s;    /* CPU time of the writer */
+    double wait_decode_s;  /* decoders blocked because inference is behind */
+    double wait_compute_s; /* inference blocked because decoders are behind */
+    double efficiency; /* CPU seconds of this process / (cores x elapsed) */
+    unsigned cores;
+    uint64_t batches;
+    uint64_t peak_rss_bytes;
+    char device[16];
+    char provider[48];
+};
+
+/* IMS_E_NOT_FOUND when a folder is not there (the library stays as it is), IMS_E_BUSY when another
+ * process indexes this library. A cancelled run is IMS_OK with is_cancelled. */
+IMS_API ims_status ims_engine_index(struct ims_engine *e, const struct ims_index_options *options,
+                                    struct ims_index_summary *out, ims_err *err) IMS_MUST_CHECK;
+
+/* ---- searching ---- */
+
+struct ims_search_filter {
+    const char *path_prefix; /* "/a/b" means that file or what is below; NULL = any */
+    bool has_from, has_until;
+    int64_t from_us;  /* taken at, included */
+    int64_t until_us; /* not included */
+    const char *category; /* name; NULL = any */
+};
+
+struct ims_search_query {
+    /* exactly one of the three */
+    const char *text;
+    const char *image_path;
+    int64_t asset_id;
+    bool exclude_self; /* image_path, asset_id: leave out that very file */
+
+    struct ims_search_filter filter;
+    size_t limit; /* 1..IMS_MAX_SEARCH_LIMIT */
+    size_t offset;
+};
+
+struct ims_asset {
+    int64_t id;
+    const char *path;
+    const char *mime; /* NULL while unknown */
+    int width, height;
+    int64_t size_bytes;
+    int64_t mtime_us;
+    int64_t created_us;
+    int64_t indexed_us; /* 0 = not yet */
+    bool has_taken_at;
+    int64_t taken_at_us;
+    bool has_gps;
+    double gps_lat, gps_lng;
+    const char *camera_make;
+    const char *camera_model;
+    char sha256[65]; /* "" while unknown */
+    char phash[17];
+    int64_t category_id;
+    bool is_deleted;
+    const char *exif_json;
+    const char *note;
+};
+
+struct ims_search_hit {
+    float score; /* cosine */
+    struct ims_asset asset;
+};
+
+struct ims_search_results {
+    struct ims_search_hit *hits;
+    size_t n;
+    size_t total; /* pictures that pass the filter and could be ranked */
+    double load_ms, embed_ms, scan_ms, total_ms;
+    void *memory; /* private */
+};
+
+/* A stable order: score, then age of the content, then asset id. IMS_E_NOT_FOUND for an asset or file that is not there. */
+IMS_API ims_status ims_engine_search(struct ims_engine *e, const struct ims_search_query *query,
+                                     struct ims_search_results *out, ims_err *err) IMS_MUST_CHECK;
+IMS_API void ims_search_results_release(struct ims_search_results *r);
+
+/* A text, or the picture in a file, to its unit vector: *out_dim floats, free with ims_engine_free. */
+IMS_API ims_status ims_engine_embed_text(struct ims_engine *e, const char *text, float **out,
+                                         uint32_t *out_dim, ims_err *err) IMS_MUST_CHECK;
+IMS_API ims_status ims_engine_embed_image(struct ims_engine *e, const char *path, float **out,
+                                          uint32_t *out_dim, ims_err *err) IMS_MUST_CHECK;
+IMS_API ims_status ims_engine_tokenize(struct ims_engine *e, const char *text, int32_t **out,
+                                       size_t *out_n, ims_err *err) IMS_MUST_CHECK;
+IMS_API void ims_engine_free(void *p);
+
+/* A JPEG of the file at most max_px on a side, as the thumbnails are; ims_engine_free(*out). */
+IMS_API ims_status ims_engine_thumbnail(struct ims_engine *e, int64_t asset_id, unsigned max_px,
+                                        uint8_t **out, size_t *out_n, ims_err *err) IMS_MUST_CHECK;
+
+/* ---- state ---- */
+
+struct ims_library_status {
+    int64_t assets, done, failed, queued; /* assets == done + failed + queued, for the serving model */
+    int64_t deleted, contents, vectors;
+    int64_t faces, persons; /* 0: faces are not part of this release */
+    const char *model;      /* name; NULL when there is none */
+    const char *database;   /* where, without secrets */
+    const char *database_version;
+};
+IMS_API ims_status ims_engine_status(struct ims_engine *e, struct ims_library_status *out, ims_err *err)
+    IMS_MUST_CHECK;
+
+typedef void (*ims_failure_fn)(void *arg, int64_t asset_id, const char *path, const char *reason,
+                               const char *detail);
+/* Every failed file of the serving model, at most limit, in the order of ids. */
+IMS_API ims_status ims_engine_failures(struct ims_engine *e, size_t limit, ims_failure_fn fn, void *arg,
+                                       ims_err *err) IMS_MUST_CHECK;
+
+/* What is known of one asset, by id or (id 0) by path. Strings live until the next call. */
+struct ims_asset_story {
+    struct ims_asset asset;
+    size_t n_work;
+    struct ims_asset_work {
+        const char *task, *state, *reason, *detail;
+        int attempts;
+        int64_t updated_us;
+    } work[16];
+    size_t n_evidence;
+    struct ims_asset_evidence {
+        const char *model, *device, *provider, *runtime, *checksum, *error, *metadata_json;
+        int dim;
+        double norm, embedding_ms, total_ms;
+        int64_t created_us;
+    } evidence[16];
+};
+IMS_API ims_status ims_engine_show(struct ims_engine *e, int64_t asset_id, const char *path,
+                                   struct ims_asset_story *out, ims_err *err) IMS_MUST_CHECK;
+
+#endif

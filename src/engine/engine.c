@@ -1,0 +1,247 @@
+/* Opening and closing the engine, and bringing up its parts when they are first needed.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "engine/engine_internal.h"
+
+#include "base/fs.h"
+#include "base/limits.h"
+#include "base/text.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define MAX_STRING_BYTES ((size_t)1 << 20)
+
+/* "" and NULL both mean "not set" in options; inside the engine it is always NULL. */
+static ims_status keep_string(struct ims_engine *e, const char **s, ims_err *err)
+{
+    if (!*s || !**s) {
+        *s = NULL;
+        return IMS_OK;
+    }
+    *s = ims__arena_strndup(&e->strings, *s, strlen(*s));
+    return *s ? IMS_OK : ims_fail(err, IMS_E_NOMEM, "engine", 0, "opening the library");
+}
+
+static ims_status keep_options(struct ims_engine *e, const struct ims_engine_options *options,
+                               ims_err *err)
+{
+    struct ims_engine_options *o = &e->options;
+    const char **strings[] = { &o->data_dir,        &o->database_url,   &o->model,
+                               &o->clip_model_name, &o->clip_pretrained, &o->device_flag,
+                               &o->device,          &o->pytorch_device, &o->force_cpu,
+                               &o->onnx_providers,  &o->runtime_path };
+    const char **roots;
+    ims_status st = IMS_OK;
+
+    *o = *options;
+    for (size_t i = 0; !st && i < IMS_ARRAY_LEN(strings); i++)
+        st = keep_string(e, strings[i], err);
+    if (st)
+        return st;
+    roots = ims__arena_alloc(&e->strings, o->n_model_roots + 1, sizeof(*roots));
+    if (!roots)
+        return ims_fail(err, IMS_E_NOMEM, "engine", 0, "opening the library");
+    for (size_t i = 0; !st && i < o->n_model_roots; i++) {
+        roots[i] = options->model_roots[i];
+        st = keep_string(e, &roots[i], err);
+    }
+    o->model_roots = roots;
+    if (!o->thumbnail_px)
+        o->thumbnail_px = IMS_DEFAULT_THUMBNAIL_PX;
+    if (!o->batch_size)
+        o->batch_size = IMS_DEFAULT_BATCH;
+    return st;
+}
+
+static ims_status open_store(struct ims_engine *e, ims_err *err)
+{
+    const struct ims_engine_options *o = &e->options;
+    struct ims_store_options store_options = { .is_read_only = o->is_read_only,
+                                               .must_exist = o->is_read_only };
+    char *path;
+    ims_status st = IMS_OK;
+
+    if (o->database_url) {
+        e->database = o->database_url;
+        return ims_store_open(&e->store, e->database, &store_options, err);
+    }
+    path = ims__path_join(o->data_dir, "library.db");
+    if (path)
+        e->database = ims__arena_strndup(&e->strings, path, strlen(path));
+    ims__free(path);
+    if (!e->database)
+        return ims_fail(err, IMS_E_NOMEM, "engine", 0, "opening the library");
+    st = ims_store_open(&e->store, e->database, &store_options, err);
+    if (st == IMS_E_NOT_FOUND && o->is_read_only)
+        return ims_fail(err, IMS_E_NOT_FOUND, "engine", 0,
+                        "there is no library in %s yet; `imgsearch index FOLDER` makes one", o->data_dir);
+    return st;
+}
+
+static ims_status open_compute(struct ims_engine *e, ims_err *err)
+{
+    const struct ims_engine_options *o = &e->options;
+    char *cache = ims__path_join(o->data_dir, "cache");
+    struct ims_compute_options options = {
+        .device = { .flag = o->device_flag,
+                    .device = o->device,
+                    .pytorch_device = o->pytorch_device,
+                    .force_cpu = o->force_cpu,
+                    .onnx_providers = o->onnx_providers },
+        .runtime_path = o->runtime_path,
+        .n_threads = o->n_threads,
+    };
+    ims_status st;
+
+    if (!cache)
+        return ims_fail(err, IMS_E_NOMEM, "engine", 0, "opening the library");
+    options.cache_dir = cache;
+    st = ims_compute_open(&e->compute, &options, err);
+    ims__free(cache);
+    return st;
+}
+
+ims_status ims_engine_open(struct ims_engine **out, const struct ims_engine_options *options, ims_err *err)
+{
+    struct ims_engine *e = NULL;
+    ims_status st;
+
+    if (!options->data_dir || !*options->data_dir)
+        return ims_fail(err, IMS_E_INVALID, "engine", 0, "no data directory is given");
+    e = ims__zalloc(1, sizeof(*e));
+    if (!e)
+        return ims_fail(err, IMS_E_NOMEM, "engine", 0, "opening the library");
+    ims__arena_init(&e->strings, MAX_STRING_BYTES);
+    ims__arena_init(&e->story, IMS_MAX_JSON_BYTES);
+    st = keep_options(e, options, err);
+    if (!st)
+        st = open_compute(e, err); /* first: wrong device settings must not leave an empty library behind */
+    if (!st && !options->is_read_only)
+        st = ims__mkdir_p(e->options.data_dir, err);
+    if (!st)
+        st = open_store(e, err);
+    if (st)
+        goto out;
+    *out = e;
+    e = NULL;
+out:
+    ims_engine_close(e);
+    return st;
+}
+
+void ims_engine_close(struct ims_engine *e)
+{
+    if (!e)
+        return;
+    ims_vectors_close(e->vectors);
+    ims_clip_close(e->clip);
+    ims_pack_close(e->pack);
+    ims_media_close(e->media);
+    ims_compute_close(e->compute);
+    ims_store_close(e->store);
+    ims__arena_release(&e->strings);
+    ims__arena_release(&e->story);
+    ims__free(e);
+}
+
+void ims_engine_free(void *p)
+{
+    ims__free(p);
+}
+
+ims_status ims__engine_need_media(struct ims_engine *e, ims_err *err)
+{
+    struct ims_media_options options = { .max_px = e->options.max_image_px };
+
+    return e->media ? IMS_OK : ims_media_open(&e->media, &options, err);
+}
+
+ims_status ims__engine_need_pack(struct ims_engine *e, ims_err *err)
+{
+    return e->pack ? IMS_OK : ims__choose_pack(&e->pack, &e->options, err);
+}
+
+ims_status ims__engine_need_clip(struct ims_engine *e, ims_err *err)
+{
+    struct ims_clip_options options = { .expected_dim = e->options.expected_dim };
+    ims_status st;
+
+    if (e->clip)
+        return IMS_OK;
+    st = ims__engine_need_pack(e, err);
+    if (!st)
+        st = ims_clip_open(&e->clip, e->pack, e->compute, &options, err);
+    return st;
+}
+
+ims_status ims__engine_need_model_id(struct ims_engine *e, bool create, ims_err *err)
+{
+    const struct ims_clip_info *info;
+    ims_status st;
+
+    if (e->model_id)
+        return IMS_OK;
+    st = ims__engine_need_clip(e, err);
+    if (st)
+        return st;
+    info = ims_clip_info(e->clip);
+    if (create)
+        return ims_store_add_model(e->store, info->name, info->digest, "clip", (int)info->dim,
+                                   &e->model_id, err);
+    return ims_store_find_model(e->store, info->name, info->digest, &e->model_id, err);
+}
+
+ims_status ims_engine_model(struct ims_engine *e, struct ims_model_facts *out, ims_err *err)
+{
+    const struct ims_clip_info *info;
+    ims_status st = ims__engine_need_clip(e, err);
+
+    if (st)
+        return st;
+    info = ims_clip_info(e->clip);
+    *out = (struct ims_model_facts){ .name = info->name,
+                                     .digest = info->digest,
+                                     .dir = e->pack->dir,
+                                     .is_demo = info->is_demo,
+                                     .dim = info->dim,
+                                     .image_px = (uint32_t)info->preprocess.width,
+                                     .context_length = info->context_length };
+    return IMS_OK;
+}
+
+void ims__engine_note_device(struct ims_engine *e, bool is_image_tower)
+{
+    struct ims_compute_report report;
+    struct ims_compute_info *info;
+
+    if (!ims_clip_report(e->clip, is_image_tower ? IMS_CLIP_IMAGE : IMS_CLIP_TEXT, &report))
+        return;
+    snprintf(e->used.device, sizeof(e->used.device), "%s", report.device_name);
+    snprintf(e->used.provider, sizeof(e->used.provider), "%s", report.provider);
+    if (e->used.runtime[0])
+        return; /* the runtime and the reason do not change in a process */
+    info = ims__zalloc(1, sizeof(*info));
+    if (info && ims_compute_describe(e->compute, false, info, NULL) == IMS_OK) {
+        snprintf(e->used.runtime, sizeof(e->used.runtime), "%s %s", info->runtime_name,
+                 info->runtime_version);
+        snprintf(e->used.reason, sizeof(e->used.reason), "%s", info->choice.reason);
+    }
+    ims__free(info);
+}
+
+void ims_engine_device_used(const struct ims_engine *e, struct ims_device_used *out)
+{
+    *out = e->used;
+}
+
+bool ims_engine_device_note(struct ims_engine *e, size_t i, bool *out_is_warning, char *out_text,
+                            size_t size)
+{
+    struct ims_device_choice choice;
+
+    if (ims_compute_choose(e->compute, &choice, NULL) || i >= choice.notes.n)
+        return false;
+    *out_is_warning = choice.notes.at[i].is_warning;
+    snprintf(out_text, size, "%s", choice.notes.at[i].text);
+    return true;
+}

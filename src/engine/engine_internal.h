@@ -1,0 +1,60 @@
+/* The engine's own parts: what its files share. One thread at a time, except where noted.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef IMS_ENGINE_ENGINE_INTERNAL_H
+#define IMS_ENGINE_ENGINE_INTERNAL_H
+
+#include "base/mem.h"
+#include "compute/compute.h"
+#include "ims/engine.h"
+#include "media/media.h"
+#include "models/clip/clip.h"
+#include "models/pack.h"
+#include "store/store.h"
+#include "vectors/vectors.h"
+
+struct ims_engine {
+    struct ims_engine_options options; /* every pointer into own_strings */
+    struct ims_arena strings;
+    const char *database; /* URL or path of the SQLite file */
+    struct ims_store *store;
+    struct ims_compute *compute; /* opened with the engine; loads nothing yet */
+    struct ims_media *media;     /* NULL until needed */
+    struct ims_pack *pack;       /* NULL until needed, as are the next */
+    struct ims_clip *clip;
+    int64_t model_id; /* 0 = the library has never seen this model */
+    struct ims_vectors *vectors;
+    int64_t vectors_seq;
+    struct ims_device_used used;
+    struct ims_arena story; /* of ims_engine_show */
+};
+
+#define IMS_DEFAULT_MODEL "ViT-B-32"
+#define IMS_DEFAULT_PRETRAINED "laion2b_s34b_b79k"
+#define IMS_DEFAULT_THUMBNAIL_PX 256
+#define IMS_DEFAULT_BATCH 16
+#define IMS_THUMBNAIL_QUALITY 85
+
+/* Each opens its part once and leaves it in e. */
+ims_status ims__engine_need_pack(struct ims_engine *e, ims_err *err) IMS_MUST_CHECK;
+ims_status ims__engine_need_clip(struct ims_engine *e, ims_err *err) IMS_MUST_CHECK;
+ims_status ims__engine_need_media(struct ims_engine *e, ims_err *err) IMS_MUST_CHECK;
+/* create: register the model in the library when it is not there yet; otherwise model_id may stay 0. */
+ims_status ims__engine_need_model_id(struct ims_engine *e, bool create, ims_err *err) IMS_MUST_CHECK;
+
+/* Reads back where the session of a tower runs. */
+void ims__engine_note_device(struct ims_engine *e, bool is_image_tower);
+
+/* Picks the pack that serves; the rule is in ims/engine.h. */
+ims_status ims__choose_pack(struct ims_pack **out, const struct ims_engine_options *options,
+                            ims_err *err) IMS_MUST_CHECK;
+
+/* A decoded picture to the bytes that ims_clip_embed_images takes (height x width x 3), in sRGB. */
+ims_status ims__model_pixels(struct ims_media *media, const struct ims_clip_info *info,
+                             const struct ims_image *im, uint8_t *out, ims_err *err) IMS_MUST_CHECK;
+
+/* data_dir/thumbs/ab/<sha256>.jpg in a new string. */
+char *ims__thumbnail_path(const char *data_dir, const uint8_t sha256[IMS_SHA256_BYTES]);
+
+void ims__asset_from_store(struct ims_asset *out, const struct ims_store_asset *in);
+
+#endif

@@ -1,0 +1,342 @@
+/* Ingest: sets the stages up, reports progress while they run, sums up.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "engine/ingest.h"
+
+#include "base/clock.h"
+#include "base/fs.h"
+#include "engine/lock_file.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#define READ_AHEAD 256  /* jobs waiting to be read: paths only */
+#define EMBED_AHEAD 2   /* batches of model pixels waiting */
+#define WRITE_AHEAD 256 /* results waiting: vectors */
+#define PROGRESS_MS 100
+#define RATE_WINDOW 50 /* progress steps the rate is taken over: 5 seconds */
+
+void ims__job_free(struct ims_job *j)
+{
+    if (!j)
+        return;
+    ims_media_info_release(&j->info);
+    ims__free(j->path);
+    ims__free(j->pixels);
+    ims__free(j->vector);
+    ims__free(j->metadata);
+    ims__free(j);
+}
+
+void ims__job_fail(struct ims_job *j, ims_status st, const char *reason, const ims_err *why)
+{
+    j->failure = st;
+    j->reason = reason;
+    snprintf(j->detail, sizeof(j->detail), "%s", why ? why->text : ims_status_text(st));
+}
+
+void ims__ingest_fatal(struct ims_ingest *g, ims_status st, const ims_err *err)
+{
+    ims__lock(&g->lock);
+    if (!g->fatal) {
+        g->fatal = st;
+        g->fatal_err = *err;
+    }
+    g->has_failed = true;
+    ims__cond_broadcast(&g->changed);
+    ims__unlock(&g->lock);
+}
+
+bool ims__ingest_is_ending(struct ims_ingest *g)
+{
+    return g->stop || g->has_failed;
+}
+
+void ims__ingest_note(struct ims_ingest *g, const char *path, const char *reason, const char *text)
+{
+    if (!g->options->on_note)
+        return;
+    ims__lock(&g->lock);
+    g->options->on_note(g->options->arg, path, reason, text);
+    ims__unlock(&g->lock);
+}
+
+/* ---- set-up ---- */
+
+static ims_status resolve_dirs(struct ims_ingest *g, ims_err *err)
+{
+    g->dirs = ims__zalloc(g->options->n_dirs, sizeof(*g->dirs));
+    if (!g->dirs)
+        return ims_fail(err, IMS_E_NOMEM, "ingest", 0, "starting");
+    for (size_t i = 0; i < g->options->n_dirs; i++) {
+        struct ims_file_info info;
+        ims_status st = ims__real_path(g->options->dirs[i], &g->dirs[i], err);
+
+        if (st)
+            return st;
+        g->n_dirs++;
+        st = ims__stat(g->dirs[i], true, &info, err);
+        if (st)
+            return st;
+        if (!info.is_dir)
+            return ims_fail(err, IMS_E_INVALID, "ingest", 0, "%s is not a folder; name the folder it is in",
+                            g->options->dirs[i]);
+    }
+    return IMS_OK;
+}
+
+/* What failed for a reason outside the file is tried again in every run, the rest when asked. */
+static ims_status requeue(struct ims_ingest *g, ims_err *err)
+{
+    static const char *const passing[] = { "vanished", "no_permission", "unreadable", "out_of_memory" };
+    ims_status st = IMS_OK;
+
+    for (size_t d = 0; !st && d < g->n_dirs; d++) {
+        struct ims_store_requeue what = { .task = IMS_TASK_CLIP,
+                                          .model_id = g->e->model_id,
+                                          .path_prefix = g->dirs[d] };
+        int64_t n;
+
+        if (g->options->retry_failed)
+            st = ims_store_requeue(g->e->store, &what, &n, err);
+        for (size_t i = 0; !st && !g->options->retry_failed && i < IMS_ARRAY_LEN(passing); i++) {
+            what.reason = passing[i];
+            st = ims_store_requeue(g->e->store, &what, &n, err);
+        }
+    }
+    return st;
+}
+
+static ims_status prepare(struct ims_ingest *g, ims_err *err)
+{
+    unsigned n = g->e->options.n_threads;
+    ims_status st;
+
+    g->has_lock = ims__lock_init(&g->lock) == IMS_OK;
+    g->has_cond = ims__cond_init(&g->changed) == IMS_OK;
+    if (!g->has_lock || !g->has_cond)
+        return ims_fail(err, IMS_E_NOMEM, "ingest", 0, "starting");
+    g->cores = ims_device_usable_cores();
+    g->n_readers = n ? n : g->cores;
+    if (g->n_readers > IMS_INGEST_MAX_READERS)
+        g->n_readers = IMS_INGEST_MAX_READERS;
+    st = resolve_dirs(g, err);
+    if (!st)
+        st = ims__engine_need_media(g->e, err);
+    if (!st)
+        st = ims__engine_need_model_id(g->e, true, err);
+    if (st)
+        return st;
+    g->info = ims_clip_info(g->e->clip);
+    st = ims_store_find_category(g->e->store, g->options->category, &g->category_id, err);
+    if (st == IMS_E_NOT_FOUND && g->options->category)
+        st = ims_store_add_category(g->e->store, g->options->category, NULL, NULL, &g->category_id, err);
+    if (!st)
+        st = requeue(g, err);
+    if (!st)
+        st = ims__chan_new(&g->to_read, READ_AHEAD, err);
+    if (!st)
+        st = ims__chan_new(&g->to_embed, (size_t)EMBED_AHEAD * g->e->options.batch_size, err);
+    if (!st)
+        st = ims__chan_new(&g->to_write, WRITE_AHEAD, err);
+    return st;
+}
+
+/* ---- running ---- */
+
+/* Starts from the far end, so that whoever starts has a consumer. When a thread cannot be started the
+ * queue it would have closed is closed here, and the run ends in order. */
+static void start_threads(struct ims_ingest *g)
+{
+    ims_err err;
+    ims_status st;
+
+    st = ims__thread_start(&g->write_thread, "ims-write", ims__ingest_write, g, &err);
+    if (st) {
+        ims__ingest_fatal(g, st, &err);
+        ims__chan_close(g->to_write);
+        g->is_finished = true;
+        return;
+    }
+    st = ims__thread_start(&g->embed_thread, "ims-embed", ims__ingest_embed, g, &err);
+    if (st) {
+        ims__ingest_fatal(g, st, &err);
+        ims__chan_close(g->to_write);
+        return;
+    }
+    g->readers_left = g->n_readers;
+    for (unsigned i = 0; !st && i < g->n_readers; i++) {
+        st = ims__thread_start(&g->readers[i], "ims-read", ims__ingest_read, g, &err);
+        if (st) {
+            ims__ingest_fatal(g, st, &err);
+            if ((g->readers_left -= g->n_readers - i) == 0)
+                ims__chan_close(g->to_embed);
+        }
+    }
+    if (!st)
+        st = ims__thread_start(&g->feed_thread, "ims-feed", ims__ingest_feed, g, &err);
+    if (st) {
+        ims__ingest_fatal(g, st, &err);
+        ims__chan_close(g->to_read);
+        return;
+    }
+    st = ims__thread_start(&g->scan_thread, "ims-scan", ims__ingest_scan, g, &err);
+    if (st) {
+        ims__ingest_fatal(g, st, &err);
+        g->is_scanned = true;
+    }
+}
+
+struct rate {
+    uint64_t done[RATE_WINDOW];
+    double at[RATE_WINDOW];
+    size_t n;
+};
+
+static void report(struct ims_ingest *g, struct rate *r, uint64_t start_ns)
+{
+    struct ims_index_progress p = {
+        .is_walking = !g->is_scanned,
+        .found = g->found,
+        .total = g->total > g->fed ? g->total : g->fed,
+        .done = g->done,
+        .failed = g->errors,
+        .elapsed_s = (double)(ims__mono_ns() - start_ns) / 1e9,
+        .eta_s = -1.0,
+    };
+    size_t newest = r->n % RATE_WINDOW, oldest = r->n < RATE_WINDOW ? 0 : (r->n + 1) % RATE_WINDOW;
+    double span;
+
+    r->done[newest] = p.done;
+    r->at[newest] = p.elapsed_s;
+    r->n++;
+    span = r->at[newest] - r->at[oldest];
+    if (span > 0)
+        p.rate = (double)(r->done[newest] - r->done[oldest]) / span;
+    if (p.rate > 0 && p.total >= p.done)
+        p.eta_s = (double)(p.total - p.done) / p.rate;
+    if (g->options->on_progress && !g->options->on_progress(g->options->arg, &p))
+        g->stop = true;
+}
+
+static void run(struct ims_ingest *g, uint64_t start_ns)
+{
+    struct rate rate = { .n = 0 };
+
+    start_threads(g);
+    while (!g->is_finished) {
+        report(g, &rate, start_ns);
+        ims__lock(&g->lock);
+        if (!g->is_finished)
+            ims__cond_wait(&g->changed, &g->lock, PROGRESS_MS);
+        ims__unlock(&g->lock);
+    }
+    ims__thread_join(&g->scan_thread);
+    ims__thread_join(&g->feed_thread);
+    for (unsigned i = 0; i < g->n_readers; i++)
+        ims__thread_join(&g->readers[i]);
+    ims__thread_join(&g->embed_thread);
+    ims__thread_join(&g->write_thread);
+    report(g, &rate, start_ns);
+}
+
+/* ---- the end ---- */
+
+static double seconds(uint64_t ns)
+{
+    return (double)ns / 1e9;
+}
+
+static uint64_t peak_rss_bytes(void)
+{
+    struct rusage usage;
+
+    if (getrusage(RUSAGE_SELF, &usage) != 0)
+        return 0;
+#if defined(__APPLE__)
+    return (uint64_t)usage.ru_maxrss;
+#else
+    return (uint64_t)usage.ru_maxrss * 1024;
+#endif
+}
+
+static void sum_up(struct ims_ingest *g, uint64_t start_ns, uint64_t start_cpu_ns,
+                   struct ims_index_summary *s)
+{
+    double cpu_s = seconds(ims__process_cpu_ns() - start_cpu_ns);
+    bool is_cpu;
+
+    *s = g->scan;
+    s->found = g->found;
+    s->unchanged = g->unchanged;
+    s->known_failures = g->known_failures;
+    s->duplicates = g->duplicates;
+    s->errors = g->errors;
+    s->processed = g->done - g->errors;
+    s->is_cancelled = g->stop;
+    s->elapsed_s = seconds(ims__mono_ns() - start_ns);
+    s->throughput = s->elapsed_s > 0 ? (double)s->processed / s->elapsed_s : 0;
+    s->io_s = seconds(g->io.wall_ns);
+    s->decode_s = seconds(g->decode.cpu_ns);
+    s->write_s = seconds(g->write.cpu_ns);
+    s->cores = g->cores;
+    s->batches = g->n_batches;
+    s->efficiency = s->elapsed_s > 0 ? cpu_s / (s->elapsed_s * g->cores) : 0;
+    s->wait_decode_s = seconds(ims__chan_push_blocked_ns(g->to_embed));
+    s->wait_compute_s = seconds(ims__chan_pop_blocked_ns(g->to_embed));
+    s->peak_rss_bytes = peak_rss_bytes();
+    memcpy(s->device, g->e->used.device, sizeof(s->device));
+    memcpy(s->provider, g->e->used.provider, sizeof(s->provider));
+    /* The runtime's own threads are not ours to time: on the CPU, what nobody else used is theirs. */
+    is_cpu = strncmp(s->device, "cpu", 3) == 0;
+    s->compute_s = is_cpu ? cpu_s - s->decode_s - s->write_s - seconds(g->walk.cpu_ns)
+                          : seconds(g->embed.wall_ns);
+    if (s->compute_s < 0)
+        s->compute_s = 0;
+}
+
+static void release(struct ims_ingest *g)
+{
+    for (size_t i = 0; i < g->n_dirs; i++)
+        ims__free(g->dirs[i]);
+    ims__free(g->dirs);
+    ims__chan_free(g->to_read);
+    ims__chan_free(g->to_embed);
+    ims__chan_free(g->to_write);
+    if (g->has_cond)
+        ims__cond_release(&g->changed);
+    if (g->has_lock)
+        ims__lock_release(&g->lock);
+    ims__free(g);
+}
+
+ims_status ims_engine_index(struct ims_engine *e, const struct ims_index_options *options,
+                            struct ims_index_summary *out, ims_err *err)
+{
+    uint64_t start_ns = ims__mono_ns(), start_cpu_ns = ims__process_cpu_ns();
+    struct ims_lock_file *lock = NULL;
+    struct ims_ingest *g;
+    ims_status st;
+
+    if (options->n_dirs == 0)
+        return ims_fail(err, IMS_E_INVALID, "ingest", 0, "no folder is named");
+    g = ims__zalloc(1, sizeof(*g));
+    if (!g)
+        return ims_fail(err, IMS_E_NOMEM, "ingest", 0, "starting");
+    g->e = e;
+    g->options = options;
+    st = ims__lock_file_take(&lock, e->options.data_dir, "index.lock", err);
+    if (!st)
+        st = prepare(g, err);
+    if (!st) {
+        run(g, start_ns);
+        st = g->fatal;
+        if (st && err)
+            *err = g->fatal_err;
+    }
+    if (!st)
+        sum_up(g, start_ns, start_cpu_ns, out);
+    ims__lock_file_release(lock);
+    release(g);
+    return st;
+}

@@ -1,0 +1,106 @@
+/* The ingest pipeline: what its stages share.
+ *
+ *     scan thread   walks the folders and registers every picture in the store        (the queue is SQL)
+ *     feed thread   reads what is queued, page by page                 -> chan to_read
+ *     n readers     read, hash; unless the content is known: decode once, perceptual hash, thumbnail,
+ *                   model pixels                                       -> chan to_embed (or to_write)
+ *     embed thread  batches                                            -> chan to_write
+ *     write thread  one transaction per batch
+ *
+ * The caller's thread reports progress. Every queue is bounded, so memory is bounded by configuration.
+ * An item that is not committed stays queued in the store, whatever happens to this process.
+ *
+ * Shutdown runs down the line: a stage that finished closes the queue behind it. After `stop` (cancelled)
+ * or a fatal error the readers drop what has not been begun; after a fatal error every stage does.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef IMS_ENGINE_INGEST_H
+#define IMS_ENGINE_INGEST_H
+
+#include "base/hash.h"
+#include "base/thread.h"
+#include "engine/engine_internal.h"
+
+#define IMS_INGEST_MAX_READERS 64
+
+/* One picture on its way. Owned by the stage that holds it. */
+struct ims_job {
+    int64_t asset_id;
+    int64_t root_id;
+    char *path;
+    int64_t size_bytes;
+    int64_t mtime_us;
+    bool has_sha256;
+    uint8_t sha256[IMS_SHA256_BYTES];
+    bool is_duplicate; /* the content has its vector already */
+    bool is_decoded;
+    struct ims_media_info info;
+    bool has_phash;
+    uint64_t phash;
+    uint8_t *pixels; /* for the model */
+    float *vector;
+    uint64_t started_ns;
+    double embedding_ms;
+    double total_ms;
+    ims_status failure;
+    const char *reason; /* static */
+    char detail[512];
+    char *metadata; /* evidence, JSON */
+};
+
+struct ims_stage_time {
+    _Atomic uint64_t cpu_ns;
+    _Atomic uint64_t wall_ns;
+};
+
+struct ims_ingest {
+    struct ims_engine *e;
+    const struct ims_index_options *options;
+    const struct ims_clip_info *info;
+    unsigned cores;
+    unsigned n_readers;
+    char **dirs; /* real paths */
+    size_t n_dirs;
+    int64_t category_id;
+
+    struct ims_chan *to_read;
+    struct ims_chan *to_embed;
+    struct ims_chan *to_write;
+    struct ims_thread scan_thread, feed_thread, embed_thread, write_thread;
+    struct ims_thread readers[IMS_INGEST_MAX_READERS];
+    _Atomic unsigned readers_left;
+    _Atomic bool is_scanned;
+    _Atomic bool is_finished; /* the writer has ended */
+    _Atomic bool stop;        /* cancelled by the caller */
+    _Atomic bool has_failed;
+
+    struct ims_lock lock; /* guards fatal, notes and the wake-up */
+    struct ims_cond changed;
+    bool has_lock, has_cond;
+    ims_status fatal;
+    ims_err fatal_err;
+
+    _Atomic uint64_t found, total, fed, done, errors, duplicates, unchanged, known_failures;
+    _Atomic uint64_t n_batches, commits;
+    struct ims_index_summary scan; /* the scan's own counters; read after its thread ended */
+    struct ims_stage_time io, decode, embed, write, walk;
+};
+
+void ims__job_free(struct ims_job *j);
+/* The item itself is bad; the run goes on. reason: a static word. */
+void ims__job_fail(struct ims_job *j, ims_status st, const char *reason, const ims_err *why);
+/* The run cannot go on. The first one counts. */
+void ims__ingest_fatal(struct ims_ingest *g, ims_status st, const ims_err *err);
+bool ims__ingest_is_ending(struct ims_ingest *g); /* stopped or failed */
+void ims__ingest_note(struct ims_ingest *g, const char *path, const char *reason, const char *text);
+
+/* Thread bodies; arg is struct ims_ingest. */
+void ims__ingest_scan(void *arg);
+void ims__ingest_feed(void *arg);
+void ims__ingest_read(void *arg);
+void ims__ingest_embed(void *arg);
+void ims__ingest_write(void *arg);
+
+/* Evidence of one finished item, in the groups that docs/notes/evidence.md lists. NULL without memory. */
+char *ims__ingest_evidence(const struct ims_ingest *g, const struct ims_job *j);
+
+#endif

@@ -1,0 +1,152 @@
+/* Ingest, third part: pictures to vectors, in batches.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "base/clock.h"
+#include "engine/ingest.h"
+
+#include <string.h>
+
+#define GATHER_MS 200 /* how long a batch that is not full waits for more */
+
+struct batcher {
+    struct ims_ingest *g;
+    size_t max;        /* pictures at a time; halved when memory is short */
+    size_t px_bytes;   /* of one picture */
+    uint8_t *pixels;
+    float *vectors;
+    struct ims_job **jobs;
+};
+
+static ims_status embed(struct batcher *b, size_t first, size_t n, ims_err *err)
+{
+    struct ims_ingest *g = b->g;
+
+    for (size_t i = 0; i < n; i++)
+        memcpy(b->pixels + i * b->px_bytes, b->jobs[first + i]->pixels, b->px_bytes);
+    return ims_clip_embed_images(g->e->clip, b->pixels, n, b->vectors + first * g->info->dim, err);
+}
+
+/* The model refused a batch: the pictures one by one, so that only the guilty fail. */
+static ims_status embed_singly(struct batcher *b, size_t first, size_t n, ims_err *err)
+{
+    for (size_t i = first; i < first + n; i++) {
+        ims_status st = embed(b, i, 1, err);
+
+        if (st == IMS_E_MODEL)
+            ims__job_fail(b->jobs[i], st, "bad_vector", err);
+        else if (st)
+            return st;
+    }
+    return IMS_OK;
+}
+
+/* All n jobs, in pieces of at most max; a piece that does not fit into memory is halved. */
+static ims_status embed_all(struct batcher *b, size_t n, ims_err *err)
+{
+    size_t first = 0;
+    ims_status st = IMS_OK;
+
+    while (!st && first < n) {
+        size_t piece = n - first < b->max ? n - first : b->max;
+
+        st = embed(b, first, piece, err);
+        if (st == IMS_E_NOMEM && piece > 1) {
+            b->max = piece / 2;
+            st = IMS_OK;
+            continue;
+        }
+        if (st == IMS_E_MODEL && piece >= 1)
+            st = embed_singly(b, first, piece, err);
+        first += piece;
+        b->g->n_batches++;
+    }
+    return st;
+}
+
+static void hand_over(struct batcher *b, size_t n, uint64_t start_ns)
+{
+    struct ims_ingest *g = b->g;
+    uint64_t now = ims__mono_ns();
+
+    for (size_t i = 0; i < n; i++) {
+        struct ims_job *j = b->jobs[i];
+
+        j->embedding_ms = (double)(now - start_ns) / 1e6 / (double)n;
+        j->total_ms = (double)(now - j->started_ns) / 1e6;
+        ims__free(j->pixels);
+        j->pixels = NULL;
+        if (!j->failure)
+            j->vector = ims__memdup(b->vectors + i * g->info->dim, g->info->dim * sizeof(float));
+        if (!j->failure && j->vector)
+            j->metadata = ims__ingest_evidence(g, j);
+        if (!j->failure && (!j->vector || !j->metadata))
+            ims__job_fail(j, IMS_E_NOMEM, "out_of_memory", NULL);
+        if (!ims__chan_push(g->to_write, j))
+            ims__job_free(j);
+    }
+}
+
+static size_t gather(struct batcher *b, bool *out_is_closed)
+{
+    size_t want = b->g->e->options.batch_size, n = 0;
+    void *item;
+
+    *out_is_closed = false;
+    if (!ims__chan_pop(b->g->to_embed, &item)) {
+        *out_is_closed = true;
+        return 0;
+    }
+    b->jobs[n++] = item;
+    while (n < want && ims__chan_pop_timed(b->g->to_embed, &item, GATHER_MS, out_is_closed))
+        b->jobs[n++] = item;
+    return n;
+}
+
+static void run_batch(struct batcher *b, size_t n)
+{
+    struct ims_ingest *g = b->g;
+    uint64_t start = ims__mono_ns();
+    ims_err err;
+    ims_status st = g->has_failed ? IMS_E_CANCELLED : embed_all(b, n, &err);
+
+    if (st && st != IMS_E_CANCELLED)
+        ims__ingest_fatal(g, st, &err);
+    g->embed.wall_ns += ims__mono_ns() - start;
+    if (!st) {
+        ims__lock(&g->lock); /* the writer reads it */
+        ims__engine_note_device(g->e, true);
+        ims__unlock(&g->lock);
+        hand_over(b, n, start);
+        return;
+    }
+    for (size_t i = 0; i < n; i++)
+        ims__job_free(b->jobs[i]);
+}
+
+void ims__ingest_embed(void *arg)
+{
+    struct ims_ingest *g = arg;
+    const struct ims_clip_preprocess *p = &g->info->preprocess;
+    size_t max = g->e->options.batch_size;
+    struct batcher b = { .g = g, .max = max };
+    bool is_closed = false;
+    ims_err err;
+
+    b.px_bytes = (size_t)p->width * (size_t)p->height * 3;
+    b.pixels = ims__alloc(max, b.px_bytes);
+    b.vectors = ims__alloc(max * g->info->dim, sizeof(float));
+    b.jobs = ims__alloc(max, sizeof(*b.jobs));
+    if (!b.pixels || !b.vectors || !b.jobs) {
+        ims__ingest_fatal(g, ims_fail(&err, IMS_E_NOMEM, "ingest", 0, "memory for a batch of %zu", max), &err);
+        ims__chan_close(g->to_embed);
+    }
+    while (!is_closed && b.jobs) {
+        size_t n = gather(&b, &is_closed);
+
+        if (n)
+            run_batch(&b, n);
+    }
+    ims__free(b.pixels);
+    ims__free(b.vectors);
+    ims__free(b.jobs);
+    ims__chan_close(g->to_write);
+}

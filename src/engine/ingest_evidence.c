@@ -1,0 +1,87 @@
+/* Evidence: how a vector came to be, as JSON beside it.
+ *
+ * The groups and keys are those of the image-search-service's records (image, embedding, environment,
+ * timing), with the runtime in place of Python and PyTorch.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "base/json.h"
+#include "engine/ingest.h"
+#include "kernels/kernels.h"
+
+#include <math.h>
+
+#define MAX_EVIDENCE_BYTES 16384
+
+static double rounded(double v, double digits)
+{
+    return round(v * digits) / digits;
+}
+
+static ims_json *image_group(const struct ims_job *j)
+{
+    ims_json *o = ims__json_new_object();
+
+    (void)ims__json_set(o, "width", ims__json_new_int(j->info.width));
+    (void)ims__json_set(o, "height", ims__json_new_int(j->info.height));
+    (void)ims__json_set(o, "file_size", ims__json_new_int(j->size_bytes));
+    (void)ims__json_set(o, "mime_type", ims__json_new_str(ims_media_format_mime(j->info.format)));
+    return o;
+}
+
+static ims_json *embedding_group(const struct ims_ingest *g, const struct ims_job *j)
+{
+    ims_json *o = ims__json_new_object();
+    double square = (double)ims__kernels()->dot_f32(j->vector, j->vector, g->info->dim);
+
+    (void)ims__json_set(o, "dimension", ims__json_new_int((int64_t)g->info->dim));
+    (void)ims__json_set(o, "norm", ims__json_new_num(rounded(sqrt(square), 1e6)));
+    (void)ims__json_set(o, "generation_time_ms", ims__json_new_num(rounded(j->embedding_ms, 1e3)));
+    return o;
+}
+
+static ims_json *environment_group(const struct ims_ingest *g)
+{
+    const struct ims_device_used *used = &g->e->used;
+    struct ims_device_facts *facts = ims__zalloc(1, sizeof(*facts));
+    ims_json *o = ims__json_new_object();
+
+    (void)ims__json_set(o, "program", ims__json_new_str("imgsearch " IMS_VERSION));
+    (void)ims__json_set(o, "runtime", ims__json_new_str(used->runtime));
+    (void)ims__json_set(o, "device", ims__json_new_str(used->device));
+    (void)ims__json_set(o, "provider", ims__json_new_str(used->provider));
+    (void)ims__json_set(o, "model_digest", ims__json_new_str(g->info->digest));
+    if (facts) {
+        ims_device_probe(facts);
+        (void)ims__json_set(o, "platform", ims__json_new_str(facts->platform));
+        (void)ims__json_set(o, "machine", ims__json_new_str(facts->machine));
+    }
+    ims__free(facts);
+    return o;
+}
+
+static ims_json *timing_group(const struct ims_job *j)
+{
+    ims_json *o = ims__json_new_object();
+
+    (void)ims__json_set(o, "embedding_time_ms", ims__json_new_num(rounded(j->embedding_ms, 1e3)));
+    (void)ims__json_set(o, "total_time_ms", ims__json_new_num(rounded(j->total_ms, 1e3)));
+    (void)ims__json_set(o, "overhead_ms", ims__json_new_num(rounded(j->total_ms - j->embedding_ms, 1e3)));
+    return o;
+}
+
+char *ims__ingest_evidence(const struct ims_ingest *g, const struct ims_job *j)
+{
+    ims_json *o = ims__json_new_object();
+    struct ims_buf text;
+    char *out = NULL;
+
+    ims__buf_init(&text, MAX_EVIDENCE_BYTES);
+    (void)ims__json_set(o, "image", image_group(j));
+    (void)ims__json_set(o, "embedding", embedding_group(g, j));
+    (void)ims__json_set(o, "environment", environment_group(g));
+    (void)ims__json_set(o, "timing", timing_group(j));
+    if (ims__json_write(o, 0, &text, NULL) == IMS_OK)
+        out = ims__buf_take(&text, NULL);
+    ims__buf_release(&text);
+    ims__json_free(o);
+    return out;
+}

@@ -1,0 +1,479 @@
+/* Searching: a query becomes a vector, filters become a list of contents, the index ranks, and what it
+ * found is expanded to the files that have that content.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "base/clock.h"
+#include "base/fs.h"
+#include "base/limits.h"
+#include "engine/engine_internal.h"
+
+#include <string.h>
+
+#define ADD_BATCH 256 /* vectors handed to the index at a time */
+
+static double ms_since(uint64_t start_ns)
+{
+    return (double)(ims__mono_ns() - start_ns) / 1e6;
+}
+
+/* ---- the query's vector ---- */
+
+ims_status ims_engine_embed_text(struct ims_engine *e, const char *text, float **out, uint32_t *out_dim,
+                                 ims_err *err)
+{
+    float *vector = NULL;
+    ims_status st = ims__engine_need_clip(e, err);
+
+    if (st)
+        return st;
+    vector = ims__alloc(ims_clip_info(e->clip)->dim, sizeof(float));
+    if (!vector)
+        return ims_fail(err, IMS_E_NOMEM, "engine", 0, "embedding a text");
+    st = ims_clip_embed_text(e->clip, &text, 1, vector, err);
+    if (st) {
+        ims__free(vector);
+        return st;
+    }
+    ims__engine_note_device(e, false);
+    *out = vector;
+    *out_dim = ims_clip_info(e->clip)->dim;
+    return IMS_OK;
+}
+
+static ims_status embed_bytes(struct ims_engine *e, const struct ims_buf *bytes, float *out, ims_err *err)
+{
+    const struct ims_clip_info *info = ims_clip_info(e->clip);
+    struct ims_image *image = NULL;
+    uint8_t *pixels = NULL;
+    ims_status st = ims__engine_need_media(e, err);
+
+    if (st)
+        return st;
+    st = ims_media_decode(e->media, (const uint8_t *)bytes->data, bytes->len, NULL, &image, err);
+    if (st)
+        goto out;
+    pixels = ims__alloc((size_t)info->preprocess.width * (size_t)info->preprocess.height, 3);
+    if (!pixels) {
+        st = ims_fail(err, IMS_E_NOMEM, "engine", 0, "embedding a picture");
+        goto out;
+    }
+    st = ims__model_pixels(e->media, info, image, pixels, err);
+    if (!st)
+        st = ims_clip_embed_images(e->clip, pixels, 1, out, err);
+    if (!st)
+        ims__engine_note_device(e, true);
+out:
+    ims__free(pixels);
+    ims_image_unref(image);
+    return st;
+}
+
+ims_status ims_engine_embed_image(struct ims_engine *e, const char *path, float **out, uint32_t *out_dim,
+                                  ims_err *err)
+{
+    struct ims_buf bytes;
+    float *vector = NULL;
+    ims_status st;
+
+    st = ims__read_file(path, IMS_MAX_IMAGE_BYTES, &bytes, NULL, err);
+    if (st)
+        return st;
+    st = ims__engine_need_clip(e, err);
+    if (st)
+        goto out;
+    vector = ims__alloc(ims_clip_info(e->clip)->dim, sizeof(float));
+    if (!vector) {
+        st = ims_fail(err, IMS_E_NOMEM, "engine", 0, "embedding a picture");
+        goto out;
+    }
+    st = embed_bytes(e, &bytes, vector, err);
+    if (st) {
+        st = ims_fail_in(err, st, "%s", ims__path_base(path));
+        goto out;
+    }
+    *out = vector;
+    *out_dim = ims_clip_info(e->clip)->dim;
+    vector = NULL;
+out:
+    ims__free(vector);
+    ims__buf_release(&bytes);
+    return st;
+}
+
+ims_status ims_engine_tokenize(struct ims_engine *e, const char *text, int32_t **out, size_t *out_n,
+                               ims_err *err)
+{
+    ims_status st = ims__engine_need_clip(e, err);
+
+    return st ? st : ims_clip_tokenize(e->clip, text, out, out_n, err);
+}
+
+static ims_status query_vector(struct ims_engine *e, const struct ims_search_query *q, float **out,
+                               ims_err *err)
+{
+    uint32_t dim = ims_clip_info(e->clip)->dim;
+    float *vector;
+    ims_status st;
+
+    if (q->text)
+        return ims_engine_embed_text(e, q->text, out, &dim, err);
+    if (q->image_path)
+        return ims_engine_embed_image(e, q->image_path, out, &dim, err);
+    vector = ims__alloc(dim, sizeof(float));
+    if (!vector)
+        return ims_fail(err, IMS_E_NOMEM, "engine", 0, "searching");
+    st = ims_store_asset_vector(e->store, q->asset_id, e->model_id, vector, (int)dim, err);
+    if (st)
+        ims__free(vector);
+    else
+        *out = vector;
+    return st;
+}
+
+/* ---- the index follows the store ---- */
+
+struct feed {
+    struct ims_vectors *vectors;
+    uint32_t dim;
+    size_t n;
+    int64_t ids[ADD_BATCH];
+    float *rows;
+};
+
+static ims_status flush_feed(struct feed *f, ims_err *err)
+{
+    ims_status st = ims_vectors_add(f->vectors, f->ids, f->rows, f->n, err);
+
+    f->n = 0;
+    return st;
+}
+
+static ims_status on_vector(void *arg, int64_t content_id, const float *vector, int64_t seq, ims_err *err)
+{
+    struct feed *f = arg;
+
+    (void)seq;
+    memcpy(f->rows + f->n * f->dim, vector, f->dim * sizeof(float));
+    f->ids[f->n++] = content_id;
+    return f->n == ADD_BATCH ? flush_feed(f, err) : IMS_OK;
+}
+
+static ims_status on_removed(void *arg, int64_t content_id, ims_err *err)
+{
+    struct feed *f = arg;
+
+    return ims_vectors_remove(f->vectors, &content_id, 1, err);
+}
+
+static ims_status catch_up(struct ims_engine *e, ims_err *err)
+{
+    struct feed feed = { .dim = ims_clip_info(e->clip)->dim };
+    struct ims_store_vector_sink sink = { .arg = &feed, .on_removed = on_removed, .on_vector = on_vector };
+    struct ims_vectors_options options = { .dim = feed.dim, .n_threads = ims_device_usable_cores() };
+    int64_t seq;
+    ims_status st = IMS_OK;
+
+    if (!e->vectors)
+        st = ims_vectors_open(&e->vectors, "embedded", &options, err);
+    if (st)
+        return st;
+    feed.vectors = e->vectors;
+    feed.rows = ims__alloc((size_t)ADD_BATCH * feed.dim, sizeof(float));
+    if (!feed.rows)
+        return ims_fail(err, IMS_E_NOMEM, "engine", 0, "loading vectors");
+    st = ims_store_vectors(e->store, e->model_id, e->vectors_seq, &sink, &seq, err);
+    if (!st)
+        st = flush_feed(&feed, err);
+    if (!st)
+        e->vectors_seq = seq;
+    ims__free(feed.rows);
+    return st;
+}
+
+/* ---- candidates and hits ---- */
+
+struct candidates {
+    struct ims_store_pair *pairs; /* by content, then asset */
+    size_t n;
+    int64_t *contents; /* the distinct contents, ascending */
+    size_t n_contents;
+};
+
+static void candidates_release(struct candidates *c)
+{
+    ims__free(c->pairs);
+    ims__free(c->contents);
+}
+
+static ims_status find_candidates(struct ims_engine *e, const struct ims_search_query *q,
+                                  int64_t excluded_asset, struct candidates *c, ims_err *err)
+{
+    struct ims_store_filter filter = { .path_prefix = q->filter.path_prefix,
+                                       .has_taken_from = q->filter.has_from,
+                                       .has_taken_until = q->filter.has_until,
+                                       .taken_from_us = q->filter.from_us,
+                                       .taken_until_us = q->filter.until_us };
+    ims_status st = IMS_OK;
+    size_t kept = 0;
+
+    if (q->filter.category)
+        st = ims_store_find_category(e->store, q->filter.category, &filter.category_id, err);
+    if (!st)
+        st = ims_store_candidates(e->store, e->model_id, &filter, &c->pairs, &c->n, err);
+    if (st)
+        return st;
+    c->contents = ims__alloc(c->n, sizeof(*c->contents));
+    if (!c->contents)
+        return ims_fail(err, IMS_E_NOMEM, "engine", 0, "memory for %zu candidates", c->n);
+    for (size_t i = 0; i < c->n; i++) {
+        if (c->pairs[i].asset_id == excluded_asset)
+            continue;
+        c->pairs[kept++] = c->pairs[i];
+        if (!c->n_contents || c->contents[c->n_contents - 1] != c->pairs[i].content_id)
+            c->contents[c->n_contents++] = c->pairs[i].content_id;
+    }
+    c->n = kept;
+    return IMS_OK;
+}
+
+/* The first pair of a content. */
+static size_t find_pair(const struct candidates *c, int64_t content_id)
+{
+    size_t low = 0, high = c->n;
+
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+
+        if (c->pairs[mid].content_id < content_id)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return low;
+}
+
+struct ranked {
+    int64_t asset_id;
+    float score;
+};
+
+/* Expands contents to assets, in the order of score, content, asset. That order is total and the same
+ * for every window, so pages cut from windows of different length agree. hits hold the best contents of
+ * a window, and each has at least one asset, so the first assets of the window are among them. */
+static size_t expand(const struct candidates *c, const struct ims_vectors_hit *hits, size_t n_hits,
+                     struct ranked *out)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < n_hits; i++) {
+        for (size_t p = find_pair(c, hits[i].id); p < c->n && c->pairs[p].content_id == hits[i].id; p++)
+            out[n++] = (struct ranked){ .asset_id = c->pairs[p].asset_id, .score = hits[i].score };
+    }
+    return n;
+}
+
+static ims_status rank(struct ims_engine *e, const struct ims_search_query *q, const float *vector,
+                       const struct candidates *c, struct ranked **out, size_t *out_n, ims_err *err)
+{
+    size_t window = q->offset + q->limit;
+    struct ims_vectors_query vq = { .vector = vector, .only_ids = c->contents, .n_only_ids = c->n_contents };
+    struct ims_vectors_hit *hits = NULL;
+    struct ranked *ranked = NULL;
+    size_t n_hits = 0;
+    ims_status st = IMS_OK;
+
+    vq.k = window < c->n_contents ? window : c->n_contents;
+    if (ims_vectors_count(e->vectors) == c->n_contents)
+        vq.only_ids = NULL; /* everything is allowed: the plain scan is faster */
+    hits = ims__alloc(vq.k, sizeof(*hits));
+    ranked = ims__alloc(c->n, sizeof(*ranked));
+    if (!hits || !ranked)
+        st = ims_fail(err, IMS_E_NOMEM, "engine", 0, "memory for %zu candidates", c->n);
+    if (!st && vq.k)
+        st = ims_vectors_search(e->vectors, &vq, hits, &n_hits, NULL, err);
+    if (!st) {
+        *out_n = expand(c, hits, n_hits, ranked);
+        *out = ranked;
+        ranked = NULL;
+    }
+    ims__free(hits);
+    ims__free(ranked);
+    return st;
+}
+
+/* ---- results ---- */
+
+void ims__asset_from_store(struct ims_asset *out, const struct ims_store_asset *in)
+{
+    *out = (struct ims_asset){
+        .id = in->id,
+        .path = in->path,
+        .mime = in->media.mime,
+        .width = in->media.width,
+        .height = in->media.height,
+        .size_bytes = in->size_bytes,
+        .mtime_us = in->mtime_us,
+        .created_us = in->created_us,
+        .indexed_us = in->indexed_us,
+        .has_taken_at = in->media.has_taken_at,
+        .taken_at_us = in->media.taken_at_us,
+        .has_gps = in->media.has_gps,
+        .gps_lat = in->media.gps_lat,
+        .gps_lng = in->media.gps_lng,
+        .camera_make = in->media.camera_make,
+        .camera_model = in->media.camera_model,
+        .category_id = in->category_id,
+        .is_deleted = in->deleted_us != 0,
+        .exif_json = in->media.exif_json,
+        .note = in->media.note,
+    };
+    if (in->has_sha256)
+        ims__hex(in->sha256, IMS_SHA256_BYTES, out->sha256);
+    if (in->media.has_phash)
+        ims_media_dhash_hex(in->media.phash, out->phash);
+}
+
+struct memory {
+    struct ims_arena arena;
+};
+
+static ims_status fill_results(struct ims_engine *e, const struct ims_search_query *q,
+                               const struct ranked *ranked, size_t n_ranked,
+                               struct ims_search_results *r, ims_err *err)
+{
+    size_t first = q->offset < n_ranked ? q->offset : n_ranked;
+    size_t n = n_ranked - first < q->limit ? n_ranked - first : q->limit;
+    struct memory *memory = r->memory;
+    struct ims_store_asset *assets = NULL;
+    int64_t *ids = ims__arena_alloc(&memory->arena, n + 1, sizeof(*ids));
+    size_t n_assets = 0, next = 0;
+    ims_status st;
+
+    r->hits = ims__arena_alloc(&memory->arena, n + 1, sizeof(*r->hits));
+    if (!ids || !r->hits)
+        return ims_fail(err, IMS_E_NOMEM, "engine", 0, "memory for %zu results", n);
+    for (size_t i = 0; i < n; i++)
+        ids[i] = ranked[first + i].asset_id;
+    st = ims_store_assets(e->store, ids, n, &memory->arena, &assets, &n_assets, err);
+    if (st)
+        return st;
+    for (size_t i = 0; i < n; i++) { /* what was purged since is left out */
+        if (next < n_assets && assets[next].id == ids[i]) {
+            r->hits[r->n].score = ranked[first + i].score;
+            ims__asset_from_store(&r->hits[r->n++].asset, &assets[next++]);
+        }
+    }
+    return IMS_OK;
+}
+
+/* The asset that is the query itself; 0 when it is none or is wanted. */
+static ims_status find_self(struct ims_engine *e, const struct ims_search_query *q, int64_t *out, ims_err *err)
+{
+    struct ims_arena arena;
+    struct ims_store_asset *asset;
+    char *real = NULL;
+    ims_status st;
+
+    *out = 0;
+    if (!q->exclude_self || q->text)
+        return IMS_OK;
+    if (q->asset_id) {
+        *out = q->asset_id;
+        return IMS_OK;
+    }
+    st = ims__real_path(q->image_path, &real, err);
+    if (st)
+        return st;
+    ims__arena_init(&arena, 0);
+    st = ims_store_asset_by_path(e->store, real, &arena, &asset, err);
+    if (!st)
+        *out = asset->id;
+    ims__free(real);
+    ims__arena_release(&arena);
+    return st == IMS_E_NOT_FOUND ? IMS_OK : st;
+}
+
+static ims_status check_query(const struct ims_search_query *q, ims_err *err)
+{
+    int n = (q->text != NULL) + (q->image_path != NULL) + (q->asset_id != 0);
+
+    if (n != 1)
+        return ims_fail(err, IMS_E_INVALID, "engine", 0,
+                        "a search needs words, a picture or an asset, and only one of them");
+    if (q->limit == 0 || q->limit > IMS_MAX_SEARCH_LIMIT)
+        return ims_fail(err, IMS_E_LIMIT, "engine", 0, "limit is %zu; 1 to %d are possible", q->limit,
+                        IMS_MAX_SEARCH_LIMIT);
+    if (q->offset > IMS_MAX_SEARCH_WINDOW - q->limit)
+        return ims_fail(err, IMS_E_LIMIT, "engine", 0, "offset %zu is beyond %zu", q->offset,
+                        IMS_MAX_SEARCH_WINDOW - q->limit);
+    return IMS_OK;
+}
+
+static ims_status run_search(struct ims_engine *e, const struct ims_search_query *q,
+                             struct ims_search_results *r, ims_err *err)
+{
+    struct candidates c = { 0 };
+    struct ranked *ranked = NULL;
+    float *vector = NULL;
+    size_t n_ranked = 0;
+    int64_t self;
+    uint64_t start = ims__mono_ns();
+    ims_status st;
+
+    st = find_self(e, q, &self, err);
+    if (!st)
+        st = query_vector(e, q, &vector, err);
+    r->embed_ms = ms_since(start);
+    start = ims__mono_ns();
+    if (!st && e->model_id)
+        st = catch_up(e, err);
+    r->load_ms = ms_since(start);
+    start = ims__mono_ns();
+    if (!st && e->model_id)
+        st = find_candidates(e, q, self, &c, err);
+    if (!st && e->model_id)
+        st = rank(e, q, vector, &c, &ranked, &n_ranked, err);
+    if (!st)
+        st = fill_results(e, q, ranked, n_ranked, r, err);
+    r->total = c.n;
+    r->scan_ms = ms_since(start);
+    ims__free(vector);
+    ims__free(ranked);
+    candidates_release(&c);
+    return st;
+}
+
+ims_status ims_engine_search(struct ims_engine *e, const struct ims_search_query *query,
+                             struct ims_search_results *out, ims_err *err)
+{
+    struct ims_search_results r = { 0 };
+    struct memory *memory;
+    uint64_t start = ims__mono_ns();
+    ims_status st = check_query(query, err);
+
+    if (st)
+        return st;
+    memory = ims__zalloc(1, sizeof(*memory));
+    if (!memory)
+        return ims_fail(err, IMS_E_NOMEM, "engine", 0, "searching");
+    ims__arena_init(&memory->arena, 0);
+    r.memory = memory;
+    st = ims__engine_need_model_id(e, false, err);
+    if (!st)
+        st = run_search(e, query, &r, err);
+    r.total_ms = ms_since(start);
+    if (st)
+        ims_search_results_release(&r);
+    else
+        *out = r;
+    return st;
+}
+
+void ims_search_results_release(struct ims_search_results *r)
+{
+    struct memory *memory = r->memory;
+
+    if (memory)
+        ims__arena_release(&memory->arena);
+    ims__free(memory);
+    *r = (struct ims_search_results){ 0 };
+}

@@ -1,0 +1,129 @@
+/* What the library holds: counts, failures, one asset's story.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "base/fs.h"
+#include "engine/engine_internal.h"
+
+#define PAGE 500
+
+ims_status ims_engine_status(struct ims_engine *e, struct ims_library_status *out, ims_err *err)
+{
+    struct ims_store_counts counts;
+    ims_status st;
+
+    *out = (struct ims_library_status){ .database = ims_store_location(e->store),
+                                        .database_version = ims_store_db_version(e->store) };
+    if (ims__engine_need_model_id(e, false, NULL) == IMS_OK)
+        out->model = ims_clip_info(e->clip)->name;
+    st = ims_store_count(e->store, IMS_TASK_CLIP, e->model_id, &counts, err);
+    if (st)
+        return st;
+    out->assets = counts.assets;
+    out->done = counts.done;
+    out->failed = counts.failed;
+    out->queued = counts.queued;
+    out->deleted = counts.deleted;
+    out->contents = counts.contents;
+    out->vectors = counts.vectors;
+    return IMS_OK;
+}
+
+ims_status ims_engine_failures(struct ims_engine *e, size_t limit, ims_failure_fn fn, void *arg, ims_err *err)
+{
+    struct ims_arena arena;
+    int64_t after = 0;
+    ims_status st = ims__engine_need_model_id(e, false, err);
+
+    ims__arena_init(&arena, 0);
+    while (!st && e->model_id && limit > 0) {
+        struct ims_store_work *work;
+        size_t n;
+
+        st = ims_store_failures(e->store, IMS_TASK_CLIP, e->model_id, NULL, after,
+                                limit < PAGE ? limit : PAGE, &arena, &work, &n, err);
+        if (st || n == 0)
+            break;
+        for (size_t i = 0; i < n; i++)
+            fn(arg, work[i].asset_id, work[i].path, work[i].reason, work[i].detail);
+        after = work[n - 1].asset_id;
+        limit -= n;
+        ims__arena_release(&arena);
+    }
+    ims__arena_release(&arena);
+    return st;
+}
+
+static ims_status find_asset(struct ims_engine *e, int64_t asset_id, const char *path,
+                             struct ims_store_asset **out, ims_err *err)
+{
+    char *real = NULL;
+    size_t n;
+    ims_status st;
+
+    if (asset_id) {
+        st = ims_store_assets(e->store, &asset_id, 1, &e->story, out, &n, err);
+        if (!st && n == 0)
+            st = ims_fail(err, IMS_E_NOT_FOUND, "engine", 0, "there is no asset %lld", (long long)asset_id);
+        return st;
+    }
+    if (ims__real_path(path, &real, NULL)) /* a file that is gone may still be known by its path */
+        return ims_store_asset_by_path(e->store, path, &e->story, out, err);
+    st = ims_store_asset_by_path(e->store, real, &e->story, out, err);
+    ims__free(real);
+    return st;
+}
+
+static ims_status add_work(struct ims_engine *e, struct ims_asset_story *out, ims_err *err)
+{
+    struct ims_store_work *work;
+    size_t n;
+    ims_status st = ims_store_asset_work(e->store, out->asset.id, &e->story, &work, &n, err);
+
+    for (size_t i = 0; !st && i < n && i < IMS_ARRAY_LEN(out->work); i++)
+        out->work[out->n_work++] = (struct ims_asset_work){ .task = work[i].task,
+                                                            .state = ims_store_state_name(work[i].state),
+                                                            .reason = work[i].reason,
+                                                            .detail = work[i].detail,
+                                                            .attempts = work[i].attempts,
+                                                            .updated_us = work[i].updated_us };
+    return st;
+}
+
+static ims_status add_evidence(struct ims_engine *e, struct ims_asset_story *out, ims_err *err)
+{
+    struct ims_store_evidence *ev;
+    size_t n;
+    ims_status st = ims_store_asset_evidence(e->store, out->asset.id, IMS_ARRAY_LEN(out->evidence),
+                                             &e->story, &ev, &n, err);
+
+    for (size_t i = 0; !st && i < n; i++)
+        out->evidence[out->n_evidence++] =
+            (struct ims_asset_evidence){ .model = ev[i].model_name,
+                                         .device = ev[i].device,
+                                         .provider = ev[i].provider,
+                                         .runtime = ev[i].runtime,
+                                         .checksum = ev[i].checksum,
+                                         .error = ev[i].error,
+                                         .metadata_json = ev[i].metadata_json,
+                                         .dim = ev[i].dim,
+                                         .norm = ev[i].norm,
+                                         .embedding_ms = ev[i].embedding_ms,
+                                         .total_ms = ev[i].total_ms,
+                                         .created_us = ev[i].created_us };
+    return st;
+}
+
+ims_status ims_engine_show(struct ims_engine *e, int64_t asset_id, const char *path,
+                           struct ims_asset_story *out, ims_err *err)
+{
+    struct ims_store_asset *asset;
+    ims_status st;
+
+    ims__arena_release(&e->story);
+    st = find_asset(e, asset_id, path, &asset, err);
+    if (st)
+        return st;
+    *out = (struct ims_asset_story){ 0 };
+    ims__asset_from_store(&out->asset, asset);
+    st = add_work(e, out, err);
+    return st ? st : add_evidence(e, out, err);
+}

@@ -1,0 +1,80 @@
+/* Thumbnails: small JPEGs beside the database, named by the content they show.
+ *
+ * They are derived: one that is missing or damaged is made again, so none is ever synced to disk.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "base/fs.h"
+#include "base/limits.h"
+#include "engine/engine_internal.h"
+
+#include <string.h>
+
+char *ims__thumbnail_path(const char *data_dir, const uint8_t sha256[IMS_SHA256_BYTES])
+{
+    char hex[IMS_SHA256_HEX];
+
+    ims__hex(sha256, IMS_SHA256_BYTES, hex);
+    return ims__strfmt("%s/thumbs/%.2s/%s.jpg", data_dir, hex, hex);
+}
+
+/* A JPEG that was cut short by a power failure does not end in its end marker. */
+static bool is_whole_jpeg(const struct ims_buf *b)
+{
+    const uint8_t *p = (const uint8_t *)b->data;
+
+    return b->len > 4 && p[0] == 0xff && p[1] == 0xd8 && p[b->len - 2] == 0xff && p[b->len - 1] == 0xd9;
+}
+
+static ims_status read_stored(struct ims_engine *e, const struct ims_store_asset *asset, uint8_t **out,
+                              size_t *out_n, ims_err *err)
+{
+    char *path = ims__thumbnail_path(e->options.data_dir, asset->sha256);
+    struct ims_buf bytes;
+    ims_status st;
+
+    if (!path)
+        return ims_fail(err, IMS_E_NOMEM, "engine", 0, "reading a thumbnail");
+    st = ims__read_file(path, 16 * IMS_MIB, &bytes, NULL, err);
+    ims__free(path);
+    if (st)
+        return st;
+    if (!is_whole_jpeg(&bytes)) {
+        ims__buf_release(&bytes);
+        return ims_fail(err, IMS_E_CORRUPT, "engine", 0, "a stored thumbnail is damaged");
+    }
+    *out = (uint8_t *)ims__buf_take(&bytes, out_n);
+    return IMS_OK;
+}
+
+ims_status ims_engine_thumbnail(struct ims_engine *e, int64_t asset_id, unsigned max_px, uint8_t **out,
+                                size_t *out_n, ims_err *err)
+{
+    struct ims_arena arena;
+    struct ims_store_asset *asset;
+    struct ims_image *image = NULL;
+    struct ims_buf bytes;
+    size_t n = 0;
+    ims_status st;
+
+    ims__arena_init(&arena, 0);
+    ims__buf_init(&bytes, 0);
+    st = ims_store_assets(e->store, &asset_id, 1, &arena, &asset, &n, err);
+    if (!st && n == 0)
+        st = ims_fail(err, IMS_E_NOT_FOUND, "engine", 0, "there is no asset %lld", (long long)asset_id);
+    if (st)
+        goto out;
+    if (max_px == e->options.thumbnail_px && asset->has_sha256 &&
+        read_stored(e, asset, out, out_n, NULL) == IMS_OK)
+        goto out;
+    st = ims__engine_need_media(e, err);
+    if (!st)
+        st = ims__read_file(asset->path, IMS_MAX_IMAGE_BYTES, &bytes, NULL, err);
+    if (!st)
+        st = ims_media_decode(e->media, (const uint8_t *)bytes.data, bytes.len, NULL, &image, err);
+    if (!st)
+        st = ims_media_thumbnail(e->media, image, (int)max_px, IMS_THUMBNAIL_QUALITY, out, out_n, err);
+out:
+    ims_image_unref(image);
+    ims__buf_release(&bytes);
+    ims__arena_release(&arena);
+    return st;
+}

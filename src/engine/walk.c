@@ -1,0 +1,187 @@
+/* Walks a folder and hands over the pictures in it.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "engine/walk.h"
+
+#include "base/fs.h"
+#include "base/limits.h"
+#include "base/mem.h"
+#include "base/text.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_ENTRIES ((size_t)1 << 24) /* of one folder */
+
+static const char *const picture_suffixes[] = { ".jpg",  ".jpeg", ".jpe",  ".png",  ".webp", ".gif",
+                                                ".tif",  ".tiff", ".heic", ".heif", ".avif" };
+static const char *const passed_over_dirs[] = { "@eaDir", "#recycle", "$RECYCLE.BIN", "lost+found" };
+
+struct names {
+    char **at;
+    size_t n, cap;
+};
+
+struct walk {
+    const struct ims_walk_sink *sink;
+    struct ims_walk_counts *counts;
+};
+
+bool ims__walk_is_picture_name(const char *name)
+{
+    const char *dot = strrchr(name, '.');
+
+    if (!dot || dot == name)
+        return false;
+    for (size_t i = 0; i < IMS_ARRAY_LEN(picture_suffixes); i++) {
+        if (ims__strcasecmp_ascii(dot, picture_suffixes[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool is_passed_over(const char *name)
+{
+    if (name[0] == '.')
+        return true;
+    for (size_t i = 0; i < IMS_ARRAY_LEN(passed_over_dirs); i++) {
+        if (strcmp(name, passed_over_dirs[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void release_names(struct names *names)
+{
+    for (size_t i = 0; i < names->n; i++)
+        ims__free(names->at[i]);
+    ims__free(names->at);
+}
+
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* The entries of one folder, read at once so that no descriptor stays open while we go deeper. */
+static ims_status read_names(const char *dir, struct names *out, ims_err *err)
+{
+    struct names names = { 0 };
+    struct dirent *entry;
+    ims_status st = IMS_OK;
+    DIR *d = opendir(dir);
+
+    if (!d)
+        return ims_fail(err, ims__errno_status(errno), "walk", errno, "%s", strerror(errno));
+    for (;;) {
+        errno = 0;
+        entry = readdir(d);
+        if (!entry)
+            break;
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+            continue;
+        if (!ims__grow((void **)&names.at, &names.cap, names.n, sizeof(*names.at), MAX_ENTRIES) ||
+            !(names.at[names.n] = ims__strdup(entry->d_name))) {
+            st = ims_fail(err, IMS_E_NOMEM, "walk", 0, "reading a folder of %zu entries", names.n);
+            break;
+        }
+        names.n++;
+    }
+    if (!st && errno)
+        st = ims_fail(err, ims__errno_status(errno), "walk", errno, "%s", strerror(errno));
+    closedir(d);
+    if (st) {
+        release_names(&names);
+        return st;
+    }
+    if (names.n)
+        qsort(names.at, names.n, sizeof(*names.at), compare_names);
+    *out = names;
+    return IMS_OK;
+}
+
+static ims_status walk_names(struct walk *w, const char *dir, const struct names *names, int depth,
+                             ims_err *err);
+
+static ims_status fail_dir(struct walk *w, const char *path, const ims_err *why, ims_err *err)
+{
+    w->counts->failed_dirs++;
+    return w->sink->on_failed_dir(w->sink->arg, path, why, err);
+}
+
+static ims_status walk_subdir(struct walk *w, const char *path, int depth, ims_err *err)
+{
+    struct names names;
+    ims_err why;
+    ims_status st;
+
+    if (depth + 1 >= IMS_MAX_WALK_DEPTH) {
+        (void)ims_fail(&why, IMS_E_LIMIT, "walk", 0, "folders nested more than %d deep", IMS_MAX_WALK_DEPTH);
+        return fail_dir(w, path, &why, err);
+    }
+    st = read_names(path, &names, &why);
+    if (st == IMS_E_NOMEM)
+        return ims_fail(err, st, "walk", 0, "%s", why.text);
+    if (st)
+        return fail_dir(w, path, &why, err);
+    st = walk_names(w, path, &names, depth + 1, err);
+    release_names(&names);
+    return st;
+}
+
+static ims_status visit(struct walk *w, const char *dir, const char *name, int depth, ims_err *err)
+{
+    struct ims_file_info info;
+    ims_status st = IMS_OK;
+    char *path = ims__path_join(dir, name);
+
+    if (!path)
+        return ims_fail(err, IMS_E_NOMEM, "walk", 0, "walking");
+    if (strlen(path) >= IMS_MAX_PATH_BYTES || ims__stat(path, false, &info, NULL)) {
+        if (ims__walk_is_picture_name(name))
+            w->sink->on_odd(w->sink->arg, path, "it vanished or its path is too long");
+    } else if (info.is_symlink) {
+        w->counts->links++;
+    } else if (info.is_dir) {
+        if (!is_passed_over(name))
+            st = walk_subdir(w, path, depth, err);
+    } else if (!ims__walk_is_picture_name(name)) {
+        w->counts->others++;
+    } else if (!info.is_regular) {
+        w->sink->on_odd(w->sink->arg, path, "it is not a regular file");
+    } else {
+        w->counts->files++;
+        st = w->sink->on_file(w->sink->arg, path, (int64_t)info.size_bytes, info.mtime_us, err);
+    }
+    ims__free(path);
+    return st;
+}
+
+static ims_status walk_names(struct walk *w, const char *dir, const struct names *names, int depth,
+                             ims_err *err)
+{
+    ims_status st = IMS_OK;
+
+    for (size_t i = 0; !st && i < names->n; i++) {
+        if (w->sink->is_stopped(w->sink->arg))
+            st = ims_fail(err, IMS_E_CANCELLED, "walk", 0, "stopped");
+        else
+            st = visit(w, dir, names->at[i], depth, err);
+    }
+    return st;
+}
+
+ims_status ims__walk(const char *dir, const struct ims_walk_sink *sink, struct ims_walk_counts *counts,
+                     ims_err *err)
+{
+    struct walk w = { .sink = sink, .counts = counts };
+    struct names names;
+    ims_status st = read_names(dir, &names, err);
+
+    if (st)
+        return st;
+    st = walk_names(&w, dir, &names, 0, err);
+    release_names(&names);
+    return st;
+}

@@ -1,0 +1,41 @@
+/* Walks a folder and hands over the pictures in it, by name.
+ *
+ * Links are not followed (what they lead to inside the root is found by itself, and nothing outside it
+ * may be opened), hidden folders and the thumbnail stores of NAS systems are passed over. The order is
+ * that of sorted names within each folder, so two walks of the same tree agree.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef IMS_ENGINE_WALK_H
+#define IMS_ENGINE_WALK_H
+
+#include "ims/status.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct ims_walk_counts {
+    uint64_t files; /* handed over */
+    uint64_t links;
+    uint64_t others; /* files that are not pictures by name */
+    uint64_t failed_dirs;
+};
+
+struct ims_walk_sink {
+    void *arg;
+    /* A regular file with the name of a picture. Not OK ends the walk with that status. */
+    ims_status (*on_file)(void *arg, const char *path, int64_t size_bytes, int64_t mtime_us, ims_err *err);
+    /* A name of a picture that is no regular file (FIFO, device, socket). */
+    void (*on_odd)(void *arg, const char *path, const char *what);
+    /* A folder that could not be read (again); what is below it is unknown, not gone. */
+    ims_status (*on_failed_dir)(void *arg, const char *path, const ims_err *why, ims_err *err);
+    bool (*is_stopped)(void *arg);
+};
+
+bool ims__walk_is_picture_name(const char *name);
+
+/* dir: absolute. IMS_E_CANCELLED when is_stopped said so. That dir itself cannot be read is an error;
+ * a folder below it goes to on_failed_dir. */
+ims_status ims__walk(const char *dir, const struct ims_walk_sink *sink, struct ims_walk_counts *counts,
+                     ims_err *err) IMS_MUST_CHECK;
+
+#endif
