@@ -1,0 +1,164 @@
+#!/usr/bin/env python3
+"""Writes the expected embeddings of CLIP models with generated weights, computed by open_clip.
+
+Usage: make.py [NAME ...]          (all *.config.json here when no name is given)
+Needs torch, open_clip_torch and numpy; the versions used are written into the files.
+
+Weights, pictures and token ids come from a counter-based generator that tests/golden/clip/generate.c
+repeats exactly: value i of the stream called NAME is splitmix64(fnv1a64(NAME) + i * G), whose top 24
+bits, as a number r in [-1, 1), are exact in float32. What r becomes depends on the tensor:
+  *.bias, *_bias                  0.1 r
+  *.gamma                         0.5 + 0.3 r
+  other vectors of norms          1 + 0.2 r
+  class and position embeddings   0.2 r
+  token_embedding                 0.2 r
+  logit_scale, logit_bias         r
+  matrices and kernels            r * sqrt(6 / fan_in); out_proj.weight 4 times that, so that what a
+                                  position attends to weighs more than what it starts from
+rounded once more to the file's element type.
+"""
+import json
+import pathlib
+import sys
+
+import numpy as np
+
+HERE = pathlib.Path(__file__).resolve().parent
+GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+# element type of the weights, number of pictures, token counts of the texts (start and end included)
+PLAN = {
+    "class_token": ("F32", 4, [5, 7, 16, 2, 9]),
+    "average_pool": ("F32", 4, [7, 77, 20, 41]),
+    "half_deep": ("F16", 4, [7, 12, 77, 33]),
+    "two_way_text": ("BF16", 4, [5, 20, 9]),
+    "vit_b_32": ("F32", 3, [5, 12, 77]),
+}
+
+
+def stream(name, first, n):
+    h = np.uint64(0xCBF29CE484222325)
+    with np.errstate(over="ignore"):
+        for byte in name.encode():
+            h = (h ^ np.uint64(byte)) * np.uint64(0x100000001B3)
+        z = h + np.arange(first, first + n, dtype=np.uint64) * GOLDEN
+        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        return z ^ (z >> np.uint64(31))
+
+
+def unit(name, n):
+    return ((stream(name, 0, n) >> np.uint64(40)).astype(np.int64) - (1 << 23)).astype(np.float32) / np.float32(1 << 23)
+
+
+def rule(name, shape):
+    """(offset, scale) of a tensor."""
+    if name.endswith("bias"):
+        return 0.0, 0.1
+    if name.endswith("gamma"):
+        return 0.5, 0.3
+    if name.endswith(("class_embedding", "positional_embedding")):
+        return 0.0, 0.2
+    if name.endswith("token_embedding.weight"):
+        return 0.0, 0.2
+    if len(shape) == 0:
+        return 0.0, 1.0
+    if len(shape) == 1:
+        return 1.0, 0.2
+    fan_in = shape[0] if name.endswith(("visual.proj", "text_projection")) else int(np.prod(shape[1:]))
+    return 0.0, float(np.sqrt(6.0 / fan_in)) * (4.0 if name.endswith("out_proj.weight") else 1.0)
+
+
+def tensor(name, shape, dtype):
+    import torch
+    offset, scale = rule(name, shape)
+    v = np.float32(offset) + np.float32(scale) * unit(name, int(np.prod(shape, dtype=np.int64)))
+    t = torch.from_numpy(v.astype(np.float32)).reshape(tuple(shape))
+    return t.to({"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}[dtype]).float()
+
+
+def pictures(arch, n, h, w):
+    """Picture k: one colour per cell of a 13 x 13 grid, and a little noise."""
+    out = np.zeros((n, h, w, 3), np.uint8)
+    for k in range(n):
+        cells = (stream(f"{arch}/picture{k}", 0, 507) >> np.uint64(56)).astype(np.int64).reshape(13, 13, 3)
+        noise = (stream(f"{arch}/noise{k}", 0, h * w * 3) >> np.uint64(60)).astype(np.int64).reshape(h, w, 3)
+        y = np.arange(h) * 13 // h
+        x = np.arange(w) * 13 // w
+        out[k] = np.minimum(cells[y][:, x] + noise, 255)
+    return out
+
+
+def texts(arch, counts, context, vocab, pad):
+    """Text k: start id, counts[k] - 2 ids below it, end id (the largest), padding."""
+    out = np.full((len(counts), context), pad, np.int64)
+    for k, n in enumerate(counts):
+        body = (stream(f"{arch}/text{k}", 0, n - 2) % np.uint64(vocab - 2)).astype(np.int64)
+        out[k, :n] = np.concatenate([[vocab - 2], body, [vocab - 1]])
+    return out
+
+
+def build(cfg):
+    import open_clip.model as m
+    cfg = dict(cfg)
+    cls = m.CustomTextCLIP if cfg.pop("custom_text", False) else m.CLIP
+    vision = dict(cfg.pop("vision_cfg"))
+    for key in ("image_size", "patch_size"):
+        if isinstance(vision[key], list):
+            vision[key] = tuple(vision[key])
+    return cls(vision_cfg=m.CLIPVisionCfg(**vision), text_cfg=m.CLIPTextCfg(**cfg.pop("text_cfg")), **cfg).eval()
+
+
+def expect(model, full_cfg, images, ids):
+    import torch
+    import torch.nn.functional as F
+    pre = full_cfg["preprocess_cfg"]
+    mean = torch.tensor(pre["mean"]).view(1, 3, 1, 1)
+    std = torch.tensor(pre["std"]).view(1, 3, 1, 1)
+    with torch.no_grad():
+        x = (torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255 - mean) / std
+        return [F.normalize(model.encode_image(x), dim=-1).numpy(),
+                F.normalize(model.encode_text(torch.from_numpy(ids)), dim=-1).numpy()]
+
+
+def largest_cosine(e):
+    c = e.astype(np.float64) @ e.astype(np.float64).T
+    np.fill_diagonal(c, -1)
+    return float(c.max())
+
+
+def write(name, out):
+    rows = lambda e: "[\n" + ",\n".join("  [" + ",".join(f"{v:.8g}" for v in row) + "]" for row in e) + "\n ]"
+    head = {k: v for k, v in out.items() if k not in ("image_embeddings", "text_embeddings")}
+    body = json.dumps(head, indent=1)[:-2]
+    body += ',\n "image_embeddings": ' + rows(out["image_embeddings"])
+    body += ',\n "text_embeddings": ' + rows(out["text_embeddings"]) + "\n}\n"
+    (HERE / f"{name}.expected.json").write_text(body)
+
+
+def main():
+    import open_clip
+    import torch
+    torch.set_num_threads(2)
+    for name in sys.argv[1:] or sorted(PLAN):
+        dtype, n_pictures, counts = PLAN[name]
+        full = json.loads((HERE / f"{name}.config.json").read_text())
+        cfg = full["model_cfg"]
+        model = build(cfg)
+        state = model.state_dict()
+        model.load_state_dict({k: tensor(k, list(v.shape), dtype) for k, v in state.items()})
+        size = cfg["vision_cfg"]["image_size"]
+        h, w = size if isinstance(size, list) else (size, size)
+        text = cfg["text_cfg"]
+        images = pictures(name, n_pictures, h, w)
+        ids = texts(name, counts, text["context_length"], text["vocab_size"], text.get("pad_id", 0))
+        image_e, text_e = expect(model, full, images, ids)
+        print(name, "tensors", len(state), "largest cosine between pictures %.3f, between texts %.3f"
+              % (largest_cosine(image_e), largest_cosine(text_e)))
+        assert largest_cosine(image_e) < 0.9 and largest_cosine(text_e) < 0.9, "inputs too alike to tell errors"
+        write(name, {"made_by": f"open_clip_torch {open_clip.__version__}, torch {torch.__version__}, numpy {np.__version__}",
+                     "dtype": dtype, "n_tensors": len(state), "n_pictures": n_pictures, "text_tokens": counts,
+                     "image_embeddings": image_e, "text_embeddings": text_e})
+
+
+if __name__ == "__main__":
+    main()
