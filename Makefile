@@ -19,8 +19,9 @@ setup:
 	@tools/setup build
 
 build: setup
+	@mkdir -p build
 	@cmake --preset release >build/cmake-release.log 2>&1 || { cat build/cmake-release.log; exit 1; }
-	@cmake --build --preset release
+	@cmake --build --preset release --target imgsearch
 
 demo: build
 	@tools/demo $(BINARY)
