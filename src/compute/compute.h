@@ -25,6 +25,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* The runtime version that the set-up script fetches, and the oldest one that is accepted. */
+#define IMS_ONNXRUNTIME_VERSION "1.30.0"
+#define IMS_ONNXRUNTIME_MIN_MINOR 21 /* 1.21 */
+
 #define IMS_MAX_PORTS 64      /* inputs or outputs of a graph */
 #define IMS_MAX_PROVIDERS 24  /* that one runtime may list */
 #define IMS_PROVIDER_BYTES 48 /* "TensorrtExecutionProvider" */
@@ -34,14 +38,15 @@ struct ims_compute_session;
 struct ims_compute_backend;
 
 struct ims_compute_options {
-    struct ims_device_settings device; /* what was asked for; texts are copied */
-    const char
-        *runtime_path;  /* file of the runtime library; NULL: search (ims_compute_runtime_find) */
+    struct ims_device_settings device; /* what was asked for; the texts are copied */
+    /* File of the runtime library. NULL: $ORT_DYLIB_PATH, then an installed one, then the cache. */
+    const char *runtime_path;
     unsigned n_threads; /* per CPU session; 0 = ims_device_usable_cores() */
-    const char
-        *cache_dir; /* compiled models of accelerators, for providers that keep them; may be NULL */
-    const struct ims_compute_backend *backend; /* NULL = ONNX Runtime; tests pass a decorator */
-    void *backend_arg;                         /* handed to that backend's open */
+    /* Where accelerators keep compiled models, for providers that do; may be NULL. */
+    const char *cache_dir;
+    /* NULL = ONNX Runtime; tests pass a decorator. */
+    const struct ims_compute_backend *backend;
+    void *backend_arg; /* handed to that backend's open */
 };
 /* Fails on settings that are wrong in themselves (a device name that is none), never for a missing
  * runtime. */

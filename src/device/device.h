@@ -117,6 +117,9 @@ struct ims_device_facts {
 /* Fills what can be known; a fact the system does not give stays empty or 0. */
 void ims_device_probe(struct ims_device_facts *out);
 
+/* macOS on an ARM processor. */
+bool ims_device_is_apple_silicon(void);
+
 /* Cores this process may use: affinity mask and cgroup quota (v1, v2; rounded up), at least 1. */
 unsigned ims_device_usable_cores(void);
 

@@ -31,6 +31,13 @@ unsigned ims_device_usable_cores(void)
                                  ims__device_quota_cores(""));
 }
 
+bool ims_device_is_apple_silicon(void)
+{
+    struct utsname u;
+
+    return uname(&u) == 0 && strcmp(u.sysname, "Darwin") == 0 && strcmp(u.machine, "arm64") == 0;
+}
+
 void ims_device_probe(struct ims_device_facts *out)
 {
     struct utsname u;
@@ -44,6 +51,7 @@ void ims_device_probe(struct ims_device_facts *out)
     ims__device_probe_platform(out);
     if (!out->os[0])
         snprintf(out->os, sizeof(out->os), "%s", out->platform);
+    out->is_apple_silicon = ims_device_is_apple_silicon();
     out->n_logical_cores = online_cores();
     out->n_usable_cores = ims_device_usable_cores();
     out->memory_usable_bytes = out->memory_bytes;

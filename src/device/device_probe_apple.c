@@ -58,7 +58,6 @@ void ims__device_probe_platform(struct ims_device_facts *f)
     read_text("machdep.cpu.brand_string", f->cpu_model, sizeof(f->cpu_model));
     if (sysctlbyname("hw.memsize", &memory, &n, NULL, 0) == 0)
         f->memory_bytes = memory;
-    f->is_apple_silicon = read_flag("hw.optional.arm64");
     read_features(f->cpu_features, sizeof(f->cpu_features));
 }
 

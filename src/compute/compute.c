@@ -1,0 +1,284 @@
+/* The compute handle: settings, lazy loading of the backend, proofs, the choice, and what is told
+ * about them.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "compute/compute_internal.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "compute/proof_graph.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static bool is_complete(const struct ims_compute_backend *b)
+{
+    return b->abi == IMS_COMPUTE_ABI && b->name && b->ctx_size && b->session_size && b->open &&
+           b->close && b->describe && b->session_open && b->session_close && b->session_ports &&
+           b->session_report && b->session_run;
+}
+
+static ims_status copy_text(char **out, const char *text, ims_err *err)
+{
+    *out = ims__strdup(text && *text ? text : NULL);
+    if (!*out && text && *text)
+        return ims_fail(err, IMS_E_NOMEM, "compute", 0, "copying the settings");
+    return IMS_OK;
+}
+
+ims_status ims_compute_open(struct ims_compute **out, const struct ims_compute_options *options,
+                            ims_err *err)
+{
+    const struct ims_compute_backend *backend =
+        options->backend ? options->backend : &ims__compute_ort;
+    struct ims_compute *c = NULL;
+    ims_status st;
+
+    if (!is_complete(backend))
+        return ims_fail(err, IMS_E_INTERNAL, "compute", 0, "the compute backend lacks a function");
+    c = ims__zalloc(1, sizeof(*c));
+    if (!c)
+        return ims_fail(err, IMS_E_NOMEM, "compute", 0, "allocating the handle");
+    c->backend = backend;
+    c->backend_arg = options->backend_arg;
+    c->n_threads = options->n_threads ? options->n_threads : ims_device_usable_cores();
+    st = ims_device_request_read(&c->request, &options->device, err);
+    if (!st)
+        st = copy_text(&c->runtime_path, options->runtime_path, err);
+    if (!st)
+        st = copy_text(&c->cache_dir, options->cache_dir, err);
+    if (!st && ims__lock_init(&c->lock) != IMS_OK)
+        st = ims_fail(err, IMS_E_NOMEM, "compute", 0, "creating a lock");
+    if (st)
+        goto out;
+    c->has_lock = true;
+
+    *out = c;
+    c = NULL;
+out:
+    ims_compute_close(c); /* NULL after success */
+    return st;
+}
+
+void ims_compute_close(struct ims_compute *c)
+{
+    if (!c)
+        return;
+    if (c->ctx) {
+        c->backend->close(c->ctx);
+        ims__free(c->ctx);
+    }
+    if (c->has_lock)
+        ims__lock_release(&c->lock);
+    ims__free(c->runtime_path);
+    ims__free(c->cache_dir);
+    ims__free(c);
+}
+
+ims_status ims__compute_load(struct ims_compute *c, ims_err *err)
+{
+    struct ims_compute_backend_options options = { c->runtime_path, c->cache_dir, c->backend_arg };
+    uint64_t start = ims__mono_ns();
+    void *ctx;
+
+    if (c->ctx)
+        return IMS_OK;
+    if (c->load_err.status != IMS_OK) {
+        if (err)
+            *err = c->load_err;
+        return c->load_err.status;
+    }
+    ctx = ims__zalloc(1, c->backend->ctx_size);
+    if (!ctx)
+        return ims_fail(err, IMS_E_NOMEM, "compute", 0, "allocating the runtime's context");
+    if (c->backend->open(ctx, &options, &c->load_err) != IMS_OK) {
+        c->backend->close(ctx);
+        ims__free(ctx);
+        if (err)
+            *err = c->load_err;
+        return c->load_err.status;
+    }
+    c->ctx = ctx;
+    c->load_ms += (double)(ims__mono_ns() - start) / 1e6;
+    return IMS_OK;
+}
+
+static bool does_offer(const struct ims_compute_info *info, const char *provider)
+{
+    for (size_t i = 0; i < info->n_providers; i++) {
+        if (strcmp(info->providers[i], provider) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Does the answer depend on NVIDIA hardware at all? If not, its driver is not even looked for. */
+static bool needs_cuda_facts(const struct ims_device_request *q)
+{
+    if (q->is_cuda_all || (q->is_auto && !q->has_permission))
+        return true;
+    for (size_t i = 0; q->is_auto && i < q->n_allowed; i++) {
+        if (q->allowed[i] == IMS_DEVICE_CUDA || q->allowed[i] == IMS_DEVICE_TENSORRT)
+            return true;
+    }
+    for (size_t i = 0; i < q->n_ids; i++) {
+        if (q->ids[i].kind != IMS_DEVICE_CPU) /* an error text lists what is there */
+            return true;
+    }
+    return false;
+}
+
+static ims_status take_inventory(struct ims_compute *c, struct ims_device_inventory *out,
+                                 ims_err *err)
+{
+    struct ims_compute_info *info = ims__zalloc(1, sizeof(*info));
+    struct ims_cuda_facts *cuda = ims__zalloc(1, sizeof(*cuda));
+    ims_status st = IMS_OK;
+
+    memset(out, 0, sizeof(*out));
+    if (!info || !cuda) {
+        st = ims_fail(err, IMS_E_NOMEM, "compute", 0, "taking the inventory");
+        goto out;
+    }
+    c->backend->describe(c->ctx, info);
+    for (unsigned k = 0; k < IMS_DEVICE_KINDS; k++)
+        out->offers[k] = does_offer(info, ims_device_kind_provider((ims_device_kind)k));
+    out->is_apple_silicon = ims_device_is_apple_silicon();
+    if (needs_cuda_facts(&c->request)) {
+        ims_device_probe_cuda(cuda);
+        out->has_cuda_driver = cuda->has_driver;
+        out->n_cuda = cuda->n_devices;
+        snprintf(out->cuda_problem, sizeof(out->cuda_problem), "%s", cuda->problem);
+    }
+out:
+    ims__free(info);
+    ims__free(cuda);
+    return st;
+}
+
+ims_status ims__compute_proof(struct ims_compute *c, struct ims_device_id id,
+                              const struct ims_device_proof **out, ims_err *err)
+{
+    struct ims_device_proof proof = { .id = id };
+    ims_status st;
+
+    for (size_t i = 0; i < c->n_proofs; i++) {
+        if (ims_device_id_equal(c->proofs[i].id, id)) {
+            *out = &c->proofs[i];
+            return IMS_OK;
+        }
+    }
+    if (c->n_proofs == IMS_MAX_PROOFS)
+        return ims_fail(err, IMS_E_LIMIT, "compute", 0, "too many devices to prove");
+    st = ims__proof_run(c, id, &proof, err);
+    if (st)
+        return st;
+    c->proofs[c->n_proofs] = proof;
+    *out = &c->proofs[c->n_proofs++];
+    return IMS_OK;
+}
+
+ims_status ims__compute_settle(struct ims_compute *c, ims_err *err)
+{
+    struct ims_device_inventory inventory;
+    struct ims_device_choice choice;
+    const struct ims_device_proof *proof;
+    uint64_t start;
+    ims_status st;
+
+    if (c->is_chosen)
+        return IMS_OK;
+    if (c->choice_err.status != IMS_OK) {
+        if (err)
+            *err = c->choice_err;
+        return c->choice_err.status;
+    }
+    st = ims__compute_load(c, err);
+    if (st)
+        return st;
+    start = ims__mono_ns();
+    st = take_inventory(c, &inventory, &c->choice_err);
+    while (!st) {
+        st = ims_device_choose(&choice, &c->request, &inventory, c->proofs, c->n_proofs,
+                               &c->choice_err);
+        if (st || choice.is_final)
+            break;
+        st = ims__compute_proof(c, choice.needs_proof, &proof, &c->choice_err);
+    }
+    c->load_ms += (double)(ims__mono_ns() - start) / 1e6;
+    if (st) {
+        if (err)
+            *err = c->choice_err;
+        return st;
+    }
+    c->choice = choice;
+    c->is_chosen = true;
+    return IMS_OK;
+}
+
+ims_status ims_compute_choose(struct ims_compute *c, struct ims_device_choice *out, ims_err *err)
+{
+    ims_status st;
+
+    ims__lock(&c->lock);
+    st = ims__compute_settle(c, err);
+    if (!st)
+        *out = c->choice;
+    ims__unlock(&c->lock);
+    return st;
+}
+
+ims_status ims_compute_prove(struct ims_compute *c, struct ims_device_id id,
+                             struct ims_device_proof *out, ims_err *err)
+{
+    const struct ims_device_proof *proof;
+    ims_status st;
+
+    ims__lock(&c->lock);
+    st = ims__compute_load(c, err);
+    if (!st)
+        st = ims__compute_proof(c, id, &proof, err);
+    if (!st)
+        *out = *proof;
+    ims__unlock(&c->lock);
+    return st;
+}
+
+ims_status ims_compute_describe(struct ims_compute *c, bool choose, struct ims_compute_info *out,
+                                ims_err *err)
+{
+    ims_status st;
+
+    (void)err; /* every problem is part of the description */
+    memset(out, 0, sizeof(*out));
+    ims__lock(&c->lock);
+    out->request = c->request;
+    out->n_threads = c->n_threads;
+    st = ims__compute_load(c, &out->runtime_err);
+    if (!st) {
+        out->has_runtime = true;
+        c->backend->describe(c->ctx, out);
+        out->has_choice =
+            (choose || c->is_chosen) && ims__compute_settle(c, &out->choice_err) == IMS_OK;
+        if (out->has_choice)
+            out->choice = c->choice;
+        out->n_proofs = c->n_proofs;
+        memcpy(out->proofs, c->proofs, sizeof(out->proofs));
+        out->load_ms = c->load_ms;
+    }
+    ims__unlock(&c->lock);
+    return IMS_OK;
+}
+
+size_t ims_compute_runtime_log(struct ims_compute *c, char *out, size_t size)
+{
+    size_t n = 0;
+
+    if (size == 0)
+        return 0;
+    out[0] = '\0';
+    ims__lock(&c->lock);
+    if (c->ctx && c->backend->log_tail)
+        n = c->backend->log_tail(c->ctx, out, size);
+    ims__unlock(&c->lock);
+    return n;
+}

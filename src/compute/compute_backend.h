@@ -1,0 +1,64 @@
+/* What a compute backend implements. Callers use compute.h.
+ *
+ * compute.c owns the memory of contexts and sessions (zeroed blocks of ctx_size and session_size
+ * bytes), resolves names to ports, checks types, shapes and sizes before a run, settles device and
+ * threads before a session is opened, and always calls the closing slot, also after a failed open:
+ * so a closing slot accepts a half-built object. Every slot may be called from any thread; open,
+ * close and describe of one context, and open and close of one session, come one at a time. Runs
+ * overlap. SPDX-License-Identifier: Apache-2.0 */
+#ifndef IMS_COMPUTE_BACKEND_H
+#define IMS_COMPUTE_BACKEND_H
+
+#include "compute/compute.h"
+
+#define IMS_COMPUTE_ABI 1
+
+struct ims_compute_backend_options {
+    const char *runtime_path; /* NULL = search */
+    const char *cache_dir;    /* NULL = keep nothing */
+    void *arg;                /* ims_compute_options.backend_arg */
+};
+
+/* Ports of a session; names and symbols belong to the session. */
+struct ims_compute_ports {
+    size_t n_inputs, n_outputs;
+    const struct ims_compute_port *inputs, *outputs;
+};
+
+/* One input or output of a run: a checked tensor and the number of its port. */
+struct ims_compute_binding {
+    size_t port;
+    struct ims_tensor *tensor;
+};
+
+struct ims_compute_backend {
+    uint32_t abi;
+    const char *name;
+    size_t ctx_size;
+    size_t session_size;
+
+    /* Loads the runtime. IMS_E_RUNTIME with a sentence that says what to do. */
+    ims_status (*open)(void *ctx, const struct ims_compute_backend_options *options, ims_err *err);
+    /* Ends it; sessions are closed by then. */
+    void (*close)(void *ctx);
+    /* Fills runtime_* and providers of *out; only after a successful open. */
+    void (*describe)(void *ctx, struct ims_compute_info *out);
+    /* (optional) The last lines of the runtime's own log; returns the bytes written. */
+    size_t (*log_tail)(void *ctx, char *out, size_t size);
+
+    /* options->device and options->n_threads are set, options->label is never NULL. */
+    ims_status (*session_open)(void *ctx, void *session, const struct ims_compute_graph *graph,
+                               const struct ims_compute_session_options *options, ims_err *err);
+    void (*session_close)(void *session);
+    void (*session_ports)(const void *session, struct ims_compute_ports *out);
+    void (*session_report)(const void *session, struct ims_compute_report *out);
+    /* Every input once, in any order; outputs with data NULL are allocated with ims_tensor_alloc.
+     * On failure the backend releases what it allocated and leaves the outputs as they were. */
+    ims_status (*session_run)(void *session, const struct ims_compute_binding *in, size_t n_in,
+                              const struct ims_compute_binding *out, size_t n_out, ims_err *err);
+};
+
+/* ONNX Runtime, loaded with dlopen. */
+extern const struct ims_compute_backend ims__compute_ort;
+
+#endif

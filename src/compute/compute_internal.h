@@ -1,0 +1,48 @@
+/* What the files of compute/ share.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef IMS_COMPUTE_INTERNAL_H
+#define IMS_COMPUTE_INTERNAL_H
+
+#include "base/thread.h"
+#include "compute/compute_backend.h"
+
+struct ims_compute {
+    const struct ims_compute_backend *backend;
+    void *backend_arg;
+    struct ims_device_request request;
+    char *runtime_path;
+    char *cache_dir;
+    unsigned n_threads;
+
+    struct ims_lock lock; /* guards everything below */
+    bool has_lock;
+    void *ctx;        /* the backend's; NULL until loaded */
+    ims_err load_err; /* status IMS_OK while there is nothing to report */
+    bool is_chosen;
+    struct ims_device_choice choice;
+    ims_err choice_err;
+    size_t n_proofs;
+    struct ims_device_proof proofs[IMS_MAX_PROOFS];
+    double load_ms;
+};
+
+struct ims_compute_session {
+    struct ims_compute *compute;
+    void *impl;
+    struct ims_compute_ports ports;
+    char label[64];
+};
+
+/* All three with the lock held. */
+ims_status ims__compute_load(struct ims_compute *c, ims_err *err) IMS_MUST_CHECK;
+ims_status ims__compute_settle(struct ims_compute *c, ims_err *err) IMS_MUST_CHECK;
+ims_status ims__compute_proof(struct ims_compute *c, struct ims_device_id id,
+                              const struct ims_device_proof **out, ims_err *err) IMS_MUST_CHECK;
+
+/* Opens on a device that is settled already; takes no lock. */
+ims_status ims__compute_session_open_on(struct ims_compute *c, struct ims_compute_session **out,
+                                        const struct ims_compute_graph *graph,
+                                        const struct ims_compute_session_options *options,
+                                        ims_err *err) IMS_MUST_CHECK;
+
+#endif

@@ -1,0 +1,211 @@
+/* How each execution provider is put into a session: one table.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "compute/ort/ort_internal.h"
+
+#include "base/mem.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#ifdef __APPLE__
+#define SIDE_LIBRARY(name) "libonnxruntime_providers_" name ".dylib"
+#else
+#define SIDE_LIBRARY(name) "libonnxruntime_providers_" name ".so"
+#endif
+
+#define MAX_OPTIONS 12
+
+struct option_list {
+    size_t n;
+    const char *keys[MAX_OPTIONS];
+    const char *values[MAX_OPTIONS];
+    char index[8]; /* the device's number as text */
+};
+
+struct provider {
+    const char
+        *generic_name; /* for the generic append; NULL where the provider has calls of its own */
+    const char *side_library; /* must lie beside the runtime; NULL when compiled in */
+    const char *advice;       /* what to install when it is not there */
+    void (*fill)(const struct ort_runtime *rt, const struct ims_compute_session_options *options,
+                 const char *cache_dir, struct option_list *out);
+    /* (optional) instead of the generic append */
+    ort_status *(*append)(struct ort_runtime *rt, ort_session_options *so,
+                          const struct option_list *options);
+};
+
+static void add(struct option_list *list, const char *key, const char *value)
+{
+    if (value && list->n < MAX_OPTIONS) {
+        list->keys[list->n] = key;
+        list->values[list->n++] = value;
+    }
+}
+
+static void add_index(struct option_list *list, struct ims_device_id id)
+{
+    snprintf(list->index, sizeof(list->index), "%u", id.index);
+    add(list, "device_id", list->index);
+}
+
+/* The arena grows by what is asked for instead of doubling; convolutions pick their algorithm by
+ * rule instead of by timing every new shape; float32 stays float32 (TF32 rounds to 10 bits). */
+static void fill_cuda(const struct ort_runtime *rt,
+                      const struct ims_compute_session_options *options, const char *cache_dir,
+                      struct option_list *out)
+{
+    (void)rt;
+    (void)cache_dir;
+    add_index(out, *options->device);
+    add(out, "arena_extend_strategy", "kSameAsRequested");
+    add(out, "cudnn_conv_algo_search", options->is_shape_fixed ? "EXHAUSTIVE" : "HEURISTIC");
+    add(out, "use_tf32", "0");
+}
+
+static ort_status *append_cuda(struct ort_runtime *rt, ort_session_options *so,
+                               const struct option_list *options)
+{
+    ort_cuda_options *cuda = NULL;
+    ort_status *status = rt->api.CreateCUDAProviderOptions(&cuda);
+
+    if (!status)
+        status =
+            rt->api.UpdateCUDAProviderOptions(cuda, options->keys, options->values, options->n);
+    if (!status)
+        status = rt->api.SessionOptionsAppendExecutionProvider_CUDA_V2(so, cuda);
+    if (cuda)
+        rt->api.ReleaseCUDAProviderOptions(cuda);
+    return status;
+}
+
+static void fill_tensorrt(const struct ort_runtime *rt,
+                          const struct ims_compute_session_options *options, const char *cache_dir,
+                          struct option_list *out)
+{
+    (void)rt;
+    add_index(out, *options->device);
+    add(out, "trt_engine_cache_enable", cache_dir ? "1" : "0");
+    add(out, "trt_engine_cache_path", cache_dir);
+    add(out, "trt_timing_cache_enable", cache_dir ? "1" : "0");
+    add(out, "trt_timing_cache_path", cache_dir);
+}
+
+/* What TensorRT does not take goes to CUDA before it goes to the CPU. */
+static ort_status *append_tensorrt(struct ort_runtime *rt, ort_session_options *so,
+                                   const struct option_list *options)
+{
+    struct option_list cuda = { .n = 0 };
+    ort_tensorrt_options *trt = NULL;
+    ort_status *status = rt->api.CreateTensorRTProviderOptions(&trt);
+
+    if (!status)
+        status =
+            rt->api.UpdateTensorRTProviderOptions(trt, options->keys, options->values, options->n);
+    if (!status)
+        status = rt->api.SessionOptionsAppendExecutionProvider_TensorRT_V2(so, trt);
+    if (trt)
+        rt->api.ReleaseTensorRTProviderOptions(trt);
+    if (status)
+        return status;
+    add(&cuda, "device_id", options->values[0]);
+    add(&cuda, "arena_extend_strategy", "kSameAsRequested");
+    add(&cuda, "cudnn_conv_algo_search", "HEURISTIC");
+    add(&cuda, "use_tf32", "0");
+    return append_cuda(rt, so, &cuda);
+}
+
+/* ML programs take far more nodes than the older format; free dimensions would be recompiled for
+ * every new shape, so nodes with them stay on the CPU unless the caller fixed the shapes. */
+static void fill_coreml(const struct ort_runtime *rt,
+                        const struct ims_compute_session_options *options, const char *cache_dir,
+                        struct option_list *out)
+{
+    (void)options;
+    add(out, "ModelFormat", "MLProgram");
+    add(out, "MLComputeUnits", "ALL");
+    add(out, "RequireStaticInputShapes", "1");
+    if (rt->minor >= 21)
+        add(out, "ModelCacheDirectory", cache_dir);
+}
+
+static void fill_openvino(const struct ort_runtime *rt,
+                          const struct ims_compute_session_options *options, const char *cache_dir,
+                          struct option_list *out)
+{
+    (void)rt;
+    (void)options;
+    add(out, "device_type", "AUTO:GPU,CPU");
+    add(out, "cache_dir", cache_dir);
+}
+
+static ort_status *append_openvino(struct ort_runtime *rt, ort_session_options *so,
+                                   const struct option_list *options)
+{
+    return rt->api.SessionOptionsAppendExecutionProvider_OpenVINO_V2(so, options->keys,
+                                                                     options->values, options->n);
+}
+
+/* The cache folder must exist, or the provider ends the process. */
+static void fill_migraphx(const struct ort_runtime *rt,
+                          const struct ims_compute_session_options *options, const char *cache_dir,
+                          struct option_list *out)
+{
+    (void)rt;
+    add_index(out, *options->device);
+    if (cache_dir && access(cache_dir, W_OK | X_OK) == 0)
+        add(out, "migraphx_model_cache_dir", cache_dir);
+}
+
+static const struct provider providers[IMS_DEVICE_KINDS] = {
+    [IMS_DEVICE_CUDA] = { NULL, SIDE_LIBRARY("cuda"),
+                          "the GPU build of the same version brings it, and needs CUDA 12 and "
+                          "cuDNN 9",
+                          fill_cuda, append_cuda },
+    [IMS_DEVICE_TENSORRT] = { NULL, SIDE_LIBRARY("tensorrt"),
+                              "the GPU build of the same version brings it, and needs TensorRT 10",
+                              fill_tensorrt, append_tensorrt },
+    [IMS_DEVICE_COREML] = { "CoreML", NULL, "the macOS build has it", fill_coreml, NULL },
+    [IMS_DEVICE_WEBGPU] = { "WebGPU", NULL,
+                            "it needs a working Vulkan, Metal or Direct3D 12 driver", NULL, NULL },
+    [IMS_DEVICE_OPENVINO] = { NULL, SIDE_LIBRARY("openvino"), "Intel's OpenVINO build brings it",
+                              fill_openvino, append_openvino },
+    [IMS_DEVICE_MIGRAPHX] = { "MIGraphX", SIDE_LIBRARY("migraphx"), "AMD's ROCm build brings it",
+                              fill_migraphx, NULL },
+};
+
+static bool lies_beside(const struct ort_runtime *rt, const char *library)
+{
+    const char *slash = strrchr(rt->path, '/');
+    char path[1280];
+
+    snprintf(path, sizeof(path), "%.*s%s", slash ? (int)(slash - rt->path) + 1 : 0, rt->path,
+             library);
+    return access(path, R_OK) == 0;
+}
+
+ims_status ims__ort_append_provider(struct ort_runtime *rt, ort_session_options *so,
+                                    const struct ims_compute_session_options *options,
+                                    const char *cache_dir, ims_err *err)
+{
+    const struct provider *p = &providers[options->device->kind];
+    struct option_list list = { .n = 0 };
+    const char *full_name = ims_device_kind_provider(options->device->kind);
+    ort_status *status;
+    ims_status st;
+
+    if (options->device->kind == IMS_DEVICE_CPU)
+        return IMS_OK;
+    if (p->fill)
+        p->fill(rt, options, cache_dir, &list);
+    status = p->append ? p->append(rt, so, &list)
+                       : rt->api.SessionOptionsAppendExecutionProvider(
+                             so, p->generic_name, list.keys, list.values, list.n);
+    st = ims__ort_fail(rt, status, IMS_E_DEVICE, err, "%s cannot be used", full_name);
+    if (!st)
+        return IMS_OK;
+    if (p->side_library && !lies_beside(rt, p->side_library))
+        return ims_fail_in(err, IMS_E_DEVICE, "%s is missing beside the runtime (%.120s); %s",
+                           p->side_library, rt->path, p->advice);
+    return ims_fail_in(err, st == IMS_E_NOMEM ? st : IMS_E_DEVICE, "%s", p->advice);
+}

@@ -1,0 +1,127 @@
+/* One run: views of the caller's memory in, results copied or written in place.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "compute/ort/ort_internal.h"
+
+#include <string.h>
+
+struct run {
+    struct ort_impl *s;
+    const char *in_names[IMS_MAX_PORTS], *out_names[IMS_MAX_PORTS];
+    ort_value *in[IMS_MAX_PORTS], *out[IMS_MAX_PORTS];
+};
+
+/* A runtime value over memory that stays the caller's. */
+static ims_status make_view(struct run *r, const char *name, const struct ims_tensor *t,
+                            ort_value **out, ims_err *err)
+{
+    const struct ort_runtime *rt = r->s->rt;
+
+    return ims__ort_fail(rt,
+                         rt->api.CreateTensorWithDataAsOrtValue(rt->cpu_memory, t->data, t->bytes,
+                                                                t->shape, t->rank,
+                                                                ims__ort_type_of(t->dtype), out),
+                         IMS_E_INVALID, err, "%.64s", name);
+}
+
+static ims_status prepare(struct run *r, const struct ims_compute_binding *in, size_t n_in,
+                          const struct ims_compute_binding *out, size_t n_out, ims_err *err)
+{
+    ims_status st = IMS_OK;
+
+    for (size_t i = 0; !st && i < n_in; i++) {
+        r->in_names[i] = r->s->inputs[in[i].port].name;
+        st = make_view(r, r->in_names[i], in[i].tensor, &r->in[i], err);
+    }
+    for (size_t i = 0; !st && i < n_out; i++) {
+        r->out_names[i] = r->s->outputs[out[i].port].name;
+        if (out[i].tensor->data)
+            st = make_view(r, r->out_names[i], out[i].tensor, &r->out[i], err);
+    }
+    return st;
+}
+
+/* Copies a value that the runtime allocated into *out, which is fresh. */
+static ims_status copy_out(const struct ort_runtime *rt, ort_value *value, const char *name,
+                           struct ims_tensor *out, ims_err *err)
+{
+    struct ims_tensor t = { .dtype = IMS_DTYPE_NONE };
+    ort_tensor_info *info = NULL;
+    void *data = NULL;
+    int is_tensor = 0;
+    ims_status st;
+
+    st = ims__ort_fail(rt, rt->api.IsTensor(value, &is_tensor), IMS_E_MODEL, err, "%.64s", name);
+    if (!st && !is_tensor)
+        st = ims_fail(err, IMS_E_MODEL, "ort", 0, "%.64s is no tensor", name);
+    if (!st)
+        st = ims__ort_fail(rt, rt->api.GetTensorTypeAndShape(value, &info), IMS_E_MODEL, err,
+                           "%.64s", name);
+    if (!st)
+        st = ims__ort_shape_read(rt, info, &t, err);
+    if (!st && t.dtype == IMS_DTYPE_NONE)
+        st = ims_fail(err, IMS_E_MODEL, "ort", 0, "%.64s has an element type not known here", name);
+    if (!st)
+        st = ims__ort_fail(rt, rt->api.GetTensorMutableData(value, &data), IMS_E_MODEL, err,
+                           "%.64s", name);
+    if (!st)
+        st = ims_tensor_alloc(&t, err);
+    if (!st) {
+        if (t.bytes)
+            memcpy(t.data, data, t.bytes);
+        *out = t;
+    }
+    if (info)
+        rt->api.ReleaseTensorTypeAndShapeInfo(info);
+    return st;
+}
+
+static ims_status publish(struct run *r, const struct ims_compute_binding *out, size_t n_out,
+                          ims_err *err)
+{
+    struct ims_tensor fresh[IMS_MAX_PORTS] = { { .dtype = IMS_DTYPE_NONE } };
+    ims_status st = IMS_OK;
+
+    for (size_t i = 0; !st && i < n_out; i++) {
+        if (!out[i].tensor->data)
+            st = copy_out(r->s->rt, r->out[i], r->out_names[i], &fresh[i], err);
+    }
+    for (size_t i = 0; i < n_out; i++) {
+        if (st)
+            ims_tensor_release(&fresh[i]);
+        else if (!out[i].tensor->data)
+            *out[i].tensor = fresh[i];
+    }
+    return st;
+}
+
+static ims_status execute(struct run *r, size_t n_in, size_t n_out, ims_err *err)
+{
+    struct ort_impl *s = r->s;
+    bool is_cpu = s->report.device.kind == IMS_DEVICE_CPU;
+    uint64_t saved = ims__ort_float_flush();
+    ort_status *status =
+        s->rt->api.Run(s->session, s->run_options, r->in_names, (const ort_value *const *)r->in,
+                       n_in, r->out_names, n_out, r->out);
+
+    ims__ort_float_restore(saved);
+    return ims__ort_fail(s->rt, status, is_cpu ? IMS_E_MODEL : IMS_E_DEVICE, err, "running on %s",
+                         s->report.device_name);
+}
+
+ims_status ims__ort_session_run(void *session, const struct ims_compute_binding *in, size_t n_in,
+                                const struct ims_compute_binding *out, size_t n_out, ims_err *err)
+{
+    struct run r = { .s = session };
+    ims_status st;
+
+    st = prepare(&r, in, n_in, out, n_out, err);
+    if (!st)
+        st = execute(&r, n_in, n_out, err);
+    if (!st)
+        st = publish(&r, out, n_out, err);
+    for (size_t i = 0; i < n_in; i++)
+        r.s->rt->api.ReleaseValue(r.in[i]);
+    for (size_t i = 0; i < n_out; i++)
+        r.s->rt->api.ReleaseValue(r.out[i]);
+    return st;
+}

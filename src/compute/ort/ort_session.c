@@ -1,0 +1,215 @@
+/* Opens a session: options, provider, graph; then reads back where its nodes went.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "compute/ort/ort_internal.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static ims_status set_entry(struct ort_impl *s, const char *key, const char *value, ims_err *err)
+{
+    return ims__ort_fail(s->rt, s->rt->api.AddSessionConfigEntry(s->options, key, value),
+                         IMS_E_RUNTIME, err, "setting %s", key);
+}
+
+/* Waiting threads sleep instead of spinning: the cores belong to decoding meanwhile. */
+static ims_status set_threads(struct ort_impl *s, const struct ims_compute_session_options *o,
+                              ims_err *err)
+{
+    const struct ort_api *api = &s->rt->api;
+    int n = o->n_threads > 512 ? 512 : (int)o->n_threads;
+    ims_status st;
+
+    st = ims__ort_fail(s->rt, api->SetIntraOpNumThreads(s->options, n), IMS_E_RUNTIME, err,
+                       "setting %d threads", n);
+    if (!st)
+        st = ims__ort_fail(s->rt, api->SetInterOpNumThreads(s->options, 1), IMS_E_RUNTIME, err,
+                           "setting threads between operators");
+    if (!st)
+        st = ims__ort_fail(s->rt, api->SetSessionExecutionMode(s->options, ORT_SEQUENTIAL),
+                           IMS_E_RUNTIME, err, "setting the order of operators");
+    if (!st)
+        st = set_entry(s, "session.intra_op.allow_spinning", "0", err);
+    if (!st)
+        st = set_entry(s, "session.inter_op.allow_spinning", "0", err);
+    if (!st)
+        st = set_entry(s, "session.set_denormal_as_zero", "1", err);
+    return st;
+}
+
+/* A memory pattern is kept per input shape and never dropped: only for runs of one shape. */
+static ims_status set_memory(struct ort_impl *s, const struct ims_compute_session_options *o,
+                             ims_err *err)
+{
+    if (o->is_shape_fixed)
+        return IMS_OK;
+    return ims__ort_fail(s->rt, s->rt->api.DisableMemPattern(s->options), IMS_E_RUNTIME, err,
+                         "setting memory use");
+}
+
+static ims_status set_graph(struct ort_impl *s, const struct ims_compute_graph *graph,
+                            const struct ims_compute_session_options *o, ims_err *err)
+{
+    const struct ort_api *api = &s->rt->api;
+    ims_status st;
+
+    st = ims__ort_fail(s->rt,
+                       api->SetSessionGraphOptimizationLevel(
+                           s->options, o->no_optimisation ? ORT_OPTIMISE_NONE : ORT_OPTIMISE_ALL),
+                       IMS_E_RUNTIME, err, "setting the optimisation");
+    for (size_t i = 0; !st && i < o->n_dims; i++)
+        st = ims__ort_fail(
+            s->rt,
+            api->AddFreeDimensionOverrideByName(s->options, o->dims[i].symbol, o->dims[i].value),
+            IMS_E_INVALID, err, "fixing the dimension %.64s", o->dims[i].symbol);
+    if (!st && graph->external_dir)
+        st = set_entry(s, "session.model_external_initializers_file_folder_path",
+                       graph->external_dir, err);
+    if (!st && s->rt->minor >= 24)
+        st = set_entry(s, "session.record_ep_graph_assignment_info", "1", err);
+    if (!st && o->no_cpu_fallback && o->device->kind != IMS_DEVICE_CPU)
+        st = set_entry(s, "session.disable_cpu_ep_fallback", "1", err);
+    return st;
+}
+
+static ims_status make_options(struct ort_impl *s, const struct ort_ctx *ctx,
+                               const struct ims_compute_graph *graph,
+                               const struct ims_compute_session_options *o, ims_err *err)
+{
+    const struct ort_api *api = &s->rt->api;
+    ims_status st;
+
+    st = ims__ort_fail(s->rt, api->CreateSessionOptions(&s->options), IMS_E_RUNTIME, err,
+                       "creating options");
+    if (!st)
+        st = ims__ort_fail(s->rt, api->SetSessionLogId(s->options, o->label), IMS_E_RUNTIME, err,
+                           "naming the session");
+    if (!st)
+        st = ims__ort_fail(s->rt, api->SetSessionLogSeverityLevel(s->options, ORT_LOG_WARNING),
+                           IMS_E_RUNTIME, err, "setting the log level");
+    if (!st)
+        st = set_threads(s, o, err);
+    if (!st)
+        st = set_memory(s, o, err);
+    if (!st)
+        st = set_graph(s, graph, o, err);
+    if (!st)
+        st = ims__ort_append_provider(s->rt, s->options, o, ctx->cache_dir, err);
+    return st;
+}
+
+/* Runs log errors only: a graph that declares its output shapes wrongly (InsightFace packs do)
+ * would warn at every run. */
+static ims_status make_run_options(struct ort_impl *s, ims_err *err)
+{
+    ims_status st = ims__ort_fail(s->rt, s->rt->api.CreateRunOptions(&s->run_options),
+                                  IMS_E_RUNTIME, err, "creating run options");
+
+    if (!st)
+        st = ims__ort_fail(
+            s->rt, s->rt->api.RunOptionsSetRunLogSeverityLevel(s->run_options, ORT_LOG_ERROR),
+            IMS_E_RUNTIME, err, "setting the log level of runs");
+    return st;
+}
+
+static void count_share(struct ims_compute_report *r, const char *provider, size_t n_nodes)
+{
+    size_t i = 0;
+
+    while (i < r->n_shares && strcmp(r->shares[i].provider, provider) != 0)
+        i++;
+    if (i == IMS_MAX_PROVIDERS)
+        return;
+    if (i == r->n_shares) {
+        snprintf(r->shares[i].provider, sizeof(r->shares[i].provider), "%.47s", provider);
+        r->n_shares++;
+    }
+    r->shares[i].n_nodes += n_nodes;
+}
+
+/* Which provider took how many nodes. A runtime that does not tell is no error: it is "unknown". */
+static ims_status read_assignment(struct ort_impl *s, ims_err *err)
+{
+    const struct ort_api *api = &s->rt->api;
+    const ort_assigned_subgraph *const *parts = NULL;
+    size_t n_parts = 0;
+    ims_status st;
+
+    if (!api->Session_GetEpGraphAssignmentInfo || !api->EpAssignedSubgraph_GetNodes)
+        return IMS_OK;
+    st = ims__ort_fail(s->rt, api->Session_GetEpGraphAssignmentInfo(s->session, &parts, &n_parts),
+                       IMS_E_RUNTIME, err, "asking where the nodes went");
+    for (size_t i = 0; !st && i < n_parts; i++) {
+        const ort_assigned_node *const *nodes = NULL;
+        const char *provider = NULL;
+        size_t n_nodes = 0;
+
+        st = ims__ort_fail(s->rt, api->EpAssignedSubgraph_GetEpName(parts[i], &provider),
+                           IMS_E_RUNTIME, err, "asking for a provider");
+        if (!st)
+            st = ims__ort_fail(s->rt, api->EpAssignedSubgraph_GetNodes(parts[i], &nodes, &n_nodes),
+                               IMS_E_RUNTIME, err, "asking for a provider's nodes");
+        if (!st)
+            count_share(&s->report, provider, n_nodes);
+    }
+    s->report.is_assignment_known = st == IMS_OK;
+    return st;
+}
+
+static ims_status create(struct ort_impl *s, const struct ims_compute_graph *graph,
+                         const struct ims_compute_session_options *o, ims_err *err)
+{
+    const struct ort_api *api = &s->rt->api;
+    bool is_cpu = o->device->kind == IMS_DEVICE_CPU;
+    ort_status *status;
+    ims_status st;
+
+    status = graph->path ? api->CreateSession(s->rt->env, graph->path, s->options, &s->session)
+                         : api->CreateSessionFromArray(s->rt->env, graph->bytes, graph->n_bytes,
+                                                       s->options, &s->session);
+    st = ims__ort_fail(s->rt, status, is_cpu ? IMS_E_MODEL : IMS_E_DEVICE, err,
+                       "%.80s: opening on %s", o->label, ims_device_kind_name(o->device->kind));
+    /* From memory, a missing file can only be one of weights, which is the model's fault. */
+    if (st == IMS_E_NOT_FOUND && graph->bytes)
+        st = ims_fail_in(err, IMS_E_MODEL, "a file of weights is missing");
+    return st;
+}
+
+ims_status ims__ort_session_open(void *ctx_, void *session, const struct ims_compute_graph *graph,
+                                 const struct ims_compute_session_options *o, ims_err *err)
+{
+    const struct ort_ctx *ctx = ctx_;
+    struct ort_impl *s = session;
+    ims_status st;
+
+    s->rt = ctx->rt;
+    s->report.device = *o->device;
+    ims_device_id_name(*o->device, s->report.device_name);
+    snprintf(s->report.provider, sizeof(s->report.provider), "%s",
+             ims_device_kind_provider(o->device->kind));
+    st = make_options(s, ctx, graph, o, err);
+    if (!st)
+        st = create(s, graph, o, err);
+    if (!st)
+        st = make_run_options(s, err);
+    if (!st)
+        st = ims__ort_ports_read(s, err);
+    if (!st)
+        st = read_assignment(s, err);
+    return st;
+}
+
+/* Session before options before environment: the other order aborts with some WebGPU builds. */
+void ims__ort_session_close(void *session)
+{
+    struct ort_impl *s = session;
+
+    if (!s->rt)
+        return;
+    ims__ort_ports_release(s);
+    if (s->run_options)
+        s->rt->api.ReleaseRunOptions(s->run_options);
+    if (s->session)
+        s->rt->api.ReleaseSession(s->session);
+    if (s->options)
+        s->rt->api.ReleaseSessionOptions(s->options);
+}
