@@ -103,6 +103,13 @@ ims_status ims__clip_preprocess_geometry(const struct ims_clip_preprocess *p, in
     return IMS_OK;
 }
 
+/* open_clip hands the interpolation on except here, where its own default applies. */
+static ims_filter pick_filter(const struct ims_clip_preprocess *p)
+{
+    return p->resize == IMS_CLIP_RESIZE_SHORTEST && p->width != p->height ? IMS_FILTER_BICUBIC
+                                                                          : p->interpolation;
+}
+
 ims_status ims__clip_preprocess_run(const struct ims_clip_preprocess *p, const uint8_t *rgb,
                                     int width, int height, size_t stride, uint8_t *out_rgb,
                                     ims_err *err)
@@ -127,7 +134,7 @@ ims_status ims__clip_preprocess_run(const struct ims_clip_preprocess *p, const u
         .src_height = height,
         .src_stride = stride,
         .channels = 3,
-        .filter = p->interpolation,
+        .filter = pick_filter(p),
         .dst_width = g.resized_width,
         .dst_height = g.resized_height,
         .crop_x = g.left > 0 ? g.left : 0,
