@@ -157,7 +157,8 @@ static ims_status convert(const struct vips_api *v, struct load *l, ims_err *err
 
     if (space == VIPS_INTERPRETATION_CMYK && l->icc_kind == MEDIA_ICC_CMYK &&
         v->vips_icc_is_compatible_profile(l->file, l->icc, l->icc_bytes)) {
-        if (v->vips_icc_transform(l->file, &l->ready, "srgb", "embedded", TRUE, NULL))
+        if (v->vips_icc_transform(l->file, &l->ready, "srgb", "embedded", TRUE, "intent",
+                                  VIPS_INTENT_PERCEPTUAL, NULL))
             return fail_vendor(l->job, "picture cannot be converted from its CMYK profile", err);
         l->icc_kind = MEDIA_ICC_SRGB;
         return IMS_OK;
@@ -269,6 +270,12 @@ static void write_strip(const struct load *l, struct sink *s, const uint8_t *row
     }
 }
 
+/* VIPS_REGION_ADDR would need a function of the library; strips are whole rows, so this is enough. */
+static const uint8_t *row_address(const VipsRegion *region, int y)
+{
+    return region->data + (ptrdiff_t)(y - region->valid.top) * region->bpl;
+}
+
 static ims_status pull_strips(const struct vips_api *v, struct load *l, struct sink *s, ims_err *err)
 {
     VipsRegion *region = v->vips_region_new(l->ready);
@@ -285,7 +292,7 @@ static ims_status pull_strips(const struct vips_api *v, struct load *l, struct s
         } else if (v->vips_region_prepare(region, &strip)) {
             st = fail_vendor(l->job, "data is damaged", err);
         } else {
-            write_strip(l, s, VIPS_REGION_ADDR(region, 0, y), VIPS_REGION_LSKIP(region), y, n_rows);
+            write_strip(l, s, row_address(region, y), (size_t)region->bpl, y, n_rows);
         }
     }
     v->g_object_unref(region);
