@@ -14,7 +14,7 @@
 
 #define FOLDER "tests/golden/media/"
 #define GRID 4
-#define INEXACT_STEPS 12 /* how far a lossy decoder's patch mean may be from the drawing's */
+#define INEXACT_STEPS 6 /* how far a lossy decoder's patch mean may be from the drawing's */
 
 static struct ims_media *media;
 static ims_json *root;
