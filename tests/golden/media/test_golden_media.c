@@ -286,7 +286,7 @@ static void check_thumbnail(struct picture *p)
         hash_hex(t->rgb, (size_t)t->width * 3 * (size_t)t->height, hex);
         CHECK_STR(hex, sha);
     } else {
-        check_grid(t->rgb, t->width, t->height, ims__json_get(p->want, "thumb_grid"), INEXACT_STEPS);
+        check_grid(t->rgb, t->width, t->height, ims__json_get(p->want, "thumb_grid"), INEXACT_STEPS + 4);
     }
     ims_image_unref(t);
     ims__free(jpeg);
