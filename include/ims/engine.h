@@ -23,7 +23,9 @@ struct ims_engine;
 struct ims_engine_options {
     const char *data_dir;     /* created when missing, unless is_read_only */
     const char *database_url; /* NULL or "": SQLite in data_dir */
-    bool is_read_only;        /* the library must exist and is not changed; IMS_E_NOT_FOUND otherwise */
+    bool is_read_only;        /* only for looking: the library must exist, else IMS_E_NOT_FOUND */
+
+    bool is_bare; /* no library at all: only models, vectors of words and pictures, devices */
 
     const char *model;           /* installed name or folder; NULL or "" = see ims_engine_model */
     const char *clip_model_name; /* open_clip architecture and weights, e.g. ViT-B-32 and */
@@ -74,6 +76,10 @@ struct ims_device_used {
     char reason[320]; /* why this device */
 };
 IMS_API void ims_engine_device_used(const struct ims_engine *e, struct ims_device_used *out);
+
+/* Settles the device without running a model; out as above. Fails as the first inference would. */
+IMS_API ims_status ims_engine_device_chosen(struct ims_engine *e, struct ims_device_used *out, ims_err *err)
+    IMS_MUST_CHECK;
 
 /* One warning or remark about the choice of device; false when i is past the end. Settles the device
  * if no inference did so before. */

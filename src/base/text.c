@@ -156,6 +156,29 @@ ims_status ims__undisplay(const char *s, size_t n, struct ims_buf *out)
     return ims__buf_reserve(out, 0);
 }
 
+ims_status ims__base64(const void *p, size_t n, struct ims_buf *out)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    const uint8_t *in = p;
+    ims_status st = ims__buf_reserve(out, n / 3 * 4 + 4);
+
+    for (size_t i = 0; !st && i < n; i += 3) {
+        uint32_t v = (uint32_t)in[i] << 16;
+        char four[4];
+
+        if (i + 1 < n)
+            v |= (uint32_t)in[i + 1] << 8;
+        if (i + 2 < n)
+            v |= in[i + 2];
+        four[0] = digits[v >> 18];
+        four[1] = digits[v >> 12 & 63];
+        four[2] = i + 1 < n ? digits[v >> 6 & 63] : '=';
+        four[3] = i + 2 < n ? digits[v & 63] : '=';
+        st = ims__buf_add(out, four, 4);
+    }
+    return st;
+}
+
 bool ims__parse_int(const char *s, int64_t min, int64_t max, int64_t *out)
 {
     char *end;

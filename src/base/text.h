@@ -23,6 +23,9 @@ ims_status ims__display(const char *bytes, size_t n, struct ims_buf *out);
 /* The reverse; IMS_E_FORMAT when an escape is malformed. */
 ims_status ims__undisplay(const char *s, size_t n, struct ims_buf *out);
 
+/* RFC 4648 base64 with padding. */
+ims_status ims__base64(const void *p, size_t n, struct ims_buf *out);
+
 /* Whole-string numbers in a range; false when anything is left over or it does not fit. */
 bool ims__parse_int(const char *s, int64_t min, int64_t max, int64_t *out);
 bool ims__parse_double(const char *s, double min, double max, double *out);

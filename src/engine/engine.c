@@ -53,17 +53,28 @@ static ims_status keep_options(struct ims_engine *e, const struct ims_engine_opt
     return st;
 }
 
+/* Looking at a library still migrates it, when this user may write; otherwise it is opened as it is. */
+static ims_status open_database(struct ims_engine *e, ims_err *err)
+{
+    struct ims_store_options options = { .must_exist = e->options.is_read_only };
+    ims_status st = ims_store_open(&e->store, e->database, &options, err);
+
+    if (st == IMS_E_PERMISSION && e->options.is_read_only) {
+        options.is_read_only = true;
+        st = ims_store_open(&e->store, e->database, &options, err);
+    }
+    return st;
+}
+
 static ims_status open_store(struct ims_engine *e, ims_err *err)
 {
     const struct ims_engine_options *o = &e->options;
-    struct ims_store_options store_options = { .is_read_only = o->is_read_only,
-                                               .must_exist = o->is_read_only };
     char *path;
-    ims_status st = IMS_OK;
+    ims_status st;
 
     if (o->database_url) {
         e->database = o->database_url;
-        return ims_store_open(&e->store, e->database, &store_options, err);
+        return open_database(e, err);
     }
     path = ims__path_join(o->data_dir, "library.db");
     if (path)
@@ -71,7 +82,7 @@ static ims_status open_store(struct ims_engine *e, ims_err *err)
     ims__free(path);
     if (!e->database)
         return ims_fail(err, IMS_E_NOMEM, "engine", 0, "opening the library");
-    st = ims_store_open(&e->store, e->database, &store_options, err);
+    st = open_database(e, err);
     if (st == IMS_E_NOT_FOUND && o->is_read_only)
         return ims_fail(err, IMS_E_NOT_FOUND, "engine", 0,
                         "there is no library in %s yet; `imgsearch index FOLDER` makes one", o->data_dir);
@@ -118,7 +129,7 @@ ims_status ims_engine_open(struct ims_engine **out, const struct ims_engine_opti
         st = open_compute(e, err); /* first: wrong device settings must not leave an empty library behind */
     if (!st && !options->is_read_only)
         st = ims__mkdir_p(e->options.data_dir, err);
-    if (!st)
+    if (!st && !options->is_bare)
         st = open_store(e, err);
     if (st)
         goto out;
@@ -209,24 +220,45 @@ ims_status ims_engine_model(struct ims_engine *e, struct ims_model_facts *out, i
     return IMS_OK;
 }
 
-void ims__engine_note_device(struct ims_engine *e, bool is_image_tower)
+static void note_runtime(struct ims_engine *e)
 {
-    struct ims_compute_report report;
-    struct ims_compute_info *info;
+    struct ims_compute_info *info = ims__zalloc(1, sizeof(*info));
 
-    if (!ims_clip_report(e->clip, is_image_tower ? IMS_CLIP_IMAGE : IMS_CLIP_TEXT, &report))
-        return;
-    snprintf(e->used.device, sizeof(e->used.device), "%s", report.device_name);
-    snprintf(e->used.provider, sizeof(e->used.provider), "%s", report.provider);
-    if (e->used.runtime[0])
-        return; /* the runtime and the reason do not change in a process */
-    info = ims__zalloc(1, sizeof(*info));
     if (info && ims_compute_describe(e->compute, false, info, NULL) == IMS_OK) {
         snprintf(e->used.runtime, sizeof(e->used.runtime), "%s %s", info->runtime_name,
                  info->runtime_version);
         snprintf(e->used.reason, sizeof(e->used.reason), "%s", info->choice.reason);
     }
     ims__free(info);
+}
+
+void ims__engine_note_device(struct ims_engine *e, bool is_image_tower)
+{
+    struct ims_compute_report report;
+
+    if (!ims_clip_report(e->clip, is_image_tower ? IMS_CLIP_IMAGE : IMS_CLIP_TEXT, &report))
+        return;
+    snprintf(e->used.device, sizeof(e->used.device), "%s", report.device_name);
+    snprintf(e->used.provider, sizeof(e->used.provider), "%s", report.provider);
+    if (!e->used.runtime[0]) /* the runtime and the reason do not change in a process */
+        note_runtime(e);
+}
+
+ims_status ims_engine_device_chosen(struct ims_engine *e, struct ims_device_used *out, ims_err *err)
+{
+    struct ims_device_choice choice;
+    ims_status st = ims_compute_choose(e->compute, &choice, err);
+
+    if (st)
+        return st;
+    if (!e->used.runtime[0])
+        note_runtime(e);
+    *out = e->used;
+    if (!out->device[0]) {
+        ims_device_id_name(choice.ids[0], out->device);
+        snprintf(out->provider, sizeof(out->provider), "%s", ims_device_kind_provider(choice.ids[0].kind));
+    }
+    return IMS_OK;
 }
 
 void ims_engine_device_used(const struct ims_engine *e, struct ims_device_used *out)

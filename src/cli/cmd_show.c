@@ -1,0 +1,154 @@
+/* imgsearch show: all that is known of one picture.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "base/clock.h"
+#include "base/text.h"
+#include "cli/cli.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const struct cli_option options[] = { { NULL, 0, NULL, NULL, CLI_NO_CFG } };
+
+/* Text that holds JSON, as JSON; null when there is none. */
+static ims_json *embedded_json(const char *text)
+{
+    ims_json *v = NULL;
+
+    if (!text || ims__json_parse(&v, text, strlen(text), "stored JSON", NULL))
+        return ims__json_new_null();
+    return v;
+}
+
+static ims_json *time_json(int64_t us)
+{
+    char text[40];
+
+    ims__format_utc(us, text, sizeof(text));
+    return ims__json_new_str(text);
+}
+
+static ims_json *work_json(const struct ims_asset_work *w)
+{
+    ims_json *o = ims__json_new_object();
+
+    (void)ims__json_set(o, "task", ims__json_new_str(w->task));
+    (void)ims__json_set(o, "state", ims__json_new_str(w->state));
+    (void)ims__json_set(o, "reason", ims__json_new_str(w->reason));
+    (void)ims__json_set(o, "detail", ims__json_new_str(w->detail));
+    (void)ims__json_set(o, "attempts", ims__json_new_int(w->attempts));
+    (void)ims__json_set(o, "updatedAt", time_json(w->updated_us));
+    return o;
+}
+
+static ims_json *evidence_json(const struct ims_asset_evidence *v)
+{
+    ims_json *o = ims__json_new_object();
+
+    (void)ims__json_set(o, "model", ims__json_new_str(v->model));
+    (void)ims__json_set(o, "device", ims__json_new_str(v->device));
+    (void)ims__json_set(o, "provider", ims__json_new_str(v->provider));
+    (void)ims__json_set(o, "runtime", ims__json_new_str(v->runtime));
+    (void)ims__json_set(o, "dimension", ims__json_new_int(v->dim));
+    (void)ims__json_set(o, "norm", ims__json_new_num(v->norm));
+    (void)ims__json_set(o, "checksum", ims__json_new_str(v->checksum));
+    (void)ims__json_set(o, "error", ims__json_new_str(v->error));
+    (void)ims__json_set(o, "embedding_ms", ims__json_new_num(v->embedding_ms));
+    (void)ims__json_set(o, "total_ms", ims__json_new_num(v->total_ms));
+    (void)ims__json_set(o, "metadata", embedded_json(v->metadata_json));
+    (void)ims__json_set(o, "createdAt", time_json(v->created_us));
+    return o;
+}
+
+static ims_json *story_json(const struct ims_asset_story *s)
+{
+    ims_json *o = cli_asset_json(&s->asset), *work = ims__json_new_array(), *evidence = ims__json_new_array();
+
+    for (size_t i = 0; i < s->n_work; i++)
+        (void)ims__json_add(work, work_json(&s->work[i]));
+    for (size_t i = 0; i < s->n_evidence; i++)
+        (void)ims__json_add(evidence, evidence_json(&s->evidence[i]));
+    (void)ims__json_set(o, "exif", embedded_json(s->asset.exif_json));
+    (void)ims__json_set(o, "note", ims__json_new_str(s->asset.note));
+    (void)ims__json_set(o, "work", work);
+    (void)ims__json_set(o, "evidence", evidence);
+    return o;
+}
+
+static void print_time(const char *label, int64_t us)
+{
+    char text[40];
+
+    ims__format_utc(us, text, sizeof(text));
+    printf("%-10s %s\n", label, text);
+}
+
+static void print_asset(const struct ims_asset *a)
+{
+    printf("%-10s %lld\n%-10s ", "id", (long long)a->id, "path");
+    cli_print_path(a->path);
+    printf("%s\n", a->is_deleted ? "  (the file is gone)" : "");
+    if (a->mime)
+        printf("%-10s %s, %d x %d, %lld bytes\n", "picture", a->mime, a->width, a->height, (long long)a->size_bytes);
+    if (a->has_taken_at)
+        print_time("taken", a->taken_at_us);
+    if (a->camera_make || a->camera_model)
+        printf("%-10s %s %s\n", "camera", a->camera_make ? a->camera_make : "", a->camera_model ? a->camera_model : "");
+    if (a->has_gps)
+        printf("%-10s %.6f, %.6f\n", "place", a->gps_lat, a->gps_lng);
+    if (a->sha256[0])
+        printf("%-10s %s\n", "sha256", a->sha256);
+    if (a->phash[0])
+        printf("%-10s %s\n", "phash", a->phash);
+    if (a->note && a->note[0])
+        printf("%-10s %s\n", "note", a->note);
+}
+
+static void print_story(const struct ims_asset_story *s)
+{
+    print_asset(&s->asset);
+    for (size_t i = 0; i < s->n_work; i++) {
+        const struct ims_asset_work *w = &s->work[i];
+
+        printf("%-10s %s", w->task, w->state);
+        if (w->reason)
+            printf(": %s, %s", w->reason, w->detail ? w->detail : "");
+        printf("\n");
+    }
+    for (size_t i = 0; i < s->n_evidence; i++) {
+        const struct ims_asset_evidence *v = &s->evidence[i];
+
+        printf("%-10s %s, %d dimensions, on %s (%s, %s), %.1f ms\n", "vector", v->model, v->dim, v->device,
+               v->provider, v->runtime, v->embedding_ms);
+    }
+}
+
+static ims_status run(struct cli *cli, ims_err *err)
+{
+    struct ims_asset_story story;
+    struct ims_engine *e = NULL;
+    int64_t id = 0;
+    ims_status st;
+
+    if (cli->n_words != 1)
+        return ims_fail(err, IMS_E_USAGE, "cli", 0, "name one picture: a file, or the id of an asset");
+    (void)ims__parse_int(cli->words[0], 1, INT64_MAX, &id);
+    st = cli_open_engine(cli, true, &e, err);
+    if (!st)
+        st = ims_engine_show(e, id, cli->words[0], &story, err);
+    if (!st && cli->is_json)
+        st = cli_print_json(story_json(&story), err);
+    else if (!st)
+        print_story(&story);
+    ims_engine_close(e);
+    return st;
+}
+
+const struct cli_command cli_cmd_show = {
+    .name = "show",
+    .summary = "Show what is known of one picture.",
+    .words = "FILE|ID",
+    .examples = "imgsearch show holiday.jpg\n"
+                "imgsearch show --json 1234",
+    .options = options,
+    .run = run,
+};
