@@ -1,0 +1,74 @@
+/* A stand-in for libnvidia-ml: numbers the devices the other way round, knows the first by UUID and
+ * the second only by its PCI id. SPDX-License-Identifier: Apache-2.0 */
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+struct memory {
+    unsigned long long total, free, used;
+};
+
+struct utilisation {
+    unsigned gpu, memory;
+};
+
+int nvmlInit_v2(void);
+int nvmlShutdown(void);
+int nvmlSystemGetDriverVersion(char *out, unsigned size);
+int nvmlDeviceGetHandleByUUID(const char *uuid, void **out);
+int nvmlDeviceGetHandleByPciBusId_v2(const char *pci_id, void **out);
+int nvmlDeviceGetName(void *device, char *out, unsigned size);
+int nvmlDeviceGetMemoryInfo(void *device, struct memory *out);
+int nvmlDeviceGetUtilizationRates(void *device, struct utilisation *out);
+
+static int devices[2] = { 70, 30 };
+
+int nvmlInit_v2(void)
+{
+    return 0;
+}
+
+int nvmlShutdown(void)
+{
+    return 0;
+}
+
+int nvmlSystemGetDriverVersion(char *out, unsigned size)
+{
+    snprintf(out, size, "550.54.14");
+    return 0;
+}
+
+int nvmlDeviceGetHandleByUUID(const char *uuid, void **out)
+{
+    if (strcmp(uuid, "GPU-00102030-4050-6070-8090-a0b0c0d0e0f0") != 0)
+        return 6;
+    *out = &devices[0];
+    return 0;
+}
+
+int nvmlDeviceGetHandleByPciBusId_v2(const char *pci_id, void **out)
+{
+    if (strcmp(pci_id, "0000:02:00.0") != 0)
+        return 6;
+    *out = &devices[1];
+    return 0;
+}
+
+int nvmlDeviceGetName(void *device, char *out, unsigned size)
+{
+    snprintf(out, size, "NVML %d", *(int *)device);
+    return 0;
+}
+
+int nvmlDeviceGetMemoryInfo(void *device, struct memory *out)
+{
+    *out = (struct memory){ 1000, 900, (unsigned long long)*(int *)device };
+    return 0;
+}
+
+int nvmlDeviceGetUtilizationRates(void *device, struct utilisation *out)
+{
+    *out = (struct utilisation){ (unsigned)*(int *)device, 1 };
+    return 0;
+}
