@@ -29,7 +29,7 @@ struct ims_taps;
 struct ims_rows_kernel {
     size_t block_px;
     size_t block_words;
-    size_t slack_px; /* pixels of the row that must exist after the last block */
+    size_t slack_bytes; /* that may be read, and are not used, after a row's last block */
     void (*pack)(const int32_t *weights, uint32_t *out_words);
     void (*run)(const struct ims_taps *taps, const uint8_t *src, size_t src_stride, size_t n_rows,
                 uint8_t *dst, size_t dst_stride);

@@ -61,17 +61,17 @@ static void rows(const struct ims_kernels *k)
         size_t row, src_bytes, dst_bytes;
 
         c.n_taps = rk->block_px * (1 + pick(&seed, 5));
-        c.width = c.n_taps + rk->slack_px + pick(&seed, 40);
+        c.width = c.n_taps + pick(&seed, 40);
         c.n_out = 1 + pick(&seed, 40);
         row = c.n_out * c.channels;
         c.stride = c.width * c.channels + pick(&seed, 9);
         c.dst_stride = row + pick(&seed, 9);
         c.weights = ims__alloc(c.n_out, c.n_taps * sizeof(int32_t));
         for (size_t o = 0; o < c.n_out; o++) {
-            c.first[o] = pick(&seed, (uint32_t)(c.width - c.n_taps - rk->slack_px) + 1);
+            c.first[o] = pick(&seed, (uint32_t)(c.width - c.n_taps) + 1);
             draw_weights(c.weights + o * c.n_taps, c.n_taps, &seed);
         }
-        src_bytes = (c.n_rows - 1) * c.stride + c.width * c.channels;
+        src_bytes = (c.n_rows - 1) * c.stride + c.width * c.channels + rk->slack_bytes;
         dst_bytes = (c.n_rows - 1) * c.dst_stride + row;
         src = fence_new(src_bytes);
         dst = fence_new(dst_bytes);

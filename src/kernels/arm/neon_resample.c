@@ -164,10 +164,10 @@ static void resample_column(const int32_t *weights, size_t n_taps, const uint8_t
 void ims__kernels_fill_neon_resample(struct ims_kernels *k)
 {
     k->rows_rgb = (struct ims_rows_kernel){
-        .block_px = BLOCK, .block_words = WORDS, .slack_px = 0, .pack = pack, .run = run_rgb
+        .block_px = BLOCK, .block_words = WORDS, .slack_bytes = 0, .pack = pack, .run = run_rgb
     };
     k->rows_grey = (struct ims_rows_kernel){
-        .block_px = BLOCK, .block_words = WORDS, .slack_px = 0, .pack = pack, .run = run_grey
+        .block_px = BLOCK, .block_words = WORDS, .slack_bytes = 0, .pack = pack, .run = run_grey
     };
     k->resample_column = resample_column;
 }

@@ -271,12 +271,12 @@ void ims__kernels_fill_avx2_resample(struct ims_kernels *k)
 {
     k->rows_rgb = (struct ims_rows_kernel){ .block_px = RGB_BLOCK,
                                             .block_words = RGB_WORDS,
-                                            .slack_px = 2,
+                                            .slack_bytes = 4,
                                             .pack = pack_rgb,
                                             .run = run_rgb };
     k->rows_grey = (struct ims_rows_kernel){ .block_px = GREY_BLOCK,
                                              .block_words = GREY_WORDS,
-                                             .slack_px = 0,
+                                             .slack_bytes = 0,
                                              .pack = pack_grey,
                                              .run = run_grey };
     k->resample_column = resample_column;
