@@ -74,30 +74,30 @@ void ims_pack_list_release(struct ims_pack_list *l)
     *l = (struct ims_pack_list){ 0 };
 }
 
+/* A folder becomes an entry, usable or not; a stray file does not. */
 static ims_status add_entry(struct ims_pack_list *l, size_t *cap, const char *root, const char *name,
                             ims_err *err)
 {
     struct ims_pack_entry e = { 0 };
     struct ims_file_info info;
-    ims_status st = IMS_OK;
+    ims_status st;
 
     e.dir = ims__path_join(root, name);
     if (!e.dir)
-        goto no_memory;
-    if (ims__stat(e.dir, true, &info, NULL) != IMS_OK || !info.is_dir)
-        goto out; /* a stray file is not a pack */
+        return ims_fail(err, IMS_E_NOMEM, ORIGIN, 0, "listing %s", root);
+    if (ims__stat(e.dir, true, &info, NULL) != IMS_OK || !info.is_dir) {
+        st = IMS_OK;
+        goto out;
+    }
     st = ims_pack_open(&e.pack, e.dir, &e.why);
-    if (st == IMS_E_NOMEM)
-        goto no_memory;
-    st = IMS_OK;
-    e.name = ims__strdup(e.pack ? e.pack->name : name);
-    if (!e.name ||
-        !ims__grow((void **)&l->entries, cap, l->n, sizeof(*l->entries), MAX_NAMES))
-        goto no_memory;
+    if (st != IMS_E_NOMEM)
+        e.name = ims__strdup(e.pack ? e.pack->name : name);
+    if (!e.name || !ims__grow((void **)&l->entries, cap, l->n, sizeof(*l->entries), MAX_NAMES)) {
+        st = ims_fail(err, IMS_E_NOMEM, ORIGIN, 0, "listing %s", root);
+        goto out;
+    }
     l->entries[l->n++] = e;
     return IMS_OK;
-no_memory:
-    st = ims_fail(err, IMS_E_NOMEM, ORIGIN, 0, "listing %s", root);
 out:
     release_entry(&e);
     return st;

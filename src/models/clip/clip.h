@@ -7,6 +7,7 @@
 #ifndef IMS_MODELS_CLIP_CLIP_H
 #define IMS_MODELS_CLIP_CLIP_H
 
+#include "compute/compute.h"
 #include "ims/status.h"
 #include "models/clip/preprocess.h"
 #include "models/pack.h"
@@ -16,7 +17,12 @@
 #include <stdint.h>
 
 struct ims_clip;
-struct ims_compute; /* compute/compute.h */
+
+typedef enum ims_clip_tower {
+    IMS_CLIP_IMAGE,
+    IMS_CLIP_TEXT,
+    IMS_CLIP_N_TOWERS
+} ims_clip_tower;
 
 struct ims_clip_info {
     const char *name;   /* of the pack; strings live as long as the handle */
@@ -33,6 +39,7 @@ struct ims_clip_info {
 
 struct ims_clip_options {
     uint32_t expected_dim; /* EMBEDDING_DIM; 0 = not set. Another model dimension is IMS_E_CONFIG */
+    size_t max_batch;      /* rows per run of the graph; more are computed in turns. 0 = 64 */
 };
 
 /* pack and compute are loans that must outlive the handle. options may be NULL. compute may be NULL:
@@ -55,5 +62,10 @@ ims_status ims_clip_embed_text(struct ims_clip *c, const char *const *texts, siz
 /* The ids of one text, start and end tokens included, without padding. *out is ims__free'd. */
 ims_status ims_clip_tokenize(const struct ims_clip *c, const char *text, int32_t **out, size_t *out_n,
                              ims_err *err) IMS_MUST_CHECK;
+
+/* Opens a tower's session now (a worker warming up, `doctor`); otherwise the first use does. */
+ims_status ims_clip_load(struct ims_clip *c, ims_clip_tower tower, ims_err *err) IMS_MUST_CHECK;
+/* Where a tower runs, for evidence; false while its session has not been opened. */
+bool ims_clip_report(struct ims_clip *c, ims_clip_tower tower, struct ims_compute_report *out);
 
 #endif

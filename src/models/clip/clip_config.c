@@ -27,7 +27,7 @@
 struct raw_tower {
     const ims_json *layers, *image_size, *patch_size, *pool_type, *act, *norm, *layer_scale,
         *proj_type, *tokenizer;
-    uint32_t width, heads, head_width, context_length, vocab_size, pad_id, eos_id;
+    uint32_t width, heads, head_width, context_length, vocab_size, eos_id;
     double mlp_ratio;
     bool no_ln_pre, final_ln_after_pool, no_causal_mask, proj_bias;
 };
@@ -75,7 +75,7 @@ static const struct ims_clip_key text_keys[] = {
     COUNT("heads", heads, 1, MAX_HEADS),
     COUNT("context_length", context_length, 2, MAX_CONTEXT),
     COUNT("vocab_size", vocab_size, 1, IMS_MAX_VOCAB),
-    COUNT("pad_id", pad_id, 0, IMS_MAX_VOCAB),
+    IGNORED("pad_id"), /* for masks that are not built; the tokenizer pads */
     COUNT("eos_id", eos_id, 0, IMS_MAX_VOCAB),
     FLAG("no_causal_mask", no_causal_mask),
     FLAG("proj_bias", proj_bias),
@@ -257,7 +257,6 @@ static ims_status read_text(struct ims_clip_text *t, const char *path, const ims
     t->is_causal = !raw.no_causal_mask;
     t->context_length = raw.context_length;
     t->vocab_size = raw.vocab_size;
-    t->pad_id = (int32_t)raw.pad_id;
     t->eos_id = (int32_t)raw.eos_id;
     return read_blocks(&t->blocks, path, "text_cfg", &raw, quick_gelu, err);
 }

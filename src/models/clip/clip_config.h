@@ -60,7 +60,6 @@ struct ims_clip_text {
     uint32_t context_length, vocab_size;
     ims_clip_text_pool pool;
     int32_t eos_id; /* POOL_EOS */
-    int32_t pad_id;
     ims_clip_text_proj proj;
     bool is_causal;
 };
@@ -68,7 +67,7 @@ struct ims_clip_text {
 struct ims_clip_config {
     uint32_t dim;
     struct ims_clip_vision vision; /* Immich packs: only height and width */
-    struct ims_clip_text text;     /* Immich packs: only context_length, vocab_size and pad_id */
+    struct ims_clip_text text;     /* Immich packs: only context_length and vocab_size */
     struct ims_clip_preprocess preprocess;
 };
 

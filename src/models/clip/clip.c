@@ -1,0 +1,204 @@
+/* Opening and describing a CLIP model.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "models/clip/clip.h"
+
+#include "base/buf.h"
+#include "base/fs.h"
+#include "base/json.h"
+#include "base/limits.h"
+#include "base/mem.h"
+#include "models/clip/clip_graph.h"
+#include "models/clip/clip_internal.h"
+
+#include <string.h>
+
+#define ORIGIN "clip"
+#define DEFAULT_MAX_BATCH 64
+
+/* Both graphs are written at once, although their sessions wait: it takes a millisecond, and a file
+ * that lacks a tensor is found out here instead of in the middle of a night's work. */
+static ims_status write_graphs(struct ims_clip *c, ims_err *err)
+{
+    struct ims_clip_side *image = &c->sides[IMS_CLIP_IMAGE];
+    struct ims_clip_side *text = &c->sides[IMS_CLIP_TEXT];
+    struct ims_safetensors weights;
+    ims_status st;
+
+    if (c->pack->layout != IMS_PACK_OPEN_CLIP)
+        return IMS_OK;
+    st = ims__safetensors_open(&weights, c->pack->files[IMS_PACK_IMAGE], err);
+    if (st)
+        return st;
+    st = ims__clip_graph_image(&image->graph, &image->graph_bytes, &c->config, &weights, err);
+    if (!st)
+        st = ims__clip_graph_text(&text->graph, &text->graph_bytes, &c->config, &weights, err);
+    ims__safetensors_release(&weights);
+    return st;
+}
+
+static ims_status check_dim(const struct ims_clip *c, const struct ims_clip_options *o, ims_err *err)
+{
+    if (!o || o->expected_dim == 0 || o->expected_dim == c->config.dim)
+        return IMS_OK;
+    return ims_fail(err, IMS_E_CONFIG, ORIGIN, 0,
+                    "EMBEDDING_DIM is %u, but the model %s makes vectors of %u", o->expected_dim,
+                    c->pack->name, c->config.dim);
+}
+
+static ims_status open_tokenizer(struct ims_clip *c, ims_err *err)
+{
+    const char *path = c->pack->files[IMS_PACK_TOKENIZER];
+    int32_t n;
+    ims_status st;
+
+    st = ims_tokenizer_open(&c->tokenizer, path, err);
+    if (st)
+        return st;
+    n = ims_tokenizer_vocab_size(c->tokenizer);
+    if (n < 0 || (uint32_t)n > c->config.text.vocab_size)
+        return ims_fail(err, IMS_E_MODEL, ORIGIN, 0,
+                        "%s: expected at most %u tokens (text_cfg.vocab_size), found %d", path,
+                        c->config.text.vocab_size, (int)n);
+    return ims__clip_pad_id(c, &c->pad_id, err);
+}
+
+static ims_status init_locks(struct ims_clip *c, ims_err *err)
+{
+    for (size_t i = 0; i < IMS_CLIP_N_TOWERS; i++) {
+        ims_status st = ims__lock_init(&c->sides[i].lock);
+        if (st)
+            return ims_fail(err, st, ORIGIN, 0, "opening the model %s", c->pack->name);
+        c->sides[i].has_lock = true;
+    }
+    return IMS_OK;
+}
+
+ims_status ims_clip_open(struct ims_clip **out, const struct ims_pack *pack,
+                         struct ims_compute *compute, const struct ims_clip_options *options,
+                         ims_err *err)
+{
+    struct ims_clip *c = NULL;
+    ims_status st;
+
+    c = ims__zalloc(1, sizeof(*c));
+    if (!c) {
+        st = ims_fail(err, IMS_E_NOMEM, ORIGIN, 0, "opening the model %s", pack->name);
+        goto out;
+    }
+    c->pack = pack;
+    c->compute = compute;
+    c->max_batch = options && options->max_batch ? options->max_batch : DEFAULT_MAX_BATCH;
+    st = init_locks(c, err);
+    if (!st)
+        st = ims__clip_config_read(&c->config, pack, err);
+    if (!st)
+        st = check_dim(c, options, err);
+    if (!st)
+        st = write_graphs(c, err);
+    if (!st)
+        st = open_tokenizer(c, err);
+    if (st)
+        goto out;
+    c->info = (struct ims_clip_info){ .name = pack->name,
+                                      .digest = pack->digest,
+                                      .layout = pack->layout,
+                                      .is_demo = pack->is_demo,
+                                      .dim = c->config.dim,
+                                      .context_length = c->config.text.context_length,
+                                      .vocab_size = c->config.text.vocab_size,
+                                      .preprocess = c->config.preprocess };
+    *out = c;
+    c = NULL;
+out:
+    ims_clip_close(c);
+    return st;
+}
+
+void ims_clip_close(struct ims_clip *c)
+{
+    if (!c)
+        return;
+    for (size_t i = 0; i < IMS_CLIP_N_TOWERS; i++) {
+        struct ims_clip_side *side = &c->sides[i];
+        ims_compute_session_close(side->session);
+        ims__free(side->graph);
+        if (side->has_lock)
+            ims__lock_release(&side->lock);
+    }
+    ims_tokenizer_free(c->tokenizer);
+    ims__free(c);
+}
+
+const struct ims_clip_info *ims_clip_info(const struct ims_clip *c)
+{
+    return &c->info;
+}
+
+ims_status ims_clip_tokenize(const struct ims_clip *c, const char *text, int32_t **out, size_t *out_n,
+                             ims_err *err)
+{
+    struct ims_tokens t = { .context_length = (int)c->config.text.context_length };
+    ims_status st;
+
+    t.ids = ims__zalloc((size_t)t.context_length, sizeof(*t.ids));
+    if (!t.ids)
+        return ims_fail(err, IMS_E_NOMEM, ORIGIN, 0, "tokenizing a text");
+    st = ims_tokenizer_encode(c->tokenizer, text, strlen(text), &t, err);
+    if (st) {
+        ims__free(t.ids);
+        return st;
+    }
+    *out = t.ids;
+    *out_n = (size_t)t.n;
+    return IMS_OK;
+}
+
+/* ---- padding ---- */
+
+static ims_status find_token(const struct ims_clip *c, const char *path, const char *token,
+                             int32_t *out, ims_err *err)
+{
+    int32_t n = ims_tokenizer_vocab_size(c->tokenizer);
+
+    for (int32_t i = n - 1; i >= 0; i--) { /* special tokens stand at the end */
+        const char *t = ims_tokenizer_token(c->tokenizer, i);
+        if (t && strcmp(t, token) == 0) {
+            *out = i;
+            return IMS_OK;
+        }
+    }
+    return ims_fail(err, IMS_E_MODEL, ORIGIN, 0,
+                    "%s: pad_token: expected a token of tokenizer.json, found \"%.60s\"", path, token);
+}
+
+ims_status ims__clip_pad_id(const struct ims_clip *c, int32_t *out, ims_err *err)
+{
+    struct ims_buf text;
+    ims_json *root = NULL;
+    const ims_json *pad;
+    const char *token;
+    char *path = NULL;
+    ims_status st;
+
+    *out = ims_tokenizer_pad_id(c->tokenizer);
+    if (c->pack->layout != IMS_PACK_IMMICH)
+        return IMS_OK;
+    ims__buf_init(&text, 1);
+    path = ims__path_join(c->pack->dir, "textual/tokenizer_config.json");
+    st = path ? ims__read_file(path, IMS_MAX_CONFIG_FILE_BYTES, &text, NULL, err)
+              : ims_fail(err, IMS_E_NOMEM, ORIGIN, 0, "opening %s", c->pack->dir);
+    if (st == IMS_E_NOT_FOUND)
+        st = IMS_OK; /* optional: the tokenizer's own padding serves a causal tower as well */
+    else if (!st)
+        st = ims__json_parse(&root, text.data ? text.data : "", text.len, path, err);
+    pad = ims__json_get(root, "pad_token");
+    token = ims__json_str(pad, NULL);
+    if (!token)
+        token = ims__json_str(ims__json_get(pad, "content"), NULL);
+    if (!st && token)
+        st = find_token(c, path, token, out, err);
+    ims__json_free(root);
+    ims__buf_release(&text);
+    ims__free(path);
+    return st;
+}

@@ -1,0 +1,44 @@
+/* The inside of a CLIP handle; for its own files and for tests that feed token ids.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef IMS_MODELS_CLIP_INTERNAL_H
+#define IMS_MODELS_CLIP_INTERNAL_H
+
+#include "base/thread.h"
+#include "models/clip/clip.h"
+#include "models/clip/clip_config.h"
+#include "models/clip/tokenizer.h"
+
+/* One tower: its graph until the session is there, then the session. */
+struct ims_clip_side {
+    struct ims_lock lock;
+    bool has_lock;
+    void *graph; /* open_clip packs; freed once the session holds it */
+    size_t graph_bytes;
+    struct ims_compute_session *session;
+    /* Read from the session's ports. */
+    bool is_planar;    /* image: normalised floats [n, 3, h, w], else bytes [n, h, w, 3] */
+    bool is_single;    /* the batch is fixed at 1 */
+    ims_dtype id_type; /* text: I32 or I64 */
+    size_t length;     /* text: positions the graph insists on, 0 = free */
+};
+
+struct ims_clip {
+    const struct ims_pack *pack;
+    struct ims_compute *compute;
+    struct ims_clip_config config;
+    struct ims_clip_info info;
+    struct ims_tokenizer *tokenizer;
+    int32_t pad_id;
+    size_t max_batch;
+    struct ims_clip_side sides[IMS_CLIP_N_TOWERS];
+};
+
+/* Opens the session of a tower if it is not there yet. */
+ims_status ims__clip_side_load(struct ims_clip *c, ims_clip_tower tower, ims_err *err) IMS_MUST_CHECK;
+/* n rows of length ids each (padded), in turns of max_batch; as ims_clip_embed_text. */
+ims_status ims__clip_embed_ids(struct ims_clip *c, const int32_t *ids, size_t n, size_t length,
+                               float *out, ims_err *err) IMS_MUST_CHECK;
+/* The id that fills short rows: the tokenizer's, or what an Immich pack's tokenizer_config.json says. */
+ims_status ims__clip_pad_id(const struct ims_clip *c, int32_t *out, ims_err *err) IMS_MUST_CHECK;
+
+#endif

@@ -1,0 +1,162 @@
+/* The towers' sessions: opened on first use, their ports checked against the configuration.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "base/mem.h"
+#include "models/clip/clip_internal.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define ORIGIN "clip"
+
+static const char *const tower_names[IMS_CLIP_N_TOWERS] = {
+    [IMS_CLIP_IMAGE] = "image",
+    [IMS_CLIP_TEXT] = "text",
+};
+
+static ims_status bad_port(const struct ims_clip *c, ims_clip_tower tower, const char *what,
+                           const char *expected, const struct ims_compute_port *found, ims_err *err)
+{
+    const char *path = c->pack->files[tower == IMS_CLIP_IMAGE ? IMS_PACK_IMAGE : IMS_PACK_TEXT];
+    char text[96] = "none";
+
+    if (found)
+        (void)ims_tensor_describe(found->dtype, found->rank, found->shape, text, sizeof(text));
+    return ims_fail(err, IMS_E_MODEL, ORIGIN, 0, "%s: %s: expected %s, found %s %s", path, what,
+                    expected, found ? found->name : "", text);
+}
+
+static bool fits(int64_t dim, uint64_t wanted)
+{
+    return dim < 0 || (uint64_t)dim == wanted;
+}
+
+/* Bytes [n, h, w, 3] or normalised floats [n, 3, h, w]. */
+static ims_status read_image_port(const struct ims_clip *c, struct ims_clip_side *side,
+                                  const struct ims_compute_port *p, ims_err *err)
+{
+    const uint64_t h = c->config.vision.height;
+    const uint64_t w = c->config.vision.width;
+    char expected[128];
+    bool is_bytes = p && p->dtype == IMS_DTYPE_U8;
+
+    if (p && p->rank == 4 && is_bytes && fits(p->shape[1], h) && fits(p->shape[2], w) &&
+        fits(p->shape[3], 3)) {
+        side->is_planar = false;
+    } else if (p && p->rank == 4 && p->dtype == IMS_DTYPE_F32 && fits(p->shape[1], 3) &&
+               fits(p->shape[2], h) && fits(p->shape[3], w)) {
+        side->is_planar = true;
+    } else {
+        (void)snprintf(expected, sizeof(expected), "u8[n,%llu,%llu,3] or f32[n,3,%llu,%llu]",
+                       (unsigned long long)h, (unsigned long long)w, (unsigned long long)h,
+                       (unsigned long long)w);
+        return bad_port(c, IMS_CLIP_IMAGE, "image input", expected, p, err);
+    }
+    side->is_single = p->shape[0] == 1;
+    return p->shape[0] <= 1 ? IMS_OK
+                            : bad_port(c, IMS_CLIP_IMAGE, "image input",
+                                       "a batch that is free or 1", p, err);
+}
+
+static ims_status read_text_port(const struct ims_clip *c, struct ims_clip_side *side,
+                                 const struct ims_compute_port *p, ims_err *err)
+{
+    const uint32_t context = c->config.text.context_length;
+    char expected[96];
+
+    if (!p || p->rank != 2 || (p->dtype != IMS_DTYPE_I32 && p->dtype != IMS_DTYPE_I64) ||
+        p->shape[0] > 1 || p->shape[1] == 0 || p->shape[1] > (int64_t)context) {
+        (void)snprintf(expected, sizeof(expected),
+                       "i32 or i64 [n,length] with n free or 1 and length free or up to %u", context);
+        return bad_port(c, IMS_CLIP_TEXT, "text input", expected, p, err);
+    }
+    side->is_single = p->shape[0] == 1;
+    side->id_type = p->dtype;
+    side->length = p->shape[1] > 0 ? (size_t)p->shape[1] : 0;
+    /* A ready graph whose length is free was still made for the full context, padding included; only
+     * our own graphs are known to take less. */
+    if (side->length == 0 &&
+        (c->pack->layout == IMS_PACK_IMMICH || !ims__clip_text_is_cuttable(&c->config.text)))
+        side->length = context;
+    return IMS_OK;
+}
+
+static ims_status read_ports(const struct ims_clip *c, struct ims_clip_side *side,
+                             ims_clip_tower tower, struct ims_compute_session *session, ims_err *err)
+{
+    const struct ims_compute_port *in = ims_compute_session_input(session, 0);
+    const struct ims_compute_port *out = ims_compute_session_output(session, 0);
+    char expected[64];
+
+    if (ims_compute_session_n_inputs(session) != 1)
+        return bad_port(c, tower, "inputs", "exactly one", ims_compute_session_input(session, 1), err);
+    if (!out || out->dtype != IMS_DTYPE_F32 || out->rank != 2 || !fits(out->shape[1], c->config.dim)) {
+        (void)snprintf(expected, sizeof(expected), "f32[n,%u]", c->config.dim);
+        return bad_port(c, tower, "embedding output", expected, out, err);
+    }
+    return tower == IMS_CLIP_IMAGE ? read_image_port(c, side, in, err)
+                                   : read_text_port(c, side, in, err);
+}
+
+static ims_status open_session(struct ims_clip *c, ims_clip_tower tower, ims_err *err)
+{
+    struct ims_clip_side *side = &c->sides[tower];
+    struct ims_compute_graph graph = { 0 };
+    struct ims_compute_session_options options = { 0 };
+    struct ims_compute_session *session = NULL;
+    char label[64];
+    ims_status st;
+
+    if (!c->compute)
+        return ims_fail(err, IMS_E_RUNTIME, ORIGIN, 0,
+                        "the model %s was opened without a runtime, so it cannot embed", c->pack->name);
+    if (side->graph) {
+        graph.bytes = side->graph;
+        graph.n_bytes = side->graph_bytes;
+        graph.external_dir = c->pack->dir;
+    } else {
+        graph.path = c->pack->files[tower == IMS_CLIP_IMAGE ? IMS_PACK_IMAGE : IMS_PACK_TEXT];
+    }
+    (void)snprintf(label, sizeof(label), "%.48s %s", c->pack->name, tower_names[tower]);
+    options.label = label;
+    st = ims_compute_session_open(c->compute, &session, &graph, &options, err);
+    if (!st)
+        st = read_ports(c, side, tower, session, err);
+    if (st) {
+        ims_compute_session_close(session);
+        return st;
+    }
+    side->session = session;
+    ims__free(side->graph);
+    side->graph = NULL;
+    return IMS_OK;
+}
+
+ims_status ims__clip_side_load(struct ims_clip *c, ims_clip_tower tower, ims_err *err)
+{
+    struct ims_clip_side *side = &c->sides[tower];
+    ims_status st = IMS_OK;
+
+    ims__lock(&side->lock);
+    if (!side->session)
+        st = open_session(c, tower, err);
+    ims__unlock(&side->lock);
+    return st;
+}
+
+ims_status ims_clip_load(struct ims_clip *c, ims_clip_tower tower, ims_err *err)
+{
+    return ims__clip_side_load(c, tower, err);
+}
+
+bool ims_clip_report(struct ims_clip *c, ims_clip_tower tower, struct ims_compute_report *out)
+{
+    struct ims_clip_side *side = &c->sides[tower];
+    struct ims_compute_session *session;
+
+    ims__lock(&side->lock);
+    session = side->session;
+    ims__unlock(&side->lock);
+    if (session)
+        ims_compute_session_report(session, out);
+    return session != NULL;
+}
