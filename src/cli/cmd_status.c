@@ -85,7 +85,8 @@ static ims_status run_with(struct cli *cli, struct ims_engine *e, ims_err *err)
         st = ims_engine_status(e, &s, err);
     if (st)
         return st;
-    (void)ims_engine_device_chosen(e, &used, &device_err); /* its failure is part of the answer */
+    if (ims_engine_device_chosen(e, &used, &device_err)) /* its failure is part of the answer */
+        used.device[0] = '\0';
     if (!cli->is_json) {
         print_status(&s, &used, &device_err);
         return cli_has(cli, "failures") ? ims_engine_failures(e, (size_t)limit, print_failure, NULL, err) : IMS_OK;
