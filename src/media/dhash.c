@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "kernels/resample.h"
+#include "media/image.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -22,7 +23,7 @@ ims_status ims_media_dhash(const struct ims_image *im, uint64_t *out_hash, ims_e
                               .filter = IMS_FILTER_LANCZOS3,
                               .dst_width = HASH_WIDTH,
                               .dst_height = HASH_HEIGHT };
-    uint8_t *luma = ims__alloc(width, (size_t)im->height);
+    uint8_t *luma = ims__media_alloc_px(width * (size_t)im->height);
     uint8_t grey[HASH_WIDTH * HASH_HEIGHT];
     uint64_t hash = 0;
     ims_status st;

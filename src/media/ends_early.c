@@ -117,12 +117,14 @@ static bool tiff_ends_early(const uint8_t *p, size_t n)
 static bool heif_ends_early(const uint8_t *p, size_t n)
 {
     size_t at = 0;
+    bool has_meta = false;
 
     while (at < n) {
         uint64_t size;
 
         if (n - at < 8)
             return true;
+        has_meta = has_meta || memcmp(p + at + 4, "meta", 4) == 0;
         size = read_be(p + at, 4);
         if (size == 0) /* to the end of the file, wherever that is */
             return false;
@@ -137,7 +139,7 @@ static bool heif_ends_early(const uint8_t *p, size_t n)
             return true;
         at += (size_t)size;
     }
-    return false;
+    return !has_meta;
 }
 
 bool ims__media_ends_early(ims_media_format format, const uint8_t *p, size_t n)

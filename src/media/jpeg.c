@@ -13,7 +13,6 @@
 #include <turbojpeg.h>
 
 #define JPEG_MAX_SCANS 100 /* ten are usual; every one costs a pass over the picture */
-#define NO_END_MARKER "Premature end of JPEG file"
 
 static ims_status fail_early(const struct media_job *job, ims_err *err)
 {
@@ -55,24 +54,14 @@ static ims_status take_profile(struct media_job *job, const struct jpeg_outline 
     return st;
 }
 
-/* What libjpeg-turbo complained about: an error, an end that came too early, or something that decoders
- * pass over, which is noted. */
-static ims_status judge(struct media_job *job, const struct jpeg_outline *o, tjhandle tj, ims_err *err)
+/* What libjpeg-turbo complained about: an error, or something that decoders pass over, which is noted. */
+static ims_status judge(struct media_job *job, tjhandle tj, ims_err *err)
 {
     const char *text = tjGetErrorStr2(tj);
 
     if (tjGetErrorCode(tj) != TJERR_WARNING)
-        return ims_fail(err, o->is_complete ? IMS_E_FORMAT : IMS_E_TRUNCATED, "jpeg", 0,
-                        "the JPEG data is damaged: %s", text);
-    if (o->is_complete) {
-        ims__media_note(&job->info, "%s", text);
-        return IMS_OK;
-    }
-    /* The last complaint is about the missing marker: no pixel was missed before. In a progressive
-     * file a whole scan may have been, so there it counts as cut off. */
-    if (o->is_progressive || !strstr(text, NO_END_MARKER))
-        return fail_early(job, err);
-    ims__media_note(&job->info, "the end marker is missing");
+        return ims_fail(err, IMS_E_FORMAT, "jpeg", 0, "the JPEG data is damaged: %s", text);
+    ims__media_note(&job->info, "%s", text);
     return IMS_OK;
 }
 
@@ -86,7 +75,7 @@ static ims_status decompress(struct media_job *job, const struct jpeg_outline *o
         return ims_fail(err, IMS_E_NOMEM, "jpeg", 0, "starting libjpeg-turbo: %s", tjGetErrorStr2(NULL));
     if (tjDecompress2(tj, job->p, (unsigned long)job->n, rgb, o->width, o->width * 3, o->height,
                       TJPF_RGB, TJFLAG_LIMITSCANS | TJFLAG_ACCURATEDCT))
-        st = judge(job, o, tj, err);
+        st = judge(job, tj, err);
     tjDestroy(tj);
     return st;
 }
@@ -141,9 +130,10 @@ ims_status ims__jpeg_decode(struct media_job *job, bool *out_is_other, ims_err *
     st = check_outline(job, &o, err);
     if (st)
         return st;
+    /* Decoders fill what is missing with grey and call it a warning; so it is looked for beforehand. */
+    if (job->wants_pixels && !o.is_complete)
+        return fail_early(job, err);
     if ((o.n_components != 1 && o.n_components != 3) || o.bits != 8 || o.is_unusual) {
-        if (!o.is_complete)
-            return fail_early(job, err);
         *out_is_other = true;
         return IMS_OK;
     }

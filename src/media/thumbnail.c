@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "kernels/resample.h"
+#include "media/image.h"
 
 #include <math.h>
 #include <string.h>
@@ -54,7 +55,7 @@ static uint8_t blend_white(unsigned colour, unsigned alpha)
 static uint8_t *flatten(const struct ims_image *im)
 {
     size_t width = (size_t)im->width;
-    uint8_t *flat = ims__alloc(width * (size_t)im->height, 3);
+    uint8_t *flat = ims__media_alloc_px(width * (size_t)im->height * 3);
 
     for (size_t y = 0; flat && y < (size_t)im->height; y++) {
         const uint8_t *rgb = im->rgb + y * im->stride_bytes;
