@@ -202,8 +202,8 @@ ims_status ims__textclean(const char *utf8, size_t len, struct ims__cps *out, im
     ims_status st;
 
     if (len > IMS_MAX_TEXT_BYTES)
-        return ims_fail(err, IMS_E_LIMIT, "textclean", 0, "a text of %zu bytes, at most %zu are read", len,
-                        IMS_MAX_TEXT_BYTES);
+        return ims_fail(err, IMS_E_LIMIT, "textclean", 0,
+                        "a text of %zu bytes, at most %zu are read", len, IMS_MAX_TEXT_BYTES);
     out->n = 0;
     st = ims__cps_add_utf8(out, utf8, len);
     if (st)

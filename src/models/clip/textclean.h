@@ -10,9 +10,10 @@
 #include "ims/status.h"
 #include "models/clip/unicode.h"
 
-/* Everything above, from UTF-8; replaces the content of *out. IMS_E_LIMIT above IMS_MAX_TEXT_BYTES or
- * when undoing nested escapes would take more than IMS__CLEAN_MAX_WORK. */
-ims_status ims__textclean(const char *utf8, size_t len, struct ims__cps *out, ims_err *err) IMS_MUST_CHECK;
+/* Everything above, from UTF-8; replaces the content of *out. IMS_E_LIMIT above IMS_MAX_TEXT_BYTES
+ * or when undoing nested escapes would take more than IMS__CLEAN_MAX_WORK. */
+ims_status ims__textclean(const char *utf8, size_t len, struct ims__cps *out,
+                          ims_err *err) IMS_MUST_CHECK;
 
 /* ftfy.fix_text(fix_encoding=False) */
 ims_status ims__textclean_fix(struct ims__cps *s, ims_err *err) IMS_MUST_CHECK;
@@ -28,7 +29,8 @@ void ims__textclean_terminal(struct ims__cps *s);
 /* Characters that have no place in text go. */
 void ims__textclean_controls(struct ims__cps *s);
 
-/* ftfy repeats its steps until nothing changes; each round of a line counts its length against this. */
+/* ftfy repeats its steps until nothing changes; each round of a line counts its length against
+ * this. */
 #define IMS__CLEAN_MAX_WORK ((size_t)4 * 1024 * 1024)
 
 #endif

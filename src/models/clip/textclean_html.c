@@ -13,9 +13,9 @@
 
 /* What numeric references of the C1 range mean: Windows-1252, as everywhere on the web. */
 static const uint16_t c1_meaning[32] = {
-    0x20AC, 0x81,   0x201A, 0x192,  0x201E, 0x2026, 0x2020, 0x2021, 0x2C6, 0x2030, 0x160,
+    0x20AC, 0x81,   0x201A, 0x192,  0x201E, 0x2026, 0x2020, 0x2021, 0x2C6,  0x2030, 0x160,
     0x2039, 0x152,  0x8D,   0x17D,  0x8F,   0x90,   0x2018, 0x2019, 0x201C, 0x201D, 0x2022,
-    0x2013, 0x2014, 0x2DC,  0x2122, 0x161,  0x203A, 0x153,  0x9D,   0x17E, 0x178,
+    0x2013, 0x2014, 0x2DC,  0x2122, 0x161,  0x203A, 0x153,  0x9D,   0x17E,  0x178,
 };
 
 static bool is_between(uint32_t cp, uint32_t first, uint32_t last)
@@ -129,13 +129,13 @@ static int find_legacy_prefix(const char *name, size_t len, size_t *out_len)
 
 static bool ends_name(uint32_t cp)
 {
-    return cp == '\t' || cp == '\n' || cp == '\f' || cp == ' ' || cp == '<' || cp == '&' || cp == '#' ||
-           cp == ';';
+    return cp == '\t' || cp == '\n' || cp == '\f' || cp == ' ' || cp == '<' || cp == '&' ||
+           cp == '#' || cp == ';';
 }
 
-/* A named reference after the '&' at at[-1]; returns the characters used, 0 when it is none. Only the
- * leading letters and digits can belong to a name, but the semicolon counts only if the whole run of
- * up to 32 characters before it is one. */
+/* A named reference after the '&' at at[-1]; returns the characters used, 0 when it is none. Only
+ * the leading letters and digits can belong to a name, but the semicolon counts only if the whole
+ * run of up to 32 characters before it is one. */
 static size_t replace_name(const uint32_t *at, size_t n, uint32_t *to, size_t *out_n)
 {
     char name[MAX_NAME];

@@ -5,8 +5,10 @@
 #include "base/fs.h"
 #include "base/limits.h"
 #include "base/mem.h"
+#include "base/text.h"
 #include "models/clip/tokenizer_backend.h"
 
+#include <string.h>
 
 struct ims_tokenizer {
     const struct ims__tokenizer_ops *ops;
@@ -18,38 +20,41 @@ static const struct ims__tokenizer_ops *const kinds[] = {
     &ims__tokenizer_bpe_ops,
 };
 
-static ims_status choose_kind(const ims_json *root, const char *what,
+static ims_status choose_kind(const struct ims__tokenizer_doc *doc,
                               const struct ims__tokenizer_ops **out, ims_err *err)
 {
-    const char *type = ims__json_str(ims__json_get(ims__json_get(root, "model"), "type"), NULL);
+    const char *type =
+        ims__json_str(ims__json_get(ims__json_get(doc->root, "model"), "type"), NULL);
 
     if (!type)
         return ims_fail(err, IMS_E_FORMAT, "tokenizer", 0,
-                        "%s: expected a tokenizer.json with model.type, found none", what);
+                        "%s: expected a tokenizer.json with model.type, found none", doc->what);
     for (size_t i = 0; i < IMS_ARRAY_LEN(kinds); i++) {
-        if (kinds[i]->accepts(root)) {
+        if (kinds[i]->accepts(doc)) {
             *out = kinds[i];
             return IMS_OK;
         }
     }
     return ims_fail(err, IMS_E_UNSUPPORTED, "tokenizer", 0,
-                    "%s: expected a tokenizer of the kind %s (%s), found model.type \"%.40s\"", what,
-                    kinds[0]->name, kinds[0]->reads, type);
+                    "%s: expected a tokenizer of the kind %s (%s), found model.type \"%.*s\"",
+                    doc->what, kinds[0]->name, kinds[0]->reads,
+                    ims__tokenizer_shown(type, strlen(type)), type);
 }
 
-ims_status ims_tokenizer_parse(struct ims_tokenizer **out, const char *json, size_t len, const char *what,
-                               ims_err *err)
+ims_status ims_tokenizer_parse(struct ims_tokenizer **out, const char *json, size_t len,
+                               const char *what, ims_err *err)
 {
     struct ims_tokenizer *t = NULL;
-    ims_json *root = NULL;
+    struct ims__tokenizer_doc doc = { 0 };
     ims_status st;
 
     if (!out || (!json && len))
-        return ims_fail(err, IMS_E_INVALID, "tokenizer", 0, "no text or no place for the tokenizer");
+        return ims_fail(err, IMS_E_INVALID, "tokenizer", 0,
+                        "no text or no place for the tokenizer");
     if (!what)
         what = "tokenizer";
 
-    st = ims__json_parse(&root, json ? json : "", len, what, err);
+    st = ims__tokenizer_doc_open(&doc, json ? json : "", len, what, err);
     if (st)
         goto out;
     t = ims__zalloc(1, sizeof(*t));
@@ -57,7 +62,7 @@ ims_status ims_tokenizer_parse(struct ims_tokenizer **out, const char *json, siz
         st = ims_fail(err, IMS_E_NOMEM, "tokenizer", 0, "allocating the handle");
         goto out;
     }
-    st = choose_kind(root, what, &t->ops, err);
+    st = choose_kind(&doc, &t->ops, err);
     if (st)
         goto out;
     t->ctx = ims__zalloc(1, t->ops->ctx_size);
@@ -65,7 +70,7 @@ ims_status ims_tokenizer_parse(struct ims_tokenizer **out, const char *json, siz
         st = ims_fail(err, IMS_E_NOMEM, "tokenizer", 0, "allocating the context");
         goto out;
     }
-    st = t->ops->open(t->ctx, root, what, &t->facts, err);
+    st = t->ops->open(t->ctx, &doc, &t->facts, err);
     if (st)
         goto out;
 
@@ -73,21 +78,31 @@ ims_status ims_tokenizer_parse(struct ims_tokenizer **out, const char *json, siz
     t = NULL;
 out:
     ims_tokenizer_free(t);
-    ims__json_free(root);
+    ims__tokenizer_doc_release(&doc);
     return st;
 }
 
 ims_status ims_tokenizer_open(struct ims_tokenizer **out, const char *path, ims_err *err)
 {
-    struct ims_buf file;
+    struct ims_buf file, shown;
     ims_status st;
 
     if (!out || !path)
-        return ims_fail(err, IMS_E_INVALID, "tokenizer", 0, "no path or no place for the tokenizer");
+        return ims_fail(err, IMS_E_INVALID, "tokenizer", 0,
+                        "no path or no place for the tokenizer");
     ims__buf_init(&file, IMS_MAX_JSON_BYTES);
+    ims__buf_init(&shown, 4 * IMS_MAX_PATH_BYTES);
     st = ims__read_file(path, IMS_MAX_JSON_BYTES, &file, NULL, err);
-    if (!st)
-        st = ims_tokenizer_parse(out, file.data, file.len, path, err);
+    if (st)
+        goto out;
+    st = ims__display(path, strlen(path), &shown);
+    if (st) {
+        st = ims_fail(err, st, "tokenizer", 0, "the display form of a path");
+        goto out;
+    }
+    st = ims_tokenizer_parse(out, file.data, file.len, shown.data, err);
+out:
+    ims__buf_release(&shown);
     ims__buf_release(&file);
     return st;
 }
@@ -129,8 +144,8 @@ static ims_status check_text(const char *utf8, size_t len, ims_err *err)
     if (!utf8 && len)
         return ims_fail(err, IMS_E_INVALID, "tokenizer", 0, "a text of %zu bytes is missing", len);
     if (len > IMS_MAX_TEXT_BYTES)
-        return ims_fail(err, IMS_E_LIMIT, "tokenizer", 0, "a text of %zu bytes; at most %zu are read",
-                        len, IMS_MAX_TEXT_BYTES);
+        return ims_fail(err, IMS_E_LIMIT, "tokenizer", 0,
+                        "a text of %zu bytes; at most %zu are read", len, IMS_MAX_TEXT_BYTES);
     return IMS_OK;
 }
 

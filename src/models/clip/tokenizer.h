@@ -1,8 +1,8 @@
 /* Text to token ids, as the text towers of CLIP models expect them.
  *
- * A tokenizer is read from a Hugging Face tokenizer.json; the kind of its model decides the rules. The
- * kind of today is CLIP's byte-pair encoding, with open_clip's cleaning in front of it; another kind
- * (Unigram, byte-fallback BPE) registers a backend in tokenizer.c and keeps this header.
+ * A tokenizer is read from a Hugging Face tokenizer.json; the kind of its model decides the rules.
+ * The kind of today is CLIP's byte-pair encoding, with open_clip's cleaning in front of it; another
+ * kind (Unigram, byte-fallback BPE) registers a backend in tokenizer.c and keeps this header.
  *
  * Immutable after open and thread-safe: encode works on memory of its own call.
  * docs/notes/tokenizer.md has the rules, what of the reference is left out, and the file format.
@@ -19,14 +19,15 @@
 
 struct ims_tokenizer;
 
-/* Reads a tokenizer.json. IMS_E_NOT_FOUND, IMS_E_IO and the like for the file itself, IMS_E_FORMAT when
- * it is not JSON or contradicts itself, IMS_E_UNSUPPORTED (naming the kind) for a model that no backend
- * reads, IMS_E_LIMIT above IMS_MAX_JSON_BYTES or IMS_MAX_VOCAB. The text names file, what was expected
- * and what was found. */
-ims_status ims_tokenizer_open(struct ims_tokenizer **out, const char *path, ims_err *err) IMS_MUST_CHECK;
+/* Reads a tokenizer.json. IMS_E_NOT_FOUND, IMS_E_IO and the like for the file itself, IMS_E_FORMAT
+ * when it is not JSON or contradicts itself, IMS_E_UNSUPPORTED (naming the kind) for a model that
+ * no backend reads, IMS_E_LIMIT above IMS_MAX_JSON_BYTES or IMS_MAX_VOCAB. The text names file,
+ * what was expected and what was found. */
+ims_status ims_tokenizer_open(struct ims_tokenizer **out, const char *path,
+                              ims_err *err) IMS_MUST_CHECK;
 /* The same from memory; what names the input in messages. */
-ims_status ims_tokenizer_parse(struct ims_tokenizer **out, const char *json, size_t len, const char *what,
-                               ims_err *err) IMS_MUST_CHECK;
+ims_status ims_tokenizer_parse(struct ims_tokenizer **out, const char *json, size_t len,
+                               const char *what, ims_err *err) IMS_MUST_CHECK;
 void ims_tokenizer_free(struct ims_tokenizer *t);
 
 struct ims_tokens {
@@ -36,9 +37,10 @@ struct ims_tokens {
     bool is_truncated;  /* out: the text had more ids; ids[context_length - 1] is the end id */
 };
 
-/* Any bytes are accepted: each byte that is not part of valid UTF-8 reads as U+FFFD, NUL is a control
- * character (removed). IMS_E_LIMIT above IMS_MAX_TEXT_BYTES; then and on any other failure *io and
- * the ids stay as they were. utf8 may be NULL when len is 0: the empty text is start, end. */
+/* Any bytes are accepted: each byte that is not part of valid UTF-8 reads as U+FFFD, NUL is a
+ * control character (removed). IMS_E_LIMIT above IMS_MAX_TEXT_BYTES; then and on any other failure
+ * *io and the ids stay as they were. utf8 may be NULL when len is 0: the empty text is start, end.
+ */
 ims_status ims_tokenizer_encode(const struct ims_tokenizer *t, const char *utf8, size_t len,
                                 struct ims_tokens *io, ims_err *err) IMS_MUST_CHECK;
 /* The text as the tokenizer sees it after cleaning, appended to *out. Same limits. */
@@ -49,8 +51,8 @@ const char *ims_tokenizer_kind(const struct ims_tokenizer *t); /* "clip-bpe"; st
 int32_t ims_tokenizer_vocab_size(const struct ims_tokenizer *t);
 int32_t ims_tokenizer_start_id(const struct ims_tokenizer *t); /* -1: this kind has none */
 int32_t ims_tokenizer_end_id(const struct ims_tokenizer *t);
-/* What fills ids[n ..]: 0 for CLIP, as open_clip does. (Packs exported through Hugging Face pad with
- * the end id; a causal tower pooled at the first end id gives the same embedding for both.) */
+/* What fills ids[n ..]: 0 for CLIP, as open_clip does. (Packs exported through Hugging Face pad
+ * with the end id; a causal tower pooled at the first end id gives the same embedding for both.) */
 int32_t ims_tokenizer_pad_id(const struct ims_tokenizer *t);
 /* The token as it stands in the file (byte-table characters, "</w>" at a word's end); NULL outside
  * 0 .. vocab_size - 1. Valid as long as t. */

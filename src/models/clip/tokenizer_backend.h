@@ -1,15 +1,14 @@
 /* For implementers of a kind of tokenizer; callers want tokenizer.h.
  *
- * The registry in tokenizer.c allocates ctx_size zeroed bytes, calls open, and always calls close, also
- * after a failed open. Between them a context is immutable: every other slot is called from any number
- * of threads at once.
- * SPDX-License-Identifier: Apache-2.0 */
+ * The registry in tokenizer.c allocates ctx_size zeroed bytes, calls open, and always calls close,
+ * also after a failed open. Between them a context is immutable: every other slot is called from
+ * any number of threads at once. SPDX-License-Identifier: Apache-2.0 */
 #ifndef IMS_MODELS_CLIP_TOKENIZER_BACKEND_H
 #define IMS_MODELS_CLIP_TOKENIZER_BACKEND_H
 
 #include "base/buf.h"
-#include "base/json.h"
 #include "ims/status.h"
+#include "models/clip/tokenizer_json.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -32,15 +31,17 @@ struct ims__tokenizer_ops {
     const char *reads; /* for messages: what accepts asks for, in words */
 
     /* Is the document's model one of this kind? Looks at its type, not at its soundness. */
-    bool (*accepts)(const ims_json *root);
-    /* Builds the context. Nothing of root may be kept. what names the file in messages. */
-    ims_status (*open)(void *ctx, const ims_json *root, const char *what,
+    bool (*accepts)(const struct ims__tokenizer_doc *doc);
+    /* Builds the context. Nothing of the document may be kept. */
+    ims_status (*open)(void *ctx, const struct ims__tokenizer_doc *doc,
                        struct ims__tokenizer_facts *out, ims_err *err);
     /* Appends the cleaned text as UTF-8. */
-    ims_status (*clean)(const void *ctx, const char *utf8, size_t len, struct ims_buf *out, ims_err *err);
-    /* The ids of the text without start and end, at most max_ids of them (the rest is not computed). */
-    ims_status (*encode)(const void *ctx, const char *utf8, size_t len, int32_t *out_ids, size_t max_ids,
-                         size_t *out_n, ims_err *err);
+    ims_status (*clean)(const void *ctx, const char *utf8, size_t len, struct ims_buf *out,
+                        ims_err *err);
+    /* The ids of the text without start and end, at most max_ids of them (the rest is not
+     * computed). */
+    ims_status (*encode)(const void *ctx, const char *utf8, size_t len, int32_t *out_ids,
+                         size_t max_ids, size_t *out_n, ims_err *err);
     /* The token of an id that is in range. */
     const char *(*token)(const void *ctx, int32_t id);
     /* Accepts a context at any stage of open. */

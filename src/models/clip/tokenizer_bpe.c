@@ -1,10 +1,10 @@
 /* CLIP's byte-pair encoding: from cleaned text to ids.
  *
- * The reference, per word: take the pair of neighbours with the lowest rank, merge all its occurrences
- * from left to right, begin again. That is quadratic for long words; here the word is a linked list of
- * symbols and the ranked pairs wait in a heap of (rank, position). One rank is worked off completely
- * before the pairs that its merges created are looked at, because such a pair may have a lower rank.
- * SPDX-License-Identifier: Apache-2.0 */
+ * The reference, per word: take the pair of neighbours with the lowest rank, merge all its
+ * occurrences from left to right, begin again. That is quadratic for long words; here the word is a
+ * linked list of symbols and the ranked pairs wait in a heap of (rank, position). One rank is
+ * worked off completely before the pairs that its merges created are looked at, because such a pair
+ * may have a lower rank. SPDX-License-Identifier: Apache-2.0 */
 #include "models/clip/tokenizer_bpe.h"
 
 #include "base/mem.h"
@@ -139,7 +139,8 @@ static void merge_word(const struct ims__bpe *b, struct scratch *w, size_t n)
 }
 
 /* One symbol for each byte of the word; returns their number. */
-static size_t fill_symbols(const struct ims__bpe *b, struct scratch *w, const struct ims__piece *word)
+static size_t fill_symbols(const struct ims__bpe *b, struct scratch *w,
+                           const struct ims__piece *word)
 {
     unsigned char last = 0;
     size_t n = 0;
@@ -165,8 +166,8 @@ struct id_list {
     size_t n;
 };
 
-static ims_status encode_word(const struct ims__bpe *b, struct scratch *w, const struct ims__piece *word,
-                              struct id_list *out)
+static ims_status encode_word(const struct ims__bpe *b, struct scratch *w,
+                              const struct ims__piece *word, struct id_list *out)
 {
     size_t n_bytes = 0;
     int32_t pos = 0;
@@ -241,9 +242,9 @@ static const char *bpe_token(const void *ctx, int32_t id)
     return b->texts + b->text_at[id];
 }
 
-static bool bpe_accepts(const ims_json *root)
+static bool bpe_accepts(const struct ims__tokenizer_doc *doc)
 {
-    const ims_json *model = ims__json_get(root, "model");
+    const ims_json *model = ims__json_get(doc->root, "model");
     const char *type = ims__json_str(ims__json_get(model, "type"), NULL);
     const char *suffix = ims__json_str(ims__json_get(model, "end_of_word_suffix"), NULL);
     const char *prefix = ims__json_str(ims__json_get(model, "continuing_subword_prefix"), NULL);

@@ -1,14 +1,14 @@
-/* CLIP's byte-pair encoding: the tables, shared by loading and encoding. Private to tokenizer_bpe*.c.
- * SPDX-License-Identifier: Apache-2.0 */
+/* CLIP's byte-pair encoding: the tables, shared by loading and encoding. Private to
+ * tokenizer_bpe*.c. SPDX-License-Identifier: Apache-2.0 */
 #ifndef IMS_MODELS_CLIP_TOKENIZER_BPE_H
 #define IMS_MODELS_CLIP_TOKENIZER_BPE_H
 
-#include "base/json.h"
 #include "ims/status.h"
 
 #include <stddef.h>
 #include <stdint.h>
 
+struct ims__tokenizer_doc;
 struct ims__tokenizer_facts;
 
 struct ims__bpe_merge { /* its rank is its place in the array */
@@ -57,7 +57,7 @@ static inline uint32_t ims__bpe_rank(const struct ims__bpe *b, int32_t left, int
 }
 
 /* The open and close slots. */
-ims_status ims__bpe_load(void *ctx, const ims_json *root, const char *what,
+ims_status ims__bpe_load(void *ctx, const struct ims__tokenizer_doc *doc,
                          struct ims__tokenizer_facts *out, ims_err *err);
 void ims__bpe_release(void *ctx);
 

@@ -1,7 +1,7 @@
 /* The splitting pattern of the reference as a hand-written matcher. Leftmost match, in this order:
- * the special tokens; 's 't 're 've 'm 'll 'd; a run of letters; one number; a run of what is neither
- * space, letter nor number. What no alternative takes is dropped.
- * SPDX-License-Identifier: Apache-2.0 */
+ * the special tokens; 's 't 're 've 'm 'll 'd; a run of letters; one number; a run of what is
+ * neither space, letter nor number. What no alternative takes is dropped. SPDX-License-Identifier:
+ * Apache-2.0 */
 #include "models/clip/tokenizer_split.h"
 
 #include "base/mem.h"
@@ -30,7 +30,8 @@ static size_t match_word(const uint32_t *at, size_t n, const char *word)
     return len;
 }
 
-/* The spelling that open_clip gives to these two in text; tokenizer.json may name them otherwise. */
+/* The spelling that open_clip gives to these two in text; tokenizer.json may name them otherwise.
+ */
 static size_t match_special(const uint32_t *at, size_t n, ims__piece_kind *out_kind)
 {
     size_t len = match_word(at, n, "<start_of_text>");

@@ -101,8 +101,8 @@ static unsigned combining_class(uint32_t cp)
     return (unsigned)utf8proc_get_property((utf8proc_int32_t)cp)->combining_class;
 }
 
-/* A stable sort of one run of marks by class. Long runs are sorted by counting, so that a hostile text
- * of nothing but marks stays linear. */
+/* A stable sort of one run of marks by class. Long runs are sorted by counting, so that a hostile
+ * text of nothing but marks stays linear. */
 static ims_status sort_marks(uint32_t *at, size_t n)
 {
     size_t start[257] = { 0 };
@@ -141,10 +141,10 @@ static ims_status decompose(const struct ims__cps *s, struct ims__cps *out)
 
         if (ims__cps_reserve(out, out->n + MAX_DECOMPOSITION))
             return IMS_E_NOMEM;
-        n = s->at[i] < 0xC0 ? 0
-                            : utf8proc_decompose_char((utf8proc_int32_t)s->at[i], parts,
-                                                      MAX_DECOMPOSITION, UTF8PROC_DECOMPOSE,
-                                                      &boundclass);
+        n = s->at[i] < 0xC0
+                ? 0
+                : utf8proc_decompose_char((utf8proc_int32_t)s->at[i], parts, MAX_DECOMPOSITION,
+                                          UTF8PROC_DECOMPOSE, &boundclass);
         if (n <= 0 || n > MAX_DECOMPOSITION) {
             out->at[out->n++] = s->at[i];
             continue;

@@ -1,5 +1,6 @@
-/* Our ids against open_clip's: 10,000 strings of many scripts, emoji and control characters, on a small
- * vocabulary of our own and, where one is at hand, on the full one. make_golden.py wrote the numbers.
+/* Our ids against open_clip's: 10,000 strings of many scripts, emoji and control characters, on a
+ * small vocabulary of our own and, where one is at hand, on the full one. make_golden.py wrote the
+ * numbers.
  *
  * IMS_TEST_CLIP_TOKENIZER names a tokenizer.json with CLIP's full vocabulary.
  * SPDX-License-Identifier: Apache-2.0 */
@@ -43,7 +44,8 @@ static void load_atoms(void)
         end = line + strcspn(line, "\n");
         if (*line == '"') {
             CHECK(n_atoms < MAX_ATOMS);
-            CHECK_OK(ims__json_parse(&a->string, line, (size_t)(end - line), "atoms.txt", &err), err);
+            CHECK_OK(ims__json_parse(&a->string, line, (size_t)(end - line), "atoms.txt", &err),
+                     err);
             n_atoms++;
         } else if (strncmp(line, "range ", 6) == 0) {
             char *rest;
@@ -188,9 +190,10 @@ static void check_strings(const struct ims_tokenizer *t, const struct golden *g)
         n_truncated += tokens.is_truncated;
         h = hash_ids(h, ids, tokens.context_length);
         if (++done % 10 == 0 && h != g->hashes[done / 10 - 1]) {
-            test_fail(__FILE__, __LINE__,
-                      "strings %llu to %llu differ from the reference; make_golden.py --show N shows one",
-                      (unsigned long long)first, (unsigned long long)n);
+            test_fail(
+                __FILE__, __LINE__,
+                "strings %llu to %llu differ from the reference; make_golden.py --show N shows one",
+                (unsigned long long)first, (unsigned long long)n);
             break;
         }
     }

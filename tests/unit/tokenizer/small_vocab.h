@@ -1,5 +1,5 @@
-/* Makes tokenizer.json documents for the tests: the 512 byte symbols, given merges, the two specials.
- * SPDX-License-Identifier: Apache-2.0 */
+/* Makes tokenizer.json documents for the tests: the 512 byte symbols, given merges, the two
+ * specials. SPDX-License-Identifier: Apache-2.0 */
 #ifndef IMS_TESTS_SMALL_VOCAB_H
 #define IMS_TESTS_SMALL_VOCAB_H
 
@@ -49,15 +49,17 @@ static inline void write_vocab(struct ims_buf *out, const char *const *results, 
     int id = 0;
 
     ims__buf_init(out, IMS_MIB);
-    ims__buf_add_str(out, "{\"model\":{\"type\":\"BPE\",\"end_of_word_suffix\":\"</w>\",\"vocab\":{");
+    ims__buf_add_str(out,
+                     "{\"model\":{\"type\":\"BPE\",\"end_of_word_suffix\":\"</w>\",\"vocab\":{");
     add_byte_tokens(out, "", &id);
     add_byte_tokens(out, "</w>", &id);
     for (size_t i = 0; i < n_results; i++)
         add_token(out, results[i], strlen(results[i]), &id);
-    ims__buf_addf(out,
-                  "},\"merges\":[%s]},\"added_tokens\":[{\"id\":%d,\"content\":\"<|startoftext|>\"},"
-                  "{\"id\":%d,\"content\":\"<|endoftext|>\"}]}",
-                  merges, id, id + 1);
+    ims__buf_addf(
+        out,
+        "},\"merges\":[%s]},\"added_tokens\":[{\"id\":%d,\"content\":\"<|startoftext|>\"},"
+        "{\"id\":%d,\"content\":\"<|endoftext|>\"}]}",
+        merges, id, id + 1);
 }
 
 #endif

@@ -95,8 +95,8 @@ static void check_step(const char *name, size_t min_cases, step_fn *step)
         CHECK_INT(step(&s), IMS_OK);
         CHECK_INT(ims__cps_to_utf8(s.at, s.n, &got), IMS_OK);
         if (got.len != want_len || (want_len && memcmp(got.data, want, want_len) != 0))
-            test_fail(__FILE__, __LINE__, "%s of \"%s\": \"%s\", the reference has \"%s\"", name, in,
-                      got.len ? got.data : "", want);
+            test_fail(__FILE__, __LINE__, "%s of \"%s\": \"%s\", the reference has \"%s\"", name,
+                      in, got.len ? got.data : "", want);
         ims__buf_release(&got);
         ims__cps_release(&s);
     }
@@ -179,7 +179,9 @@ TEST(split, "text is cut into pieces as by the reference's pattern")
 
 TEST(specials, "only the exact spelling of a special token is one")
 {
-    static const uint32_t text[] = { '<', 'e', 'n', 'd', '_', 'o', 'f', '_', 't', 'e', 'x', 't', '>' };
+    static const uint32_t text[] = {
+        '<', 'e', 'n', 'd', '_', 'o', 'f', '_', 't', 'e', 'x', 't', '>'
+    };
     uint32_t start[15];
     struct ims__piece piece;
     size_t pos = 0;

@@ -1,5 +1,5 @@
-/* Encoding: the merge algorithm against the reference's own way of doing it, frames, limits, threads.
- * SPDX-License-Identifier: Apache-2.0 */
+/* Encoding: the merge algorithm against the reference's own way of doing it, frames, limits,
+ * threads. SPDX-License-Identifier: Apache-2.0 */
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/thread.h"
@@ -87,7 +87,8 @@ static void make_table(struct table *t, uint64_t *seed)
         size_t k = test_random(seed) % (i + 1);
         char swap[64];
 
-        memcpy(swap, t->left[i], 64), memcpy(t->left[i], t->left[k], 64), memcpy(t->left[k], swap, 64);
+        memcpy(swap, t->left[i], 64), memcpy(t->left[i], t->left[k], 64),
+            memcpy(t->left[k], swap, 64);
         memcpy(swap, t->right[i], 64), memcpy(t->right[i], t->right[k], 64),
             memcpy(t->right[k], swap, 64);
     }
@@ -104,8 +105,8 @@ static struct ims_tokenizer *open_table(const struct table *t, bool as_pairs)
         results[n++] = t->tokens[i];
     ims__buf_init(&merges, IMS_MIB);
     for (size_t i = 0; i < t->n_merges; i++)
-        ims__buf_addf(&merges, as_pairs ? "%s[\"%s\",\"%s\"]" : "%s\"%s %s\"", i ? "," : "", t->left[i],
-                      t->right[i]);
+        ims__buf_addf(&merges, as_pairs ? "%s[\"%s\",\"%s\"]" : "%s\"%s %s\"", i ? "," : "",
+                      t->left[i], t->right[i]);
     write_vocab(&json, results, n, merges.data);
     tok = open_json(&json);
     ims__buf_release(&json);
@@ -113,7 +114,8 @@ static struct ims_tokenizer *open_table(const struct table *t, bool as_pairs)
     return tok;
 }
 
-/* The reference's loop: the pair of the lowest rank, all its occurrences from left to right, again. */
+/* The reference's loop: the pair of the lowest rank, all its occurrences from left to right, again.
+ */
 static size_t merge_plainly(const struct table *t, const char *word, char out[MAX_WORD][64])
 {
     size_t n = strlen(word);
@@ -182,7 +184,8 @@ TEST(both_forms, "merges written as strings and as pairs give the same ids")
     struct table table;
     struct ims_tokenizer *strings, *pairs;
     int32_t a[64], b[64];
-    struct ims_tokens ta = { .ids = a, .context_length = 64 }, tb = { .ids = b, .context_length = 64 };
+    struct ims_tokens ta = { .ids = a, .context_length = 64 },
+                      tb = { .ids = b, .context_length = 64 };
     ims_err err = { 0 };
 
     make_table(&table, &seed);
@@ -255,7 +258,8 @@ TEST(truncation, "a text that just fits is whole; one id more and the end id tak
 {
     struct ims_tokenizer *t = open_golden();
     int32_t whole[10], cut[10];
-    struct ims_tokens a = { .ids = whole, .context_length = 10 }, b = { .ids = cut, .context_length = 10 };
+    struct ims_tokens a = { .ids = whole, .context_length = 10 },
+                      b = { .ids = cut, .context_length = 10 };
     ims_err err = { 0 };
 
     CHECK_OK(ims_tokenizer_encode(t, "12345678", 8, &a, &err), err);
@@ -302,7 +306,8 @@ TEST(arguments, "missing places and too long texts are refused and leave the out
     ims_err err = { 0 };
 
     memset(text, 'x', IMS_MAX_TEXT_BYTES + 1);
-    CHECK_STATUS(ims_tokenizer_encode(t, text, IMS_MAX_TEXT_BYTES + 1, &tokens, &err), IMS_E_LIMIT, err);
+    CHECK_STATUS(ims_tokenizer_encode(t, text, IMS_MAX_TEXT_BYTES + 1, &tokens, &err), IMS_E_LIMIT,
+                 err);
     CHECK_STATUS(ims_tokenizer_encode(t, NULL, 1, &tokens, &err), IMS_E_INVALID, err);
     CHECK_STATUS(ims_tokenizer_encode(t, "x", 1, &none, &err), IMS_E_INVALID, err);
     CHECK_STATUS(ims_tokenizer_encode(t, "x", 1, &tiny, &err), IMS_E_INVALID, err);

@@ -1,0 +1,348 @@
+/* Cutting the long lists out of a tokenizer.json, and pulling values out of them.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "models/clip/tokenizer_json.h"
+
+#include "base/limits.h"
+#include "base/text.h"
+
+#include <string.h>
+
+static void skip_space(struct ims__json_pull *p)
+{
+    while (p->at < p->end && (*p->at == ' ' || *p->at == '\n' || *p->at == '\t' || *p->at == '\r'))
+        p->at++;
+}
+
+static bool fail(struct ims__json_pull *p, ims_status st)
+{
+    if (!p->status)
+        p->status = st;
+    return false;
+}
+
+static bool take(struct ims__json_pull *p, char c)
+{
+    skip_space(p);
+    if (p->at == p->end || *p->at != c)
+        return false;
+    p->at++;
+    return true;
+}
+
+void ims__pull_init(struct ims__json_pull *p, struct ims__json_span span)
+{
+    p->at = span.at;
+    p->end = span.at + span.len;
+    p->status = IMS_OK;
+    p->n_text = 0;
+    p->text[0] = '\0';
+}
+
+bool ims__pull_enter(struct ims__json_pull *p, char bracket)
+{
+    return !p->status && take(p, bracket);
+}
+
+/* The comma before the next value, or the closing bracket. */
+static bool next(struct ims__json_pull *p, bool *is_first, char closing)
+{
+    bool was_first = *is_first;
+
+    *is_first = false;
+    if (p->status || take(p, closing))
+        return false;
+    return was_first || take(p, ',') || fail(p, IMS_E_FORMAT);
+}
+
+bool ims__pull_element(struct ims__json_pull *p, bool *is_first)
+{
+    return next(p, is_first, ']');
+}
+
+bool ims__pull_member(struct ims__json_pull *p, bool *is_first)
+{
+    if (!next(p, is_first, '}'))
+        return false;
+    return (ims__pull_string(p) && take(p, ':')) || fail(p, IMS_E_FORMAT);
+}
+
+static bool put(struct ims__json_pull *p, const char *bytes, size_t n)
+{
+    if (n >= sizeof(p->text) - p->n_text)
+        return fail(p, IMS_E_LIMIT);
+    memcpy(p->text + p->n_text, bytes, n);
+    p->n_text += n;
+    return true;
+}
+
+static bool read_hex4(struct ims__json_pull *p, uint32_t *out)
+{
+    uint32_t v = 0;
+
+    if (p->end - p->at < 4)
+        return fail(p, IMS_E_FORMAT);
+    for (int i = 0; i < 4; i++) {
+        char c = *p->at++;
+
+        if (c >= '0' && c <= '9')
+            v = v * 16 + (uint32_t)(c - '0');
+        else if ((c | 32) >= 'a' && (c | 32) <= 'f')
+            v = v * 16 + (uint32_t)((c | 32) - 'a' + 10);
+        else
+            return fail(p, IMS_E_FORMAT);
+    }
+    *out = v;
+    return true;
+}
+
+/* What follows "\u". NUL is refused: no token has one, and tokens are kept as C strings. */
+static bool read_unicode_escape(struct ims__json_pull *p)
+{
+    char bytes[4];
+    uint32_t cp, low;
+    size_t n;
+
+    if (!read_hex4(p, &cp))
+        return false;
+    if (cp >= 0xD800 && cp <= 0xDBFF) {
+        if (p->end - p->at < 2 || p->at[0] != '\\' || p->at[1] != 'u')
+            return fail(p, IMS_E_FORMAT);
+        p->at += 2;
+        if (!read_hex4(p, &low) || low < 0xDC00 || low > 0xDFFF)
+            return fail(p, IMS_E_FORMAT);
+        cp = 0x10000 + ((cp - 0xD800) << 10) + (low - 0xDC00);
+    }
+    n = cp ? ims__utf8_encode(cp, bytes) : 0;
+    return n ? put(p, bytes, n) : fail(p, IMS_E_FORMAT);
+}
+
+static bool read_escape(struct ims__json_pull *p)
+{
+    static const char names[] = "\"\\/bfnrt", meanings[] = "\"\\/\b\f\n\r\t";
+    const char *found;
+    char c;
+
+    if (p->at == p->end)
+        return fail(p, IMS_E_FORMAT);
+    c = *p->at++;
+    if (c == 'u')
+        return read_unicode_escape(p);
+    found = c ? strchr(names, c) : NULL;
+    return found ? put(p, &meanings[found - names], 1) : fail(p, IMS_E_FORMAT);
+}
+
+bool ims__pull_string(struct ims__json_pull *p)
+{
+    if (p->status || !take(p, '"'))
+        return false;
+    p->n_text = 0;
+    while (p->at < p->end && *p->at != '"') {
+        const char *at = p->at;
+        uint32_t cp;
+
+        if (*at == '\\') {
+            p->at++;
+            if (!read_escape(p))
+                return false;
+            continue;
+        }
+        p->at += ims__utf8_decode(at, (size_t)(p->end - at), &cp);
+        if (cp < 0x20 || cp > 0x10FFFF)
+            return fail(p, IMS_E_FORMAT);
+        if (!put(p, at, (size_t)(p->at - at)))
+            return false;
+    }
+    if (p->at == p->end)
+        return fail(p, IMS_E_FORMAT);
+    p->at++;
+    p->text[p->n_text] = '\0';
+    return true;
+}
+
+static bool is_digit(const struct ims__json_pull *p, const char *at)
+{
+    return at < p->end && *at >= '0' && *at <= '9';
+}
+
+bool ims__pull_int(struct ims__json_pull *p, int64_t *out)
+{
+    const char *at;
+    bool is_negative;
+    int64_t v = 0;
+
+    skip_space(p);
+    is_negative = p->at < p->end && *p->at == '-';
+    at = p->at + is_negative;
+    if (p->status || !is_digit(p, at) || (*at == '0' && is_digit(p, at + 1)))
+        return false;
+    for (; is_digit(p, at); at++) {
+        if (v > (INT64_MAX - 9) / 10)
+            return false;
+        v = v * 10 + (*at - '0');
+    }
+    if (at < p->end && (*at == '.' || *at == 'e' || *at == 'E'))
+        return false;
+    p->at = at;
+    *out = is_negative ? -v : v;
+    return true;
+}
+
+const char *ims__pull_found(struct ims__json_pull *p)
+{
+    skip_space(p);
+    if (p->status || p->at == p->end)
+        return "malformed text";
+    switch (*p->at) {
+    case '"':
+        return "a string";
+    case '[':
+        return "an array";
+    case '{':
+        return "an object";
+    case 't':
+    case 'f':
+        return "a boolean";
+    case 'n':
+        return "null";
+    default:
+        return *p->at == '-' || is_digit(p, p->at) ? "another number" : "malformed text";
+    }
+}
+
+bool ims__pull_is_at_end(struct ims__json_pull *p)
+{
+    skip_space(p);
+    return !p->status && p->at == p->end;
+}
+
+/* Moves over any value without looking into it closely: what it spans is parsed elsewhere. */
+static bool skip_value(struct ims__json_pull *p)
+{
+    size_t depth = 0;
+
+    skip_space(p);
+    for (; p->at < p->end; p->at++) {
+        char c = *p->at;
+
+        if (c == '"') {
+            for (p->at++; p->at < p->end && *p->at != '"'; p->at++)
+                p->at += *p->at == '\\' && p->at + 1 < p->end;
+            if (p->at == p->end)
+                return false;
+        } else if (c == '{' || c == '[') {
+            depth++;
+        } else if (c == '}' || c == ']') {
+            if (depth == 0)
+                return true; /* the closing bracket of the container around a plain value */
+            if (--depth == 0) {
+                p->at++;
+                return true;
+            }
+        } else if (c == ',' && depth == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Finds a list among the members of the object at *p and steps over the object. */
+static bool find_lists(struct ims__json_pull *p, struct ims__tokenizer_doc *d)
+{
+    bool is_first = true;
+
+    if (!ims__pull_enter(p, '{'))
+        return skip_value(p);
+    while (ims__pull_member(p, &is_first)) {
+        struct ims__json_span *span = NULL;
+        const char *from;
+
+        if (strcmp(p->text, "vocab") == 0)
+            span = &d->vocab;
+        else if (strcmp(p->text, "merges") == 0)
+            span = &d->merges;
+        skip_space(p);
+        from = p->at;
+        if (!skip_value(p))
+            return false;
+        if (span && (*from == '{' || *from == '['))
+            *span = (struct ims__json_span){ from, (size_t)(p->at - from) };
+    }
+    return !p->status;
+}
+
+static bool find_model(struct ims__json_pull *p, struct ims__tokenizer_doc *d)
+{
+    bool is_first = true;
+
+    if (!ims__pull_enter(p, '{'))
+        return false;
+    while (ims__pull_member(p, &is_first)) {
+        if (strcmp(p->text, "model") == 0 ? !find_lists(p, d) : !skip_value(p))
+            return false;
+    }
+    return !p->status;
+}
+
+/* The text up to the list, and its two brackets; *from moves behind it. */
+static void add_without(struct ims_buf *out, const char **from, const struct ims__json_span *list)
+{
+    if (!list->at)
+        return;
+    ims__buf_add(out, *from, (size_t)(list->at - *from) + 1);
+    ims__buf_add_char(out, list->at[list->len - 1]);
+    *from = list->at + list->len;
+}
+
+ims_status ims__tokenizer_doc_open(struct ims__tokenizer_doc *out, const char *json, size_t len,
+                                   const char *what, ims_err *err)
+{
+    struct ims__tokenizer_doc d = { .what = what, .text = json };
+    struct ims__json_span all = { json, len };
+    struct ims__json_pull p;
+    struct ims_buf rest;
+    const char *from = json;
+    bool merges_first;
+    ims_json *whole = NULL;
+    ims_status st;
+
+    if (len > IMS_MAX_JSON_BYTES)
+        return ims_fail(err, IMS_E_LIMIT, "tokenizer", 0,
+                        "%s: %zu bytes of JSON; at most %zu are read", what, len,
+                        IMS_MAX_JSON_BYTES);
+    ims__buf_init(&rest, IMS_MAX_JSON_BYTES);
+    ims__pull_init(&p, all);
+    /* What cannot be walked has no lists; the JSON parser then says where it is malformed. */
+    if (!find_model(&p, &d))
+        d.vocab.at = d.merges.at = NULL;
+    merges_first = d.merges.at && d.vocab.at && d.merges.at < d.vocab.at;
+    add_without(&rest, &from, merges_first ? &d.merges : &d.vocab);
+    add_without(&rest, &from, merges_first ? &d.vocab : &d.merges);
+    ims__buf_add(&rest, from, len - (size_t)(from - json));
+    st = ims__buf_status(&rest);
+    if (st)
+        st = ims_fail(err, st, "tokenizer", 0, "%s: copying %zu bytes", what, len);
+    else
+        st = ims__json_parse(&d.root, rest.data ? rest.data : "", rest.len, what, err);
+    if (!st)
+        *out = d;
+    /* Only the whole text has the right line and column. */
+    if (st == IMS_E_FORMAT && !ims__json_parse(&whole, json, len, what, err))
+        ims__json_free(whole);
+    ims__buf_release(&rest);
+    return st;
+}
+
+void ims__tokenizer_doc_release(struct ims__tokenizer_doc *d)
+{
+    ims__json_free(d->root);
+    d->root = NULL;
+}
+
+int ims__tokenizer_shown(const char *text, size_t len)
+{
+    if (len > 64) {
+        for (len = 64; len > 0 && ((unsigned char)text[len] & 0xC0) == 0x80;)
+            len--;
+    }
+    return (int)len;
+}
