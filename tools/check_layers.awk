@@ -48,8 +48,8 @@ BEGIN {
         " spawn.h strings.h sys/file.h sys/ioctl.h sys/mman.h sys/resource.h sys/socket.h sys/stat.h" \
         " sys/statvfs.h sys/time.h sys/times.h sys/types.h sys/uio.h sys/un.h sys/utsname.h sys/wait.h" \
         " syslog.h termios.h unistd.h utime.h", standard)
-    words("immintrin.h cpuid.h arm_neon.h", standard)
-    # Only in a file whose name says so.
+    words("immintrin.h xmmintrin.h cpuid.h arm_neon.h", standard)
+    # Only in a file whose name says so; what macOS alone has, also between #ifdef __APPLE__ and its #else or #endif.
     words("sys/auxv.h sys/epoll.h sys/eventfd.h sys/inotify.h sys/prctl.h sys/random.h sys/sysinfo.h" \
         " sys/syscall.h sys/sysmacros.h sys/vfs.h malloc.h", linux_only)
     words("sys/sysctl.h sys/event.h TargetConditionals.h", apple_only)
@@ -99,8 +99,8 @@ function check_foreign(header, from,    v)
     if (header ~ /^linux\// || header in linux_only) {
         if (FILENAME !~ /_linux\.[ch]$/)
             complain("<" header "> exists on Linux only: it belongs in a file named *_linux.c")
-    } else if (header ~ /^mach\// || header in apple_only) {
-        if (FILENAME !~ /_(apple|darwin|macos)\.[ch]$/)
+    } else if (header ~ /^mach(-o)?\// || header in apple_only) {
+        if (FILENAME !~ /_apple\.[ch]$/ && !is_apple)
             complain("<" header "> exists on macOS only: it belongs in a file named *_apple.c")
     } else if (!(header in standard)) {
         complain("<" header "> is in no table of tools/check_layers.awk")
@@ -109,9 +109,18 @@ function check_foreign(header, from,    v)
 
 FNR == 1 {
     n_files++
+    is_apple = 0
     from = module_of(FILENAME)
     if (from != "ims" && !(from in below))
         complain("src/" from " is in no layer of tools/check_layers.awk")
+}
+
+/^[ \t]*#[ \t]*(if|ifdef|elif).*__APPLE__/ {
+    is_apple = 1
+}
+
+/^[ \t]*#[ \t]*(else|endif|elif)/ && !/__APPLE__/ {
+    is_apple = 0
 }
 
 /^[ \t]*#[ \t]*include[ \t]*"/ {

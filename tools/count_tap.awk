@@ -1,5 +1,5 @@
 # Reads `ctest -V` output of TAP programs: prints one line per program, the output of those that failed,
-# the reason of every skip; appends "passed failed skipped" to the file named by `counts`.
+# the reasons of skips; appends "passed failed skipped" to the file named by `counts`.
 # A program counts a failure for each `not ok`, each test its plan promised and it did not run, and when
 # it ended badly (signal, time limit, exit code, no plan) without a `not ok` that says why.
 # SPDX-License-Identifier: Apache-2.0
@@ -31,8 +31,23 @@ function settle(id, ended_well, verdict, missing)
     printf "%s\n", n_skip[id] ? ", " n_skip[id] " skipped" : ""
     if (n_bad[id])
         printf "%s", output[id]
-    else
-        printf "%s", reasons[id]
+    print_skips(id)
+}
+
+function print_skips(id,    key, part)
+{
+    for (key in n_reason) {
+        split(key, part, SUBSEP)
+        if (part[1] == id)
+            printf "     skipped %d: %s\n", n_reason[key], part[2]
+    }
+}
+
+function skip(id, text)
+{
+    n_skip[id]++
+    sub(/^.*# *[Ss][Kk][Ii][Pp][^ ]* */, "", text)
+    n_reason[id, text == "" ? "(no reason given)" : text]++
 }
 
 # "test 12" / "    Start 12: name" open a program
@@ -49,22 +64,19 @@ function settle(id, ended_well, verdict, missing)
     sub(/:$/, "", id)
     text = $0
     sub(/^[0-9]+: ?/, "", text)
-    output[id] = output[id] "    " text "\n"
-    if (text ~ /^1\.\.[0-9]+/) {
+    if (text !~ /^ok /)
+        output[id] = output[id] "    " text "\n"
+    if (text ~ /^1\.\.[0-9]+/) { # a program that runs others prints several plans
         split(text, parts, /\.\.| /)
-        plan[id] = parts[2] + 0
-        if (plan[id] == 0 && text ~ /# *[Ss][Kk][Ii][Pp]/) {
-            plan[id] = 1
-            n_skip[id]++
-            reasons[id] = reasons[id] "     skipped: " text "\n"
+        plan[id] += parts[2]
+        if (parts[2] + 0 == 0 && text ~ /# *[Ss][Kk][Ii][Pp]/) {
+            plan[id]++
+            skip(id, text)
         }
     } else if (text ~ /^not ok/) {
         n_bad[id]++
     } else if (text ~ /^ok.*# *[Ss][Kk][Ii][Pp]/) {
-        n_skip[id]++
-        sub(/^ok [0-9]* *-? */, "", text)
-        sub(/ *# *[Ss][Kk][Ii][Pp] */, ": ", text)
-        reasons[id] = reasons[id] "     skipped: " text "\n"
+        skip(id, text)
     } else if (text ~ /^ok /) {
         n_ok[id]++
     }

@@ -67,6 +67,16 @@ sees_linux_only()
     plant src/engine/watch_linux.c '<sys/inotify.h>' && "$root/tools/check_layers" "$work/tree"
 }
 
+sees_apple_only()
+{
+    sees src/cli/self.c '<mach-o/dyld.h>' 'exists on macOS only' || return 1
+    plant src/cli/self.c '<stdio.h>' &&
+        printf '#ifdef __APPLE__\n#include <mach-o/dyld.h>\n#endif\n' >>"$work/tree/src/cli/self.c" &&
+        "$root/tools/check_layers" "$work/tree" || return 1
+    printf '#include <sys/sysctl.h>\n' >>"$work/tree/src/cli/self.c"
+    complains 'exists on macOS only' "$root/tools/check_layers" "$work/tree"
+}
+
 sees_unknown_folder()
 {
     sees src/misc/util.c '"base/mem.h"' 'is in no layer'
@@ -78,7 +88,7 @@ sees_nothing_to_check()
         complains 'no source files found' "$root/tools/check_layers" "$work/empty"
 }
 
-plan 11
+plan 12
 try "the tree keeps its layers" keeps_layers
 try "a folder may include what is below it" accepts_what_is_below
 try "including what is above is seen" sees_upward
@@ -88,6 +98,7 @@ try "reaching behind a seam is seen" sees_backend
 try "a vendor's header outside its folder is seen" sees_vendor
 try "a header that no table knows is seen" sees_unknown_header
 try "a Linux header outside a _linux file is seen" sees_linux_only
+try "a macOS header is seen unless it is guarded" sees_apple_only
 try "a folder without a layer is seen" sees_unknown_folder
 try "a tree without sources is an error" sees_nothing_to_check
 finish

@@ -18,7 +18,7 @@ counts()
 
 counts_passes_and_skips()
 {
-    counts '3 0 1' <<'END' && grep -q 'skipped: avx512 equals generic: no avx512 here' "$work/report"
+    counts '3 0 1' <<'END' && grep -q 'skipped 1: no avx512 here' "$work/report"
 test 1
       Start  1: base_mem
 
@@ -108,14 +108,34 @@ END
 
 counts_whole_program_skipped()
 {
-    counts '0 0 1' <<'END' && grep -q 'skipped: .*no qemu' "$work/report"
+    counts '0 0 1' <<'END' && grep -q 'skipped 1: no qemu' "$work/report"
       Start 1: neon
 1: 1..0 # SKIP no qemu
 1/1 Test #1: neon ...   Passed    0.00 sec
 END
 }
 
-plan 9
+counts_several_plans()
+{
+    counts '3 0 0' <<'END' && counts '2 1 0' <<'END2'
+      Start 1: kernels_arm64
+1: 1..2
+1: ok 1 - a
+1: ok 2 - b
+1: 1..1
+1: ok 1 - c
+1/1 Test #1: kernels_arm64 ...   Passed    0.00 sec
+END
+      Start 1: kernels_arm64
+1: 1..2
+1: ok 1 - a
+1: ok 2 - b
+1: 1..1
+1/1 Test #1: kernels_arm64 ...   Passed    0.00 sec
+END2
+}
+
+plan 10
 try "passed and skipped tests are counted, with the reason of a skip" counts_passes_and_skips
 try "output of programs that ran side by side is told apart" counts_interleaved_programs
 try "tests that a crash prevented count as failed" counts_crash_in_the_middle
@@ -125,4 +145,5 @@ try "a program that says nothing counts as failed" counts_silent_success_as_fail
 try "programs that are missing or never end count as failed" counts_what_could_not_run
 try "a run without any test counts as failed" counts_nothing_as_failure
 try "a program skipped as a whole counts as skipped" counts_whole_program_skipped
+try "a program that runs others may print several plans" counts_several_plans
 finish
