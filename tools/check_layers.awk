@@ -49,7 +49,7 @@ BEGIN {
         " sys/statvfs.h sys/time.h sys/times.h sys/types.h sys/uio.h sys/un.h sys/utsname.h sys/wait.h" \
         " syslog.h termios.h unistd.h utime.h", standard)
     words("immintrin.h xmmintrin.h cpuid.h arm_neon.h", standard)
-    # Only in a file whose name says so; what macOS alone has, also between #ifdef __APPLE__ and its #else or #endif.
+    # Only in a file whose name says so; a macOS header also under #ifdef __APPLE__.
     words("sys/auxv.h sys/epoll.h sys/eventfd.h sys/inotify.h sys/prctl.h sys/random.h sys/sysinfo.h" \
         " sys/syscall.h sys/sysmacros.h sys/vfs.h malloc.h", linux_only)
     words("sys/sysctl.h sys/event.h TargetConditionals.h", apple_only)
