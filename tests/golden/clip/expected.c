@@ -1,0 +1,183 @@
+/* Compares a model's embeddings with the committed ones of the reference.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "golden/clip/expected.h"
+
+#include "base/json.h"
+#include "base/mem.h"
+#include "golden/clip/generated.h"
+#include "harness/test.h"
+#include "models/clip/clip_internal.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_DIFFERENCE 1e-4
+#define MIN_COSINE 0.99999
+#define MAX_ALIKE 0.9
+
+struct fixture {
+    const char *arch;
+    ims_json *expected;
+    struct ims_clip_config config;
+    struct ims_compute *compute;
+    struct ims_pack *pack;
+    struct ims_clip *clip;
+};
+
+static double dot(const float *a, const float *b, size_t n)
+{
+    double sum = 0;
+
+    for (size_t i = 0; i < n; i++)
+        sum += (double)a[i] * (double)b[i];
+    return sum;
+}
+
+/* Row k of the reference. */
+static void read_row(const struct fixture *f, const char *key, size_t k, float *out)
+{
+    const ims_json *row = ims__json_at(ims__json_get(f->expected, key), k);
+
+    for (size_t i = 0; i < f->config.dim; i++)
+        out[i] = (float)ims__json_num(ims__json_at(row, i), NAN);
+}
+
+static void compare(const struct fixture *f, const char *key, size_t k, const float *got)
+{
+    float *want = ims__alloc(f->config.dim, sizeof(*want));
+    double worst = 0;
+    double cosine;
+
+    CHECK(want);
+    read_row(f, key, k, want);
+    cosine = dot(got, want, f->config.dim) /
+             sqrt(dot(got, got, f->config.dim) * dot(want, want, f->config.dim));
+    for (size_t i = 0; i < f->config.dim; i++) {
+        double d = fabs((double)got[i] - (double)want[i]);
+        if (!(d <= worst))
+            worst = d;
+    }
+    ims__free(want);
+    test_note("%s %s %zu: cosine %.8f, largest difference %.2g", f->arch, key, k, cosine, worst);
+    CHECK(cosine >= MIN_COSINE);
+    CHECK(worst <= MAX_DIFFERENCE);
+}
+
+/* Equal inputs would let a tower that ignores its input pass. */
+static void check_variety(const struct fixture *f, const float *rows, size_t n)
+{
+    for (size_t a = 0; a < n; a++) {
+        for (size_t b = 0; b < a; b++)
+            CHECK(dot(rows + a * f->config.dim, rows + b * f->config.dim, f->config.dim) < MAX_ALIKE);
+    }
+}
+
+static void check_images(struct fixture *f)
+{
+    const struct ims_clip_vision *v = &f->config.vision;
+    const size_t bytes = (size_t)v->height * v->width * 3;
+    const size_t n = (size_t)ims__json_int(ims__json_get(f->expected, "n_pictures"), 0);
+    uint8_t *pixels = ims__alloc(n, bytes);
+    float *rows = ims__alloc(n, f->config.dim * sizeof(*rows));
+    float *single = ims__alloc(f->config.dim, sizeof(*single));
+    ims_err err = { 0 };
+
+    CHECK(n >= 3 && pixels && rows && single);
+    for (unsigned k = 0; k < n; k++)
+        generated_picture(f->arch, k, v->height, v->width, pixels + k * bytes);
+    CHECK_OK(ims_clip_embed_images(f->clip, pixels, n, rows, &err), err);
+    for (size_t k = 0; k < n; k++)
+        compare(f, "image_embeddings", k, rows + k * f->config.dim);
+    check_variety(f, rows, n);
+    /* alone as in a batch */
+    CHECK_OK(ims_clip_embed_images(f->clip, pixels + bytes, 1, single, &err), err);
+    compare(f, "image_embeddings", 1, single);
+    ims__free(single);
+    ims__free(rows);
+    ims__free(pixels);
+}
+
+/* All texts in rows of the given length, and each alone as short as it can be. */
+static void check_texts_at(struct fixture *f, size_t length, bool is_each_alone)
+{
+    const struct ims_clip_text *t = &f->config.text;
+    const ims_json *counts = ims__json_get(f->expected, "text_tokens");
+    /* two_way_text pads with 1, as its configuration says */
+    const int32_t pad = strcmp(f->arch, "two_way_text") == 0 ? 1 : 0;
+    const size_t n = ims__json_len(counts);
+    int32_t *ids = ims__alloc(n * length, sizeof(*ids));
+    float *rows = ims__alloc(n, f->config.dim * sizeof(*rows));
+    ims_err err = { 0 };
+
+    CHECK(n >= 3 && ids && rows);
+    for (unsigned k = 0; k < n; k++)
+        generated_text(f->arch, k, (uint32_t)ims__json_int(ims__json_at(counts, k), 0), t->vocab_size,
+                       pad, length, ids + k * length);
+    CHECK_OK(ims__clip_embed_ids(f->clip, ids, n, length, rows, &err), err);
+    for (size_t k = 0; k < n; k++)
+        compare(f, "text_embeddings", k, rows + k * f->config.dim);
+    check_variety(f, rows, n);
+    for (unsigned k = 0; is_each_alone && k < n; k++) {
+        CHECK_OK(ims__clip_embed_ids(f->clip, ids + k * length, 1,
+                                     (size_t)ims__json_int(ims__json_at(counts, k), 0), rows, &err),
+                 err);
+        compare(f, "text_embeddings", k, rows);
+    }
+    ims__free(rows);
+    ims__free(ids);
+}
+
+static void check_texts(struct fixture *f)
+{
+    const ims_json *counts = ims__json_get(f->expected, "text_tokens");
+    size_t longest = 0;
+
+    for (size_t k = 0; k < ims__json_len(counts); k++) {
+        size_t n = (size_t)ims__json_int(ims__json_at(counts, k), 0);
+        longest = n > longest ? n : longest;
+    }
+    check_texts_at(f, f->config.text.context_length, false);
+    if (ims__clip_text_is_cuttable(&f->config.text))
+        check_texts_at(f, longest, true);
+}
+
+static void close_fixture(struct fixture *f)
+{
+    ims_clip_close(f->clip);
+    ims_pack_close(f->pack);
+    ims_compute_close(f->compute);
+    ims__json_free(f->expected);
+}
+
+static void run(struct fixture *f)
+{
+    const struct ims_compute_options options = { .device = { .device = "cpu" } };
+    const char *dir = test_tmp_dir();
+    char path[256];
+    ims_err err = { 0 };
+    size_t n;
+    char *text;
+
+    (void)snprintf(path, sizeof(path), "tests/golden/clip/%s.expected.json", f->arch);
+    text = test_read_file(test_source_path(path), &n);
+    CHECK_OK(ims__json_parse(&f->expected, text, n, path, &err), err);
+    free(text);
+    (void)snprintf(path, sizeof(path), "tests/golden/clip/%s.config.json", f->arch);
+    generated_pack(dir, test_source_path(path),
+                   ims__json_str(ims__json_get(f->expected, "dtype"), NULL), NULL, &f->config);
+    CHECK_OK(ims_pack_open(&f->pack, dir, &err), err);
+    CHECK_OK(ims_compute_open(&f->compute, &options, &err), err);
+    CHECK_OK(ims_clip_open(&f->clip, f->pack, f->compute, NULL, &err), err);
+    check_texts(f);
+    check_images(f);
+}
+
+void expected_check(const char *arch)
+{
+    struct fixture f = { .arch = arch };
+
+    run(&f);
+    close_fixture(&f);
+}

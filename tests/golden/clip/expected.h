@@ -1,0 +1,9 @@
+/* Compares a model's embeddings with the committed ones of the reference.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef IMS_TESTS_GOLDEN_CLIP_EXPECTED_H
+#define IMS_TESTS_GOLDEN_CLIP_EXPECTED_H
+
+/* Makes the pack of tests/golden/clip/ARCH.config.json and runs it against ARCH.expected.json. */
+void expected_check(const char *arch);
+
+#endif
