@@ -126,7 +126,7 @@ def library(directory):
             taken = datetime.datetime(day.year, day.month, day.day, hour, rng.randrange(60), rng.randrange(60))
             gps = (round(lat + rng.uniform(-0.03, 0.03), 6), round(lon + rng.uniform(-0.03, 0.03), 6))
             suffix = ("jpg", "jpg", "jpg", "webp", "jpg", "heic", "jpg", "jpg", "png", "jpg", "webp", "jpg")[index % 12]
-            size = rng.choice((1280, 1280, 1024, 1024, 800)) if suffix != "png" else rng.choice((480, 560))
+            size = rng.choice((1280, 1280, 1024, 1024, 960, 800, 800)) if suffix != "png" else rng.choice((480, 560))
             orientation = 1
             if suffix == "jpg":
                 orientation = (1, 6, 1, 3, 8, 1, 2, 4, 5, 7)[rng.randrange(10)] if index > 24 else (1, 2, 3, 4, 5, 6, 7, 8)[index % 8]
@@ -145,7 +145,7 @@ def library(directory):
             stored = image if STORE[orientation] is None else image.transpose(STORE[orientation])
             path = f"{folder}/{name}"
             exif = b"" if bare else exif_bytes(orientation, taken, offset, gps)
-            quality = {"jpg": 72, "webp": 70, "heic": 55, "png": 0}[suffix]
+            quality = {"jpg": 66, "webp": 70, "heic": 55, "png": 0}[suffix]
             temporary = os.path.join(directory, folder, f"tmp.{suffix}")
             save(stored, temporary, quality, exif)
             os.replace(temporary, os.path.join(directory, path))
