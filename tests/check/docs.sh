@@ -12,13 +12,16 @@ documents_are_complete()
     "$root/tools/check_docs" ${binary:+--binary "$binary"} "$root"
 }
 
+# Headers, settings and documents; without links, which lead to what is not copied.
 copy_tree()
 {
     rm -rf "$work/tree"
     mkdir -p "$work/tree/src" "$work/tree/docs" &&
         cp -R "$root/include" "$work/tree/" &&
-        cp -R "$root/src/base" "$work/tree/src/" &&
-        cp "$root"/docs/*.md "$work/tree/docs/"
+        cp -R "$root/src/base" "$work/tree/src/" || return 1
+    for page in "$root"/docs/*.md; do
+        sed 's/]([^)]*)/]/g' "$page" >"$work/tree/docs/${page##*/}" || return 1
+    done
 }
 
 copy_is_complete()
@@ -57,6 +60,12 @@ sees_uncommented_function()
         complains 'ims_mystery has no comment' "$root/tools/check_docs" "$work/tree"
 }
 
+sees_dead_link()
+{
+    copy_tree && echo 'See [there](nowhere.md).' >>"$work/tree/docs/architecture.md" &&
+        complains 'the link to nowhere.md leads nowhere' "$root/tools/check_docs" "$work/tree"
+}
+
 sees_missing_document()
 {
     copy_tree && rm "$work/tree/docs/errors.md" &&
@@ -76,13 +85,14 @@ sees_unlisted_command()
         complains 'docs/cli.md' "$root/tools/check_docs" --binary "$work/fake" "$work/tree"
 }
 
-plan 9
+plan 10
 try "the documents say what the code has" documents_are_complete
 try "a copy of the tree passes as it is" copy_is_complete
 try "a status with another text is seen" sees_new_status
 try "a setting with another name is seen" sees_new_setting
 try "an unlisted environment variable is seen" sees_unlisted_variable
 try "a public function without a comment is seen" sees_uncommented_function
+try "a link that leads nowhere is seen" sees_dead_link
 try "a missing document is seen" sees_missing_document
 try "a command that docs/cli.md lacks is seen" sees_unlisted_command
 try "--write makes the tables anew" writes_tables
