@@ -64,7 +64,6 @@ static void build_tables(void)
         avx512_plain.tier = IMS_CPU_AVX512;
         avx512_plain.name = "avx512";
         ims__kernels_fill_avx512(&avx512_plain);
-        ims__kernels_fill_avx512_resample(&avx512_plain);
         tables[IMS_CPU_AVX512] = avx512_plain;
         if (found.has_avx512_vnni) {
             tables[IMS_CPU_AVX512].name = "avx512+vnni";

@@ -23,7 +23,6 @@ void ims__kernels_fill_generic_resample(struct ims_kernels *k);
 void ims__kernels_fill_avx2(struct ims_kernels *k);
 void ims__kernels_fill_avx2_resample(struct ims_kernels *k);
 void ims__kernels_fill_avx512(struct ims_kernels *k);
-void ims__kernels_fill_avx512_resample(struct ims_kernels *k);
 void ims__kernels_fill_vnni(struct ims_kernels *k);
 void ims__kernels_fill_neon(struct ims_kernels *k);
 void ims__kernels_fill_neon_resample(struct ims_kernels *k);

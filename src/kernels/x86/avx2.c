@@ -128,17 +128,16 @@ static int32_t dot_i8(const int8_t *a, const int8_t *b, size_t n)
     return rest + add_lanes_i32(_mm256_add_epi32(s0, s1));
 }
 
-/* Asks for a line that may lie past the end of the rows, where no pointer may point: hence the
- * integer. */
-static void ask_for(const float *row, size_t ahead_bytes)
+static void ask_for(const float *p)
 {
-    _mm_prefetch((const char *)((uintptr_t)row + ahead_bytes), _MM_HINT_T0);
+    _mm_prefetch((const char *)p, _MM_HINT_T0);
 }
 
 /* Four rows at a time share the loads of the query and keep four streams of memory going; the rows
- * after them are asked for early, because each row is too short for the processor to run ahead. */
+ * after them are asked for early (ahead: how many floats further they are), because each row is too
+ * short for the processor to run ahead by itself. */
 static void dot_four_rows(const float *query, const float *rows, size_t stride, size_t n,
-                          float *out)
+                          size_t ahead, float *out)
 {
     const float *r0 = rows, *r1 = rows + stride, *r2 = rows + 2 * stride, *r3 = rows + 3 * stride;
     __m256 s0 = _mm256_setzero_ps(), s1 = s0, s2 = s0, s3 = s0;
@@ -147,12 +146,11 @@ static void dot_four_rows(const float *query, const float *rows, size_t stride, 
 
     for (; i + 2 * LANES <= n; i += 2 * LANES) {
         __m256 q = _mm256_loadu_ps(query + i), u = _mm256_loadu_ps(query + i + LANES);
-        size_t ahead = (4 * stride + i) * sizeof(float);
 
-        ask_for(r0, ahead);
-        ask_for(r1, ahead);
-        ask_for(r2, ahead);
-        ask_for(r3, ahead);
+        ask_for(r0 + ahead + i);
+        ask_for(r1 + ahead + i);
+        ask_for(r2 + ahead + i);
+        ask_for(r3 + ahead + i);
         s0 = _mm256_fmadd_ps(q, _mm256_loadu_ps(r0 + i), s0);
         s1 = _mm256_fmadd_ps(q, _mm256_loadu_ps(r1 + i), s1);
         s2 = _mm256_fmadd_ps(q, _mm256_loadu_ps(r2 + i), s2);
@@ -183,7 +181,8 @@ static void dot_f32_rows(const float *query, const float *rows, size_t stride, s
     size_t r = 0;
 
     for (; r + 4 <= n_rows; r += 4)
-        dot_four_rows(query, rows + r * stride, stride, n, out + r);
+        dot_four_rows(query, rows + r * stride, stride, n, r + 8 <= n_rows ? 4 * stride : 0,
+                      out + r);
     for (; r < n_rows; r++)
         out[r] = dot_f32(query, rows + r * stride, n);
 }
@@ -285,25 +284,37 @@ static void u8_to_f32_planar(const uint8_t *rgb, size_t n_px, const float scale[
     }
 }
 
+/* Twelve bytes of four pixels in each half, to four sums in each. The weight of green is too large
+ * for a signed 16-bit number, so it is paired twice, once with red and once with blue. */
+static __m256i weigh_luma(const uint8_t *p)
+{
+    const __m256i pick_rg = _mm256_broadcastsi128_si256(
+        _mm_setr_epi8(0, -1, 1, -1, 3, -1, 4, -1, 6, -1, 7, -1, 9, -1, 10, -1));
+    const __m256i pick_gb = _mm256_broadcastsi128_si256(
+        _mm_setr_epi8(1, -1, 2, -1, 4, -1, 5, -1, 7, -1, 8, -1, 10, -1, 11, -1));
+    const __m256i rg = _mm256_set1_epi32(19595 | 19235 << 16);
+    const __m256i gb = _mm256_set1_epi32(19235 | 7471 << 16);
+    __m128i low = _mm_loadu_si128((const __m128i *)p);
+    __m128i high = _mm_loadu_si128((const __m128i *)(p + 12));
+    __m256i px = _mm256_inserti128_si256(_mm256_castsi128_si256(low), high, 1);
+    __m256i sum = _mm256_add_epi32(_mm256_madd_epi16(_mm256_shuffle_epi8(px, pick_rg), rg),
+                                   _mm256_madd_epi16(_mm256_shuffle_epi8(px, pick_gb), gb));
+
+    return _mm256_srli_epi32(_mm256_add_epi32(sum, _mm256_set1_epi32(32768)), 16);
+}
+
 static void rgb_to_luma(const uint8_t *rgb, size_t n_px, uint8_t *out)
 {
-    const __m256i red = _mm256_set1_epi32(19595), green = _mm256_set1_epi32(38470);
-    const __m256i blue = _mm256_set1_epi32(7471), half = _mm256_set1_epi32(32768);
+    const __m256i in_order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
     size_t i = 0;
 
-    for (; i + 8 <= n_px; i += 8) {
-        __m128i head = _mm_loadu_si128((const __m128i *)(rgb + 3 * i));
-        __m128i tail = _mm_loadu_si128((const __m128i *)(rgb + 3 * i + 8));
-        __m256i r = _mm256_cvtepu8_epi32(pick_channel(head, tail, 0));
-        __m256i g = _mm256_cvtepu8_epi32(pick_channel(head, tail, 1));
-        __m256i b = _mm256_cvtepu8_epi32(pick_channel(head, tail, 2));
-        __m256i sum = _mm256_add_epi32(_mm256_mullo_epi32(r, red), _mm256_mullo_epi32(g, green));
-        __m128i words;
+    for (; i + 34 <= n_px; i += 32) { /* the last load passes the 32 pixels by 4 bytes */
+        const uint8_t *p = rgb + 3 * i;
+        __m256i a = _mm256_packus_epi32(weigh_luma(p), weigh_luma(p + 24));
+        __m256i b = _mm256_packus_epi32(weigh_luma(p + 48), weigh_luma(p + 72));
+        __m256i bytes = _mm256_permutevar8x32_epi32(_mm256_packus_epi16(a, b), in_order);
 
-        sum = _mm256_add_epi32(_mm256_add_epi32(sum, _mm256_mullo_epi32(b, blue)), half);
-        sum = _mm256_srli_epi32(sum, 16);
-        words = _mm_packus_epi32(_mm256_castsi256_si128(sum), _mm256_extracti128_si256(sum, 1));
-        _mm_storel_epi64((__m128i *)(out + i), _mm_packus_epi16(words, words));
+        _mm256_storeu_si256((__m256i *)(out + i), bytes);
     }
     for (; i < n_px; i++) {
         const uint8_t *p = rgb + 3 * i;
