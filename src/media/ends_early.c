@@ -118,6 +118,7 @@ static bool heif_ends_early(const uint8_t *p, size_t n)
 {
     size_t at = 0;
     bool has_meta = false;
+    bool has_data = false;
 
     while (at < n) {
         uint64_t size;
@@ -125,6 +126,7 @@ static bool heif_ends_early(const uint8_t *p, size_t n)
         if (n - at < 8)
             return true;
         has_meta = has_meta || memcmp(p + at + 4, "meta", 4) == 0;
+        has_data = has_data || memcmp(p + at + 4, "mdat", 4) == 0;
         size = read_be(p + at, 4);
         if (size == 0) /* to the end of the file, wherever that is */
             return false;
@@ -139,7 +141,7 @@ static bool heif_ends_early(const uint8_t *p, size_t n)
             return true;
         at += (size_t)size;
     }
-    return !has_meta;
+    return !has_meta || !has_data;
 }
 
 bool ims__media_ends_early(ims_media_format format, const uint8_t *p, size_t n)

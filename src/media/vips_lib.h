@@ -19,12 +19,12 @@
     X(vips_concurrency_set) X(vips_error_buffer_copy) X(vips_error_clear)                        \
     X(vips_jpegload_buffer) X(vips_pngload_buffer) X(vips_webpload_buffer)                       \
     X(vips_gifload_buffer) X(vips_tiffload_buffer) X(vips_heifload_buffer)                       \
-    X(vips_jpegsave_buffer) X(vips_image_new_from_memory) X(vips_image_write_to_memory)          \
+    X(vips_image_new_from_memory) X(vips_copy) X(vips_cast) X(vips_colourspace)                  \
     X(vips_image_get_width) X(vips_image_get_height) X(vips_image_get_bands)                     \
     X(vips_image_get_format) X(vips_image_get_interpretation) X(vips_image_get_n_pages)          \
     X(vips_image_get_typeof) X(vips_image_get_blob) X(vips_image_set_blob_copy)                  \
     X(vips_image_get_int) X(vips_region_new) X(vips_region_prepare)                              \
-    X(vips_colourspace) X(vips_cast) X(vips_icc_transform) X(vips_icc_is_compatible_profile)     \
+    X(vips_icc_transform) X(vips_icc_is_compatible_profile)                                    \
     X(g_object_unref) X(g_free) X(g_log_set_handler)
 /* clang-format on */
 

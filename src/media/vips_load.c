@@ -16,7 +16,7 @@ struct load {
     struct media_job *job;
     VipsImage *file;     /* as the loader gives it */
     VipsImage *ready;    /* what is read: file itself, or a conversion of it with its own reference */
-    const uint8_t *icc;  /* owned by file */
+    const uint8_t *icc;  /* owned by file, until its pixels are read */
     size_t icc_bytes;
     media_icc_kind icc_kind;
     int width; /* as stored */
@@ -307,12 +307,12 @@ static ims_status read_pixels(const struct vips_api *v, struct load *l, ims_err 
     ims_status st;
 
     st = ims__image_alloc(&image, job->info.width, job->info.height, l->layout.has_alpha, err);
+    if (!st) /* before the pixels: reading them gives the file's metadata new addresses */
+        st = ims__media_take_icc(job, image, l->icc_kind, l->icc, l->icc_bytes, err);
     if (!st)
         st = open_sink(l, image, &sink, err);
     if (!st)
         st = pull_strips(v, l, &sink, err);
-    if (!st)
-        st = ims__media_take_icc(job, image, l->icc_kind, l->icc, l->icc_bytes, err);
     if (st)
         goto out;
     if (sink.is_opaque) {
