@@ -18,9 +18,11 @@ static void make_database(struct library *l, const char *server)
     static unsigned counter;
     struct ims_db *db = NULL;
     char sql[100], name[60];
-    const char *slash = strrchr(server, '/'), *query = strchr(server, '?');
+    const char *query = strchr(server, '?'), *slash = query ? query : server + strlen(server);
     ims_err err;
 
+    while (slash > server && *slash != '/')
+        slash--;
     snprintf(name, sizeof(name), "it_%ld_%u", (long)getpid(), counter++);
     snprintf(sql, sizeof(sql), "CREATE DATABASE %s", name);
     CHECK_OK(ims_db_open(&db, server, NULL, &err), err);
