@@ -274,7 +274,10 @@ const struct ims_db_ops ims__db_postgres = {
     .stmt_size = sizeof(struct postgres_stmt),
     .caps = 0,
     .words = words,
-    .has_table_sql = "SELECT to_regclass(quote_ident($1)) IS NOT NULL",
+    /* from the tables themselves: to_regclass may answer from a cache older than the migration lock */
+    .has_table_sql = "SELECT count(*) FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n "
+                     "ON n.oid = c.relnamespace WHERE c.relname = $1 AND c.relkind IN ('r', 'p') "
+                     "AND n.nspname = ANY (current_schemas(false))",
     .migration_lock_sql = "SELECT pg_advisory_xact_lock(7090428141)",
     .accepts = postgres_accepts,
     .open = postgres_open,

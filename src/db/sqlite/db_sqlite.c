@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 static const struct ims_db_word words[] = {
     { "{id}", "INTEGER PRIMARY KEY AUTOINCREMENT" },
@@ -111,23 +112,31 @@ static char *path_of_url(const char *url)
     return ims__strdup(*url ? url : ":memory:");
 }
 
-/* SQLite says only "unable to open": finds out which part of the path is to blame. */
-static ims_status explain_open(struct sqlite_ctx *c, int rc, ims_err *err)
+/* SQLite says only "unable to open", with the errno of its last try: finds out which part of the path is to
+ * blame. */
+static ims_status explain_open(struct sqlite_ctx *c, int rc, const struct ims_db_options *opts, ims_err *err)
 {
-    struct ims_file_info info;
+    bool must_exist = opts->is_read_only || opts->must_exist;
     const char *base = ims__path_base(c->path);
     char *dir = base > c->path ? ims__strndup(c->path, (size_t)(base - c->path)) : ims__strdup(".");
-    ims_status st;
+    struct ims_file_info info;
+    ims_status st, of_file;
 
     if (!dir)
         return ims_fail(err, IMS_E_NOMEM, "sqlite", 0, "allocating a path");
-    if (ims__stat(dir, true, &info, err) == IMS_E_NOT_FOUND)
-        st = ims_fail(err, IMS_E_NOT_FOUND, "sqlite", rc, "the folder %s does not exist", dir);
-    else if (ims__stat(c->path, true, &info, NULL) == IMS_OK && info.is_dir)
+    of_file = ims__stat(c->path, true, &info, NULL);
+    if (of_file == IMS_OK && info.is_dir)
         st = ims_fail(err, IMS_E_CONFIG, "sqlite", rc, "%s is a folder, not a database", c->path);
-    else if (ims__stat(c->path, true, &info, NULL) == IMS_E_NOT_FOUND &&
-             to_status(rc, sqlite3_system_errno(c->db)) != IMS_E_PERMISSION)
+    else if (of_file == IMS_OK && access(c->path, opts->is_read_only ? R_OK : R_OK | W_OK) != 0)
+        st = ims_fail(err, ims__errno_status(errno), "sqlite", errno, "%s: %s", c->path, strerror(errno));
+    else if (access(dir, F_OK) != 0)
+        st = ims_fail(err, ims__errno_status(errno), "sqlite", errno, "the folder %s: %s", dir,
+                      strerror(errno));
+    else if (of_file == IMS_E_NOT_FOUND && must_exist)
         st = ims_fail(err, IMS_E_NOT_FOUND, "sqlite", rc, "there is no database %s", c->path);
+    else if (access(dir, W_OK) != 0)
+        st = ims_fail(err, ims__errno_status(errno), "sqlite", errno, "the folder %s cannot be written: %s",
+                      dir, strerror(errno));
     else
         st = ims__sqlite_fail(c, rc, "opening", err);
     ims__free(dir);
@@ -172,7 +181,7 @@ static ims_status set_up(struct sqlite_ctx *c, const struct ims_db_options *opts
     if (rc == SQLITE_OK) /* reads the header: tells a foreign file now, not at the first query */
         rc = sqlite3_exec(c->db, "PRAGMA schema_version", NULL, NULL, NULL);
     if ((rc & 0xff) == SQLITE_CANTOPEN)
-        return explain_open(c, rc, err);
+        return explain_open(c, rc, opts, err);
     if (rc)
         return ims__sqlite_fail(c, rc, "opening", err);
     if (!opts->is_read_only && sqlite3_db_readonly(c->db, "main") == 1) /* SQLite falls back in silence */
@@ -198,7 +207,7 @@ static ims_status sqlite_open(void *ctx, const char *url, const struct ims_db_op
         flags |= SQLITE_OPEN_READWRITE | (opts->must_exist ? 0 : SQLITE_OPEN_CREATE);
     rc = sqlite3_open_v2(c->path, &c->db, flags, NULL);
     if ((rc & 0xff) == SQLITE_CANTOPEN && c->db)
-        return explain_open(c, rc, err);
+        return explain_open(c, rc, opts, err);
     if (rc)
         return ims__sqlite_fail(c, rc, "opening", err);
     return set_up(c, opts, err);

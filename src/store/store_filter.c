@@ -1,0 +1,97 @@
+/* Builds the variable parts of statements: numbered values, path prefixes, filters.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "store/store_internal.h"
+
+#include "base/buf.h"
+#include "base/limits.h"
+
+#include <string.h>
+
+#define MAX_SQL_BYTES (16 * IMS_KIB)
+
+void ims__store_sql_init(struct ims__store_sql *q, const char *text)
+{
+    *q = (struct ims__store_sql){ .n = 0 };
+    ims__buf_init(&q->text, MAX_SQL_BYTES);
+    (void)ims__buf_add_str(&q->text, text);
+}
+
+void ims__store_sql_release(struct ims__store_sql *q)
+{
+    ims__buf_release(&q->text);
+    ims__free(q->prefix);
+}
+
+ims_status ims__store_sql_status(const struct ims__store_sql *q, ims_err *err)
+{
+    ims_status st = ims__buf_status(&q->text);
+
+    return st ? ims_fail(err, st, "store", 0, "building a statement") : IMS_OK;
+}
+
+void ims__store_sql_add(struct ims__store_sql *q, const char *text, const struct ims_db_value *values,
+                        size_t n)
+{
+    size_t used = 0;
+
+    for (; *text; text++) {
+        if (*text != '?') {
+            (void)ims__buf_add_char(&q->text, *text);
+        } else if (used < n && q->n < IMS_ARRAY_LEN(q->values)) {
+            q->values[q->n++] = values[used++];
+            (void)ims__buf_addf(&q->text, "$%zu", q->n);
+        } else {
+            q->text.status = IMS_E_INTERNAL;
+        }
+    }
+}
+
+/* "/a/b" matches itself and "/a/b/..." : as bytes, from "/a/b/" up to but not including "/a/b0", since '0'
+ * follows '/'. A range, so the index on the path serves it. */
+ims_status ims__store_sql_below(struct ims__store_sql *q, const char *column, const char *prefix,
+                                ims_err *err)
+{
+    size_t n = prefix ? strlen(prefix) : 0;
+    char *from;
+
+    while (n && prefix[n - 1] == '/')
+        n--;
+    if (!n)
+        return IMS_OK;
+    if (n > IMS_MAX_PATH_BYTES)
+        return ims_fail(err, IMS_E_LIMIT, "store", 0, "a path has more than %d bytes", IMS_MAX_PATH_BYTES);
+    ims__free(q->prefix);
+    q->prefix = from = ims__alloc(2, n + 1);
+    if (!from)
+        return ims_fail(err, IMS_E_NOMEM, "store", 0, "building a statement");
+    memcpy(from, prefix, n);
+    from[n] = '/';
+    memcpy(from + n + 1, prefix, n);
+    from[2 * n + 1] = '/' + 1;
+    (void)ims__buf_addf(&q->text, " AND (%s = ", column);
+    ims__store_sql_add(q, "?", IMS_DB_ARGS(ims_db_blob(from, n)));
+    (void)ims__buf_addf(&q->text, " OR (%s >= ", column);
+    ims__store_sql_add(q, "?", IMS_DB_ARGS(ims_db_blob(from, n + 1)));
+    (void)ims__buf_addf(&q->text, " AND %s < ", column);
+    ims__store_sql_add(q, "?))", IMS_DB_ARGS(ims_db_blob(from + n + 1, n + 1)));
+    return IMS_OK;
+}
+
+ims_status ims__store_sql_filter(struct ims__store_sql *q, const struct ims_store_filter *f, ims_err *err)
+{
+    if (!f)
+        return ims__store_sql_status(q, err);
+    if (f->has_taken_from)
+        ims__store_sql_add(q, " AND c.taken_at_us >= ?", IMS_DB_ARGS(ims_db_int(f->taken_from_us)));
+    if (f->has_taken_until)
+        ims__store_sql_add(q, " AND c.taken_at_us < ?", IMS_DB_ARGS(ims_db_int(f->taken_until_us)));
+    if (f->category_id)
+        ims__store_sql_add(q, " AND a.category_id = ?", IMS_DB_ARGS(ims_db_int(f->category_id)));
+    if (f->path_prefix) {
+        ims_status st = ims__store_sql_below(q, "a.path", f->path_prefix, err);
+
+        if (st)
+            return st;
+    }
+    return ims__store_sql_status(q, err);
+}

@@ -1,0 +1,5 @@
+/* The contract suite of the db seam: SQLite, or PostgreSQL when IMS_TEST_POSTGRES_URL is set.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "harness/test.h"
+
+TEST_MAIN
