@@ -54,18 +54,30 @@ static bool is_present(const struct ims_device_inventory *inv, struct ims_device
     return true;
 }
 
-static void list_present(const struct ims_device_inventory *inv, char *out, size_t size)
+static const struct ims_device_proof *find_proof(const struct round *r, struct ims_device_id id)
+{
+    for (size_t i = 0; i < r->n_proofs; i++) {
+        if (ims_device_id_equal(r->proofs[i].id, id) && r->proofs[i].state != IMS_PROOF_NONE)
+            return &r->proofs[i];
+    }
+    return NULL;
+}
+
+/* What could be asked for instead: present, and not known to fail. */
+static void list_present(const struct round *r, char *out, size_t size)
 {
     size_t n = (size_t)snprintf(out, size, "cpu");
 
     for (unsigned k = 0; k < IMS_DEVICE_KINDS; k++) {
-        size_t count = k == IMS_DEVICE_CUDA ? inv->n_cuda : 1;
+        size_t count = k == IMS_DEVICE_CUDA ? r->inventory->n_cuda : 1;
 
         for (size_t i = 0; k != IMS_DEVICE_CPU && i < count && n < size; i++) {
             struct ims_device_id id = { (ims_device_kind)k, (unsigned)i };
             char name[IMS_DEVICE_NAME_BYTES], why[IMS_DEVICE_TEXT_BYTES];
+            const struct ims_device_proof *proof = find_proof(r, id);
 
-            if (!is_present(inv, id, why, sizeof(why)))
+            if (!is_present(r->inventory, id, why, sizeof(why)) ||
+                (proof && proof->state == IMS_PROOF_FAILED))
                 continue;
             ims_device_id_name(id, name);
             n += (size_t)snprintf(out + n, size - n, ", %s", name);
@@ -79,10 +91,9 @@ static ims_status not_there(const struct round *r, struct ims_device_id id, cons
     char name[IMS_DEVICE_NAME_BYTES], present[192];
 
     ims_device_id_name(id, name);
-    list_present(r->inventory, present, sizeof(present));
-    return ims_fail(err, IMS_E_DEVICE, "device", 0, "%s (%s=%s) cannot be used: %s; here are: %s",
-                    name, ims_device_source_name(r->request->source), r->request->asked, why,
-                    present);
+    list_present(r, present, sizeof(present));
+    return ims_fail(err, IMS_E_DEVICE, "device", 0, "%s (%s=%s) cannot be used: %s. Here: %s", name,
+                    ims_device_source_name(r->request->source), r->request->asked, why, present);
 }
 
 static bool is_permitted(const struct ims_device_request *q, ims_device_kind kind)
@@ -92,15 +103,6 @@ static bool is_permitted(const struct ims_device_request *q, ims_device_kind kin
             return true;
     }
     return !q->has_permission;
-}
-
-static const struct ims_device_proof *find_proof(const struct round *r, struct ims_device_id id)
-{
-    for (size_t i = 0; i < r->n_proofs; i++) {
-        if (ims_device_id_equal(r->proofs[i].id, id) && r->proofs[i].state != IMS_PROOF_NONE)
-            return &r->proofs[i];
-    }
-    return NULL;
 }
 
 /* Presence, then proof. may_be_slow: asked for by name, so speed does not matter. */

@@ -30,6 +30,7 @@ typedef void (*ort_log_fn)(void *param, int severity, const char *category, cons
                            const char *location, const char *message);
 
 enum {
+    ORT_LOG_VERBOSE = 0,
     ORT_LOG_WARNING = 2,
     ORT_LOG_ERROR = 3,
     ORT_OPTIMISE_NONE = 0,
@@ -82,6 +83,7 @@ enum {
       (ort_session_options *, const char *, int64_t))                                               \
     X(130,  5, AddSessionConfigEntry, ort_status *,                                                 \
       (ort_session_options *, const char *, const char *))                                          \
+    X(266, 17, SetUserLoggingFunction, ort_status *, (ort_session_options *, ort_log_fn, void *))   \
     X(216, 12, SessionOptionsAppendExecutionProvider, ort_status *,                                 \
       (ort_session_options *, const char *, const char *const *, const char *const *, size_t))      \
     X(204, 11, SessionOptionsAppendExecutionProvider_CUDA_V2, ort_status *,                         \

@@ -75,7 +75,14 @@ struct ort_impl {
     struct ims_compute_port inputs[IMS_MAX_PORTS], outputs[IMS_MAX_PORTS];
     size_t n_inputs, n_outputs;
     struct ims_compute_report report;
+    bool is_open; /* from then on the log is only forwarded */
 };
+/* Where the nodes went. The runtime tells in two ways: slots 407-409 (1.24 and later) count the
+ * nodes that a provider was given, also when it fused them into one, but miss those that a provider
+ * took before a change of layout (WebGPU); its verbose log counts the nodes as they are run. The
+ * larger of the two counts is reported. The log is asked for on accelerators only. */
+ims_status ims__ort_placement_listen(struct ort_impl *s, ims_err *err) IMS_MUST_CHECK;
+ims_status ims__ort_placement_read(struct ort_impl *s, ims_err *err) IMS_MUST_CHECK;
 ims_status ims__ort_session_open(void *ctx, void *session, const struct ims_compute_graph *graph,
                                  const struct ims_compute_session_options *options,
                                  ims_err *err) IMS_MUST_CHECK;

@@ -192,6 +192,7 @@ ims_status ims__ort_append_provider(struct ort_runtime *rt, ort_session_options 
     struct option_list list = { .n = 0 };
     const char *full_name = ims_device_kind_provider(options->device->kind);
     ort_status *status;
+    ims_err why;
     ims_status st;
 
     if (options->device->kind == IMS_DEVICE_CPU)
@@ -201,11 +202,13 @@ ims_status ims__ort_append_provider(struct ort_runtime *rt, ort_session_options 
     status = p->append ? p->append(rt, so, &list)
                        : rt->api.SessionOptionsAppendExecutionProvider(
                              so, p->generic_name, list.keys, list.values, list.n);
-    st = ims__ort_fail(rt, status, IMS_E_DEVICE, err, "%s cannot be used", full_name);
+    st = ims__ort_fail(rt, status, IMS_E_DEVICE, &why, "%s", full_name);
     if (!st)
         return IMS_OK;
     if (p->side_library && !lies_beside(rt, p->side_library))
-        return ims_fail_in(err, IMS_E_DEVICE, "%s is missing beside the runtime (%.120s); %s",
-                           p->side_library, rt->path, p->advice);
-    return ims_fail_in(err, st == IMS_E_NOMEM ? st : IMS_E_DEVICE, "%s", p->advice);
+        return ims_fail(err, IMS_E_DEVICE, "ort", why.native,
+                        "%s is missing beside the runtime (%.120s); %s", p->side_library, rt->path,
+                        p->advice);
+    return ims_fail(err, st == IMS_E_NOMEM ? st : IMS_E_DEVICE, "ort", why.native, "%.220s; %s",
+                    why.text, p->advice);
 }

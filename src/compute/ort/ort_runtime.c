@@ -18,6 +18,17 @@
 static pthread_mutex_t runtimes_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct ort_runtime *runtimes; /* guarded by runtimes_lock */
 
+static bool contains_any(const char *text, const char *const *signs, size_t n)
+{
+    for (const char *s = text; *s; s++) {
+        for (size_t i = 0; i < n; i++) {
+            if (strncasecmp(s, signs[i], strlen(signs[i])) == 0)
+                return true;
+        }
+    }
+    return false;
+}
+
 /* Allocation failures have no code of their own in the C API: the text tells. */
 static bool is_out_of_memory(const char *text)
 {
@@ -32,19 +43,23 @@ static bool is_out_of_memory(const char *text)
         "not enough memory",
     };
 
-    for (const char *s = text; *s; s++) {
-        for (size_t i = 0; i < IMS_ARRAY_LEN(signs); i++) {
-            if (strncasecmp(s, signs[i], strlen(signs[i])) == 0)
-                return true;
-        }
-    }
-    return false;
+    return contains_any(text, signs, IMS_ARRAY_LEN(signs));
+}
+
+/* Weights that are missing or too short come with the code for any failure. */
+static bool is_about_weights(const char *text)
+{
+    static const char *const signs[] = { "external data", "external initializer" };
+
+    return contains_any(text, signs, IMS_ARRAY_LEN(signs));
 }
 
 static ims_status status_of(int code, const char *text, ims_status otherwise)
 {
     if (is_out_of_memory(text))
         return IMS_E_NOMEM;
+    if (is_about_weights(text))
+        return IMS_E_MODEL;
     switch (code) {
     case ORT_NO_SUCH_FILE:
         return IMS_E_NOT_FOUND;
@@ -61,13 +76,34 @@ static ims_status status_of(int code, const char *text, ims_status otherwise)
     }
 }
 
+/* "... while running Reshape node. Name:'head/reshape' ..." -> "Reshape 'head/reshape': "; returns
+ * the length, 0 when no node is named. */
+static size_t name_node(const char *message, char *out, size_t size)
+{
+    static const char before[] = "while running ", between[] = " node. Name:'";
+    const char *op = strstr(message, before), *name = strstr(message, between);
+    int op_len, name_len, n;
+
+    if (!op || !name || name < op)
+        return 0;
+    op += strlen(before);
+    op_len = name - op > 40 ? 40 : (int)(name - op);
+    name += strlen(between);
+    name_len = strcspn(name, "'") > 80 ? 80 : (int)strcspn(name, "'");
+    n = snprintf(out, size, "%.*s '%.*s': ", op_len, op, name_len, name);
+    return n > 0 && (size_t)n < size ? (size_t)n : 0;
+}
+
 /* What matters of a vendor's message: without the "[ONNXRuntimeError] : 1 : FAIL : " in front of
  * the inner message and the place in the source, on one line; of a long one the end, where the
  * cause stands. */
 static void extract_message(const char *message, char *out, size_t size)
 {
     const char *start = message, *mark = message;
-    size_t len;
+    size_t len = name_node(message, out, size);
+
+    out += len;
+    size -= len;
 
     while ((mark = strstr(mark, "[ONNXRuntimeError] : ")) != NULL) {
         mark += strlen("[ONNXRuntimeError] : ");
@@ -77,9 +113,13 @@ static void extract_message(const char *message, char *out, size_t size)
         if (!mark)
             break;
     }
+    if (len > 0 && (mark = strstr(start, "Status Message: ")) != NULL)
+        start = mark + strlen("Status Message: ");
     if (*start == '/' && (mark = strstr(start, ".cc:")) != NULL &&
         (mark = strchr(mark, ' ')) != NULL)
         start = mark + 1;
+    if ((mark = strstr(start, " was false. ")) != NULL)
+        start = mark + strlen(" was false. ");
     len = strlen(start);
     if (len < size)
         memcpy(out, start, len + 1);
@@ -104,9 +144,9 @@ ims_status ims__ort_fail(const struct ort_runtime *rt, ort_status *status, ims_s
     if (!status)
         return IMS_OK;
     code = rt->api.GetErrorCode(status);
+    st = status_of(code, rt->api.GetErrorMessage(status), otherwise);
     extract_message(rt->api.GetErrorMessage(status), text, sizeof(text));
     rt->api.ReleaseStatus(status);
-    st = status_of(code, text, otherwise);
     va_start(args, fmt);
     vsnprintf(what, sizeof(what), fmt, args);
     va_end(args);

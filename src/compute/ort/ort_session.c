@@ -3,7 +3,6 @@
 #include "compute/ort/ort_internal.h"
 
 #include <stdio.h>
-#include <string.h>
 
 static ims_status set_entry(struct ort_impl *s, const char *key, const char *value, ims_err *err)
 {
@@ -86,6 +85,8 @@ static ims_status make_options(struct ort_impl *s, const struct ort_ctx *ctx,
     if (!st)
         st = ims__ort_fail(s->rt, api->SetSessionLogSeverityLevel(s->options, ORT_LOG_WARNING),
                            IMS_E_RUNTIME, err, "setting the log level");
+    if (!st && o->device->kind != IMS_DEVICE_CPU)
+        st = ims__ort_placement_listen(s, err);
     if (!st)
         st = set_threads(s, o, err);
     if (!st)
@@ -108,50 +109,6 @@ static ims_status make_run_options(struct ort_impl *s, ims_err *err)
         st = ims__ort_fail(
             s->rt, s->rt->api.RunOptionsSetRunLogSeverityLevel(s->run_options, ORT_LOG_ERROR),
             IMS_E_RUNTIME, err, "setting the log level of runs");
-    return st;
-}
-
-static void count_share(struct ims_compute_report *r, const char *provider, size_t n_nodes)
-{
-    size_t i = 0;
-
-    while (i < r->n_shares && strcmp(r->shares[i].provider, provider) != 0)
-        i++;
-    if (i == IMS_MAX_PROVIDERS)
-        return;
-    if (i == r->n_shares) {
-        snprintf(r->shares[i].provider, sizeof(r->shares[i].provider), "%.47s", provider);
-        r->n_shares++;
-    }
-    r->shares[i].n_nodes += n_nodes;
-}
-
-/* Which provider took how many nodes. A runtime that does not tell is no error: it is "unknown". */
-static ims_status read_assignment(struct ort_impl *s, ims_err *err)
-{
-    const struct ort_api *api = &s->rt->api;
-    const ort_assigned_subgraph *const *parts = NULL;
-    size_t n_parts = 0;
-    ims_status st;
-
-    if (!api->Session_GetEpGraphAssignmentInfo || !api->EpAssignedSubgraph_GetNodes)
-        return IMS_OK;
-    st = ims__ort_fail(s->rt, api->Session_GetEpGraphAssignmentInfo(s->session, &parts, &n_parts),
-                       IMS_E_RUNTIME, err, "asking where the nodes went");
-    for (size_t i = 0; !st && i < n_parts; i++) {
-        const ort_assigned_node *const *nodes = NULL;
-        const char *provider = NULL;
-        size_t n_nodes = 0;
-
-        st = ims__ort_fail(s->rt, api->EpAssignedSubgraph_GetEpName(parts[i], &provider),
-                           IMS_E_RUNTIME, err, "asking for a provider");
-        if (!st)
-            st = ims__ort_fail(s->rt, api->EpAssignedSubgraph_GetNodes(parts[i], &nodes, &n_nodes),
-                               IMS_E_RUNTIME, err, "asking for a provider's nodes");
-        if (!st)
-            count_share(&s->report, provider, n_nodes);
-    }
-    s->report.is_assignment_known = st == IMS_OK;
     return st;
 }
 
@@ -194,7 +151,8 @@ ims_status ims__ort_session_open(void *ctx_, void *session, const struct ims_com
     if (!st)
         st = ims__ort_ports_read(s, err);
     if (!st)
-        st = read_assignment(s, err);
+        st = ims__ort_placement_read(s, err);
+    s->is_open = true;
     return st;
 }
 

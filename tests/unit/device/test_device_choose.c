@@ -271,11 +271,11 @@ TEST(by_name, "a device asked for by name is taken even when slow, and never rep
            .machine = ONE_GPU,
            .failing = "cuda:0",
            .tried = "cuda:0",
-           .want = "error: cuda:0 (DEVICE=cuda) cannot be used: the test said no; here are: cpu, "
-                   "cuda:0" },
+           .want = "error: cuda:0 (DEVICE=cuda) cannot be used: the test said no. Here: "
+                   "cpu, tensorrt, webgpu" },
          { .device = "cuda", .machine = BARE, .want = "error: no NVIDIA driver was found" },
-         { .device = "cuda", .machine = BARE, .want = "error: here are: cpu" },
-         { .device = "cuda", .machine = GPU_BUILD, .want = "error: here are: cpu, webgpu" },
+         { .device = "cuda", .machine = BARE, .want = "error: . Here: cpu" },
+         { .device = "cuda", .machine = GPU_BUILD, .want = "error: . Here: cpu, webgpu" },
          { .device = "cuda",
            .machine = NO_DEVICE,
            .want = "error: the NVIDIA driver shows no device" },

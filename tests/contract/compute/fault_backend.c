@@ -1,0 +1,148 @@
+/* The wrapping backend of fault_backend.h.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "fault_backend.h"
+
+#include "base/mem.h"
+
+#include <math.h>
+#include <stdio.h>
+
+struct fault_ctx {
+    struct fault_plan *plan;
+    const struct ims_compute_backend *inner;
+    void *inner_ctx;
+};
+
+struct fault_session {
+    struct fault_ctx *ctx;
+    void *inner;
+};
+
+static ims_status fault_open(void *ctx_, const struct ims_compute_backend_options *options,
+                             ims_err *err)
+{
+    struct fault_ctx *ctx = ctx_;
+
+    ctx->plan = options->arg;
+    ctx->plan->n_opens++;
+    if (ctx->plan->open_status)
+        return ims_fail(err, ctx->plan->open_status, "fault", 0, "the plan says: no runtime");
+    ctx->inner = ctx->plan->inner ? ctx->plan->inner : &ims__compute_ort;
+    ctx->inner_ctx = ims__zalloc(1, ctx->inner->ctx_size);
+    if (!ctx->inner_ctx)
+        return ims_fail(err, IMS_E_NOMEM, "fault", 0, "allocating");
+    return ctx->inner->open(ctx->inner_ctx, options, err);
+}
+
+static void fault_close(void *ctx_)
+{
+    struct fault_ctx *ctx = ctx_;
+
+    ctx->plan->n_closes++;
+    if (ctx->inner_ctx)
+        ctx->inner->close(ctx->inner_ctx);
+    ims__free(ctx->inner_ctx);
+}
+
+static void fault_describe(void *ctx_, struct ims_compute_info *out)
+{
+    struct fault_ctx *ctx = ctx_;
+
+    ctx->inner->describe(ctx->inner_ctx, out);
+    if (ctx->plan->lists_cuda && out->n_providers < IMS_MAX_PROVIDERS)
+        snprintf(out->providers[out->n_providers++], IMS_PROVIDER_BYTES, "CUDAExecutionProvider");
+}
+
+static ims_status fault_session_open(void *ctx_, void *session,
+                                     const struct ims_compute_graph *graph,
+                                     const struct ims_compute_session_options *options,
+                                     ims_err *err)
+{
+    struct fault_ctx *ctx = ctx_;
+    struct fault_session *s = session;
+    struct ims_device_id cpu = { IMS_DEVICE_CPU, 0 };
+    struct ims_compute_session_options inner = *options;
+
+    s->ctx = ctx;
+    ctx->plan->n_sessions++;
+    if (ctx->plan->session_status)
+        return ims_fail(err, ctx->plan->session_status, "fault", 0, "the plan says: no session");
+    s->inner = ims__zalloc(1, ctx->inner->session_size);
+    if (!s->inner)
+        return ims_fail(err, IMS_E_NOMEM, "fault", 0, "allocating");
+    if (ctx->plan->lists_cuda)
+        inner.device = &cpu;
+    return ctx->inner->session_open(ctx->inner_ctx, s->inner, graph, &inner, err);
+}
+
+static void fault_session_close(void *session)
+{
+    struct fault_session *s = session;
+
+    s->ctx->plan->n_session_closes++;
+    if (s->inner)
+        s->ctx->inner->session_close(s->inner);
+    ims__free(s->inner);
+}
+
+static void fault_session_ports(const void *session, struct ims_compute_ports *out)
+{
+    const struct fault_session *s = session;
+
+    s->ctx->inner->session_ports(s->inner, out);
+}
+
+static void fault_session_report(const void *session, struct ims_compute_report *out)
+{
+    const struct fault_session *s = session;
+
+    s->ctx->inner->session_report(s->inner, out);
+}
+
+static void spoil(const struct ims_compute_binding *out, size_t n_out)
+{
+    for (size_t i = 0; i < n_out; i++) {
+        float *p = out[i].tensor->data;
+
+        for (size_t k = 0;
+             out[i].tensor->dtype == IMS_DTYPE_F32 && k < ims_tensor_count(out[i].tensor); k++)
+            p[k] = NAN;
+    }
+}
+
+static ims_status fault_session_run(void *session, const struct ims_compute_binding *in,
+                                    size_t n_in, const struct ims_compute_binding *out,
+                                    size_t n_out, ims_err *err)
+{
+    struct fault_session *s = session;
+    struct fault_plan *plan = s->ctx->plan;
+    unsigned number = ++plan->n_runs;
+    bool fails = plan->run_fails_at && number >= plan->run_fails_at &&
+                 (plan->n_failing_runs == 0 || number < plan->run_fails_at + plan->n_failing_runs);
+    ims_status st;
+
+    if (plan->memory_for && in[0].tensor->rank > 0 && in[0].tensor->shape[0] > plan->memory_for)
+        return ims_fail(err, IMS_E_NOMEM, "fault", 2, "the plan says: no memory for %lld",
+                        (long long)in[0].tensor->shape[0]);
+    if (fails && plan->run_status)
+        return ims_fail(err, plan->run_status, "fault", 1, "the plan says: run %u fails", number);
+    st = s->ctx->inner->session_run(s->inner, in, n_in, out, n_out, err);
+    if (!st && fails)
+        spoil(out, n_out);
+    return st;
+}
+
+const struct ims_compute_backend fault_backend = {
+    .abi = IMS_COMPUTE_ABI,
+    .name = "fault",
+    .ctx_size = sizeof(struct fault_ctx),
+    .session_size = sizeof(struct fault_session),
+    .open = fault_open,
+    .close = fault_close,
+    .describe = fault_describe,
+    .session_open = fault_session_open,
+    .session_close = fault_session_close,
+    .session_ports = fault_session_ports,
+    .session_report = fault_session_report,
+    .session_run = fault_session_run,
+};
