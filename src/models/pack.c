@@ -29,20 +29,30 @@ static const char *const layout_files[][IMS_PACK_N_FILES] = {
     },
 };
 
-static bool is_file(const char *path)
+/* A file that is not there is no failure; one that cannot be looked at is. */
+static ims_status probe_file(const char *path, bool *out_is_file, ims_err *err)
 {
     struct ims_file_info info;
+    ims_err why;
+    ims_status st = ims__stat(path, true, &info, &why);
 
-    return ims__stat(path, true, &info, NULL) == IMS_OK && info.is_regular;
+    if (st && st != IMS_E_NOT_FOUND) {
+        if (err)
+            *err = why;
+        return st;
+    }
+    *out_is_file = st == IMS_OK && info.is_regular;
+    return IMS_OK;
 }
 
-static bool has_file(const char *dir, const char *name)
+static ims_status probe(const char *dir, const char *name, bool *out_is_file, ims_err *err)
 {
     char *path = ims__path_join(dir, name);
-    bool is_there = path && is_file(path);
+    ims_status st = path ? probe_file(path, out_is_file, err)
+                         : ims_fail(err, IMS_E_NOMEM, ORIGIN, 0, "opening %s", dir);
 
     ims__free(path);
-    return is_there;
+    return st;
 }
 
 /* The folder without trailing slashes. */
@@ -57,14 +67,24 @@ static char *trim_dir(const char *dir)
 
 static ims_status find_layout(struct ims_pack *p, ims_err *err)
 {
-    if (has_file(p->dir, layout_files[IMS_PACK_OPEN_CLIP][IMS_PACK_CONFIG])) {
-        p->layout = IMS_PACK_OPEN_CLIP;
-        return IMS_OK;
-    }
-    if (has_file(p->dir, layout_files[IMS_PACK_IMMICH][IMS_PACK_IMAGE]) ||
-        has_file(p->dir, layout_files[IMS_PACK_IMMICH][IMS_PACK_TEXT])) {
-        p->layout = IMS_PACK_IMMICH;
-        return IMS_OK;
+    static const struct {
+        ims_pack_layout layout;
+        ims_pack_file file;
+    } signs[] = {
+        { IMS_PACK_OPEN_CLIP, IMS_PACK_CONFIG },
+        { IMS_PACK_IMMICH, IMS_PACK_IMAGE },
+        { IMS_PACK_IMMICH, IMS_PACK_TEXT },
+    };
+
+    for (size_t i = 0; i < IMS_ARRAY_LEN(signs); i++) {
+        bool is_there = false;
+        ims_status st = probe(p->dir, layout_files[signs[i].layout][signs[i].file], &is_there, err);
+        if (st)
+            return st;
+        if (is_there) {
+            p->layout = signs[i].layout;
+            return IMS_OK;
+        }
     }
     return ims_fail(err, IMS_E_MODEL, ORIGIN, 0,
                     "%s is not a CLIP model: expected open_clip_config.json (open_clip) or "
@@ -75,10 +95,15 @@ static ims_status find_layout(struct ims_pack *p, ims_err *err)
 static ims_status find_files(struct ims_pack *p, ims_err *err)
 {
     for (size_t i = 0; i < IMS_PACK_N_FILES; i++) {
+        bool is_there = false;
+        ims_status st;
         p->files[i] = ims__path_join(p->dir, layout_files[p->layout][i]);
         if (!p->files[i])
             return ims_fail(err, IMS_E_NOMEM, ORIGIN, 0, "opening %s", p->dir);
-        if (!is_file(p->files[i]))
+        st = probe_file(p->files[i], &is_there, err);
+        if (st)
+            return st;
+        if (!is_there)
             return ims_fail(err, IMS_E_MODEL, ORIGIN, 0, "%s: expected a file, found none",
                             p->files[i]);
     }
