@@ -354,7 +354,13 @@ ims_status ims__vips_decode(struct media_job *job, ims_err *err)
     struct vips_work work = { load_file, job };
     ims_status st = ims__vips_get(&v, err);
 
-    return st ? st : ims__vips_run(v, &work, err);
+    if (st)
+        return st;
+    st = ims__vips_run(v, &work, err);
+    /* libheif checks sizes before libvips learns of them; only its words tell that it was that */
+    if (st == IMS_E_FORMAT && err && strstr(err->text, "Security limit exceeded"))
+        st = err->status = IMS_E_LIMIT;
+    return st;
 }
 
 ims_status ims__vips_check(ims_err *err)
