@@ -1,0 +1,159 @@
+/* The demo model through imgsearch itself, on scenes of a seed that training never saw: full captions,
+ * short queries, and shuffled captions, which must fail.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "harness/test.h"
+
+#include "base/json.h"
+#include "base/text.h"
+#include "ims/engine.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define EVAL_DIR "models/demo/clip/eval"
+#define MIN_SCENES 300
+#define MIN_TOP_1 0.80
+#define MIN_TOP_5 0.95
+#define MIN_PRECISION_5 0.80
+#define MAX_SHUFFLED_TOP_5 0.10
+
+/* The evaluation set, indexed once for all tests of this program. */
+static struct {
+    struct ims_engine *engine;
+    ims_json *truth;
+    const ims_json *scenes;
+    size_t n;
+} eval;
+
+static void open_eval(void)
+{
+    char root[1100], dir[1100], data[1100];
+    const char *roots[] = { root }, *dirs[] = { dir };
+    struct ims_engine_options options = { .data_dir = data, .model_roots = roots, .n_model_roots = 1 };
+    struct ims_index_options index = { .dirs = dirs, .n_dirs = 1, .no_thumbnails = true };
+    struct ims_index_summary summary;
+    char *text;
+    size_t n;
+    ims_err err;
+
+    if (eval.engine)
+        return;
+    snprintf(root, sizeof(root), "%s", test_source_path("models/demo"));
+    snprintf(dir, sizeof(dir), "%s", test_source_path(EVAL_DIR));
+    snprintf(data, sizeof(data), "%s", test_tmp_dir());
+    text = test_read_file(test_source_path(EVAL_DIR "/truth.json"), &n);
+    CHECK_OK(ims__json_parse(&eval.truth, text, n, "truth.json", &err), err);
+    free(text);
+    eval.scenes = ims__json_get(eval.truth, "scenes");
+    eval.n = ims__json_len(eval.scenes);
+    CHECK(eval.n >= MIN_SCENES);
+    CHECK_OK(ims_engine_open(&eval.engine, &options, &err), err);
+    CHECK_OK(ims_engine_index(eval.engine, &index, &summary, &err), err);
+    CHECK_INT(summary.processed, eval.n);
+    test_note("indexed %zu scenes in %.1f s (%.0f/s) on %s", eval.n, summary.elapsed_s, summary.throughput, summary.device);
+}
+
+static const char *scene_text(size_t i, const char *key)
+{
+    return ims__json_str(ims__json_get(ims__json_at(eval.scenes, i % eval.n), key), NULL);
+}
+
+/* The place of a scene's file in the answer to a text, from 0; limit when it is not among the first. */
+static size_t rank_of(const char *text, const char *file, size_t limit)
+{
+    struct ims_search_query q = { .text = text, .limit = limit };
+    struct ims_search_results r;
+    size_t at = 0;
+    ims_err err;
+
+    if (ims_engine_search(eval.engine, &q, &r, &err)) {
+        test_fail(__FILE__, __LINE__, "search failed: %s", err.text);
+        return limit;
+    }
+    while (at < r.n && !ims__ends_with(r.hits[at].asset.path, file))
+        at++;
+    ims_search_results_release(&r);
+    return at < limit ? at : limit;
+}
+
+static void rank_captions(size_t shift, double *top_1, double *top_5)
+{
+    size_t first = 0, among_5 = 0;
+
+    for (size_t i = 0; i < eval.n; i++) {
+        size_t at = rank_of(scene_text(i + shift, "caption"), scene_text(i, "file"), 5);
+
+        first += at == 0;
+        among_5 += at < 5;
+    }
+    *top_1 = (double)first / (double)eval.n;
+    *top_5 = (double)among_5 / (double)eval.n;
+}
+
+TEST(captions, "full captions find their scene: top-1 >= 0.8, top-5 >= 0.95 over 300 unseen scenes")
+{
+    double top_1, top_5;
+
+    open_eval();
+    rank_captions(0, &top_1, &top_5);
+    test_note("captions: top-1 %.3f, top-5 %.3f (chance: %.3f, %.3f; colour histogram: see the model card)", top_1, top_5,
+              1.0 / (double)eval.n, 5.0 / (double)eval.n);
+    CHECK(top_1 >= MIN_TOP_1);
+    CHECK(top_5 >= MIN_TOP_5);
+}
+
+TEST(shuffled, "shuffled captions fail the same test")
+{
+    double top_1, top_5;
+
+    open_eval();
+    rank_captions(eval.n / 2 + 1, &top_1, &top_5);
+    test_note("shuffled captions: top-1 %.3f, top-5 %.3f", top_1, top_5);
+    CHECK(top_5 <= MAX_SHUFFLED_TOP_5);
+}
+
+static bool is_relevant(const ims_json *relevant, const char *path)
+{
+    for (size_t i = 0; i < ims__json_len(relevant); i++) {
+        if (ims__ends_with(path, ims__json_str(ims__json_at(relevant, i), NULL)))
+            return true;
+    }
+    return false;
+}
+
+TEST(short_queries, "short queries such as \"a red car\" have precision@5 >= 0.8 by truth")
+{
+    const ims_json *queries;
+    double hits = 0, chance = 0, n = 0;
+
+    open_eval();
+    queries = ims__json_get(eval.truth, "queries");
+    for (size_t i = 0; i < ims__json_len(queries); i++) {
+        const ims_json *q = ims__json_at(queries, i), *relevant = ims__json_get(q, "relevant");
+        struct ims_search_query query = { .text = ims__json_str(ims__json_get(q, "text"), NULL), .limit = 5 };
+        struct ims_search_results r;
+        ims_err err;
+
+        CHECK(ims__json_len(relevant) >= 5);
+        CHECK_OK(ims_engine_search(eval.engine, &query, &r, &err), err);
+        CHECK_INT(r.n, 5);
+        for (size_t k = 0; k < r.n; k++)
+            hits += is_relevant(relevant, r.hits[k].asset.path);
+        chance += (double)ims__json_len(relevant) / (double)eval.n;
+        ims_search_results_release(&r);
+        n++;
+    }
+    test_note("%.0f short queries: precision@5 %.3f (chance %.3f)", n, hits / (5 * n), chance / n);
+    CHECK(n >= 20);
+    CHECK(hits / (5 * n) >= MIN_PRECISION_5);
+}
+
+/* Runs last: tests run in the order in which they stand. */
+TEST(close_eval, "the engine closes clean after the searches")
+{
+    ims_engine_close(eval.engine);
+    ims__json_free(eval.truth);
+}
+
+TEST_MAIN
