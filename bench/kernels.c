@@ -1,6 +1,7 @@
 /* Prints what each kernel costs on each tier of this machine: nanoseconds per call and bytes read
  * per second; then resizes of a 12-megapixel picture. Each figure is the best of several rounds,
- * because the machine may be shared. SPDX-License-Identifier: Apache-2.0 */
+ * because the machine may be shared.
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "base/clock.h"
 #include "base/mem.h"
 #include "kernels/resample.h"

@@ -3,7 +3,8 @@
  * A table is immutable and lives as long as the program; every function in it is thread-safe,
  * accepts unaligned pointers, reads and writes nothing outside the ranges given, and does nothing
  * for n == 0. Integer results are the same bits on every tier. A float tolerance stands beside its
- * prototype. SPDX-License-Identifier: Apache-2.0 */
+ * prototype.
+ * SPDX-License-Identifier: Apache-2.0 */
 #ifndef IMS_KERNELS_H
 #define IMS_KERNELS_H
 

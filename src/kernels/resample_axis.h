@@ -1,5 +1,6 @@
 /* One direction of a resize: which source positions make which output, with which weights.
- * For src/kernels only. SPDX-License-Identifier: Apache-2.0 */
+ * For src/kernels only.
+ * SPDX-License-Identifier: Apache-2.0 */
 #ifndef IMS_KERNELS_RESAMPLE_AXIS_H
 #define IMS_KERNELS_RESAMPLE_AXIS_H
 

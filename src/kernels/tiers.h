@@ -1,5 +1,6 @@
 /* What the tier files give to the table, and what the processor was found to have. For src/kernels
- * only. SPDX-License-Identifier: Apache-2.0 */
+ * only.
+ * SPDX-License-Identifier: Apache-2.0 */
 #ifndef IMS_KERNELS_TIERS_H
 #define IMS_KERNELS_TIERS_H
 

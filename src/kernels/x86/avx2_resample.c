@@ -3,7 +3,8 @@
  * A weight w of 23 bits is split as w = high * 65536 + low with both parts signed 16-bit, so that
  * the multiply-and-add of 16-bit pairs serves twice and the sums stay exact (they wrap at 2^32 like
  * the whole sum, which fits). One 128-bit lane holds (R R, G G, B B, 0) of two neighbouring pixels
- * of one row. SPDX-License-Identifier: Apache-2.0 */
+ * of one row.
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "kernels/tiers.h"
 
 #include <immintrin.h>

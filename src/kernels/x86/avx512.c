@@ -1,5 +1,6 @@
 /* The vector kernels for AVX-512 (F, BW, DQ, VL). What is not here AVX2 does as well: wider
- * registers made the passes of a resize no faster. SPDX-License-Identifier: Apache-2.0 */
+ * registers made the passes of a resize no faster.
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "kernels/tiers.h"
 
 #include <immintrin.h>

@@ -2,8 +2,8 @@
  *
  * A weight w of 23 bits is split into three signed digits, w = d2 * 65536 + d1 * 256 + d0, so that
  * the pixels stay bytes; the three sums are joined at the end. Nothing saturates, and the sums wrap
- * at 2^32 like the whole sum, which fits: the result is exact. SPDX-License-Identifier: Apache-2.0
- */
+ * at 2^32 like the whole sum, which fits: the result is exact.
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "kernels/tiers.h"
 
 #include <immintrin.h>

@@ -1,5 +1,6 @@
 /* Resizing and CLIP preprocessing against Pillow, torchvision and open_clip: cases.txt, made by
- * make.py. SPDX-License-Identifier: Apache-2.0 */
+ * make.py.
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "harness/test.h"
 
 #include "base/hash.h"
