@@ -4,15 +4,16 @@
     python3.11 -m venv ref
     ref/bin/pip install ftfy==6.3.1 regex==2026.11.15 wcwidth numpy
     ref/bin/pip install --no-deps open_clip_torch==3.3.0
-    ref/bin/python tests/golden/tokenizer/make_golden.py            writes everything
-    ref/bin/python tests/golden/tokenizer/make_golden.py --show N   string N, its cleaned form, its ids
-    ref/bin/python tests/golden/tokenizer/make_golden.py --full DIR writes DIR/tokenizer.json, the full
-        vocabulary (3.6 MB), for IMS_TEST_CLIP_TOKENIZER=DIR/tokenizer.json
+    ref/bin/python tests/golden/tokenizer/make_golden.py
 
-Nothing of open_clip's vocabulary is written here: tokenizer.json of this folder holds merges learnt by
-train() from the strings below, and the reference class is built from those merges. The strings
+Without an argument it writes everything. --show N prints string N, its cleaned form and its ids;
+--steps writes steps.json only; --full DIR writes DIR/tokenizer.json with CLIP's full vocabulary
+(1.5 MB), for IMS_TEST_CLIP_TOKENIZER=DIR/tokenizer.json.
+
+Nothing of open_clip's vocabulary is written here: tokenizer.json of this folder holds merges learnt
+by train() from the strings below, and the reference class is built from those merges. The strings
 themselves are not stored: string N follows from a counter and atoms.txt, in the same way in here
-(make_string) and in tests/golden/tokenizer/test_golden.c. Stored is one 64-bit FNV-1a hash per ten strings.
+(make_string) and in test_golden.c. Stored is one 64-bit FNV-1a hash per ten strings.
 
 SPDX-License-Identifier: Apache-2.0
 """
@@ -134,7 +135,7 @@ def clean_without_heuristics(text):
 
 
 def chosen_strings():
-    """The first N_STRINGS counters whose string the mojibake heuristics leave alone; and the others."""
+    """The first N_STRINGS counters whose string the mojibake heuristics leave alone; the others."""
     chosen, left_out, n = [], [], 0
     while len(chosen) < N_STRINGS:
         text = make_string(n)
@@ -157,7 +158,8 @@ def fnv(data, h=FNV_START):
 
 def write_ids(name, tok, chosen, left_out, about):
     lines = [f"# {about}", f"# {versions()}",
-             "# skip N: the mojibake heuristics of ftfy change string N; hash: ids of ten strings in turn"]
+             "# skip N: the mojibake heuristics of ftfy change string N; "
+             "hash: ids of ten strings in turn"]
     lines += [f"skip {n}" for n in left_out]
     for i in range(0, len(chosen), 10):
         h = FNV_START
@@ -172,7 +174,8 @@ def write_ids(name, tok, chosen, left_out, about):
 def write_codepoints():
     """Every code point between two letters, cleaned; one hash per 4096."""
     lines = [f"# 'a' + code point + 'b', cleaned without the mojibake heuristics; {versions()}",
-             "# the hash of 4096 of them in UTF-8, each with a newline behind it; surrogates are left out"]
+             "# the hash of 4096 of them in UTF-8, each with a newline behind it; "
+             "surrogates are left out"]
     for block in range(0, 0x110000, 4096):
         h = FNV_START
         for cp in range(block, block + 4096):
@@ -215,8 +218,8 @@ def write_steps():
 
 
 def versions():
-    return (f"Python {platform.python_version()}, ftfy {ftfy.__version__}, regex {regex.__version__}, "
-            "open_clip_torch 3.3.0")
+    return (f"Python {platform.python_version()}, ftfy {ftfy.__version__}, "
+            f"regex {regex.__version__}, open_clip_torch 3.3.0")
 
 
 # --- the small vocabulary -------------------------------------------------------------------------
@@ -287,7 +290,7 @@ def main():
     chosen, left_out = chosen_strings()
     print(f"{len(left_out)} strings left out before {N_STRINGS} were found")
     write_ids("ids_small.txt", small, chosen, left_out, "tokenizer.json of this folder")
-    write_ids("ids_full.txt", full, chosen, left_out, "open_clip's full vocabulary of 49,408 tokens")
+    write_ids("ids_full.txt", full, chosen, left_out, "CLIP's full vocabulary of 49,408 tokens")
     write_codepoints()
     write_steps()
 
