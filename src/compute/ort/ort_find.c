@@ -85,6 +85,10 @@ static ims_status inspect(struct ort_library *lib, const char *file, ims_err *er
         return ims_fail(err, IMS_E_RUNTIME, "ort", 0, "%.300s gives no interface", lib->path);
     snprintf(lib->version, sizeof(lib->version), "%.31s", lib->base->GetVersionString());
     lib->minor = minor_version(lib->version);
+    if (lib->minor == 0)
+        return ims_fail(err, IMS_E_RUNTIME, "ort", 0,
+                        "ONNX Runtime %s at %.300s is not of the 1.x series; " ADVICE, lib->version,
+                        lib->path);
     if (lib->minor < IMS_ONNXRUNTIME_MIN_MINOR)
         return ims_fail(
             err, IMS_E_RUNTIME, "ort", 0,

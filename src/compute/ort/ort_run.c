@@ -23,6 +23,20 @@ static ims_status make_view(struct run *r, const char *name, const struct ims_te
                          IMS_E_INVALID, err, "%.64s", name);
 }
 
+/* The runtime refuses memory of another shape than the graph declares, although it computes other
+ * shapes (face models in use declare a batch of 1 and take any). Such an output is copied instead.
+ */
+static bool can_write_in_place(const struct ims_compute_port *port, const struct ims_tensor *t)
+{
+    if (!t->data || port->rank != t->rank)
+        return false;
+    for (unsigned i = 0; i < t->rank; i++) {
+        if (port->shape[i] >= 0 && port->shape[i] != t->shape[i])
+            return false;
+    }
+    return true;
+}
+
 static ims_status prepare(struct run *r, const struct ims_compute_binding *in, size_t n_in,
                           const struct ims_compute_binding *out, size_t n_out, ims_err *err)
 {
@@ -34,19 +48,17 @@ static ims_status prepare(struct run *r, const struct ims_compute_binding *in, s
     }
     for (size_t i = 0; !st && i < n_out; i++) {
         r->out_names[i] = r->s->outputs[out[i].port].name;
-        if (out[i].tensor->data)
+        if (can_write_in_place(&r->s->outputs[out[i].port], out[i].tensor))
             st = make_view(r, r->out_names[i], out[i].tensor, &r->out[i], err);
     }
     return st;
 }
 
-/* Copies a value that the runtime allocated into *out, which is fresh. */
-static ims_status copy_out(const struct ort_runtime *rt, ort_value *value, const char *name,
-                           struct ims_tensor *out, ims_err *err)
+/* Type, shape and memory of a value that the runtime allocated. */
+static ims_status look_at(const struct ort_runtime *rt, ort_value *value, const char *name,
+                          struct ims_tensor *out, ims_err *err)
 {
-    struct ims_tensor t = { .dtype = IMS_DTYPE_NONE };
     ort_tensor_info *info = NULL;
-    void *data = NULL;
     int is_tensor = 0;
     ims_status st;
 
@@ -57,22 +69,45 @@ static ims_status copy_out(const struct ort_runtime *rt, ort_value *value, const
         st = ims__ort_fail(rt, rt->api.GetTensorTypeAndShape(value, &info), IMS_E_MODEL, err,
                            "%.64s", name);
     if (!st)
-        st = ims__ort_shape_read(rt, info, &t, err);
-    if (!st && t.dtype == IMS_DTYPE_NONE)
+        st = ims__ort_shape_read(rt, info, out, err);
+    if (!st && out->dtype == IMS_DTYPE_NONE)
         st = ims_fail(err, IMS_E_MODEL, "ort", 0, "%.64s has an element type not known here", name);
     if (!st)
-        st = ims__ort_fail(rt, rt->api.GetTensorMutableData(value, &data), IMS_E_MODEL, err,
-                           "%.64s", name);
+        st = ims_tensor_measure(out, &out->bytes, err);
     if (!st)
-        st = ims_tensor_alloc(&t, err);
-    if (!st) {
-        if (t.bytes)
-            memcpy(t.data, data, t.bytes);
-        *out = t;
-    }
+        st = ims__ort_fail(rt, rt->api.GetTensorMutableData(value, &out->data), IMS_E_MODEL, err,
+                           "%.64s", name);
     if (info)
         rt->api.ReleaseTensorTypeAndShapeInfo(info);
     return st;
+}
+
+/* Copies into *fresh, or into the caller's memory when that has exactly this shape. */
+static ims_status copy_out(const struct ims_tensor *from, const char *name,
+                           const struct ims_tensor *wanted, struct ims_tensor *fresh, ims_err *err)
+{
+    struct ims_tensor to = *from;
+    char got[96], want[96];
+    ims_status st;
+
+    if (wanted->data) {
+        if (from->dtype != wanted->dtype || from->rank != wanted->rank ||
+            memcmp(from->shape, wanted->shape, from->rank * sizeof(from->shape[0])) != 0)
+            return ims_fail(
+                err, IMS_E_DIMENSION, "ort", 0, "%.64s is %s, the memory is for %s", name,
+                ims_tensor_describe(from->dtype, from->rank, from->shape, got, sizeof(got)),
+                ims_tensor_describe(wanted->dtype, wanted->rank, wanted->shape, want,
+                                    sizeof(want)));
+        memcpy(wanted->data, from->data, from->bytes);
+        return IMS_OK;
+    }
+    st = ims_tensor_alloc(&to, err);
+    if (st)
+        return st;
+    if (from->bytes)
+        memcpy(to.data, from->data, from->bytes);
+    *fresh = to;
+    return IMS_OK;
 }
 
 static ims_status publish(struct run *r, const struct ims_compute_binding *out, size_t n_out,
@@ -82,8 +117,13 @@ static ims_status publish(struct run *r, const struct ims_compute_binding *out, 
     ims_status st = IMS_OK;
 
     for (size_t i = 0; !st && i < n_out; i++) {
-        if (!out[i].tensor->data)
-            st = copy_out(r->s->rt, r->out[i], r->out_names[i], &fresh[i], err);
+        struct ims_tensor seen = { .dtype = IMS_DTYPE_NONE };
+
+        if (can_write_in_place(&r->s->outputs[out[i].port], out[i].tensor))
+            continue;
+        st = look_at(r->s->rt, r->out[i], r->out_names[i], &seen, err);
+        if (!st)
+            st = copy_out(&seen, r->out_names[i], out[i].tensor, &fresh[i], err);
     }
     for (size_t i = 0; i < n_out; i++) {
         if (st)

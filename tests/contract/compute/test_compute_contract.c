@@ -298,7 +298,7 @@ TEST(data_dependent, "a result whose size depends on the data is allocated, also
 TEST(declared_shape, "a graph that declares a batch of one and gives more is taken at its result")
 {
     struct ims_compute_session *s = fixture_open("declares_one", NULL);
-    float x[6] = { 1, 2, 3, 4, 5, 6 };
+    float x[6] = { 1, 2, 3, 4, 5, 6 }, y[6] = { 0 };
     struct ims_compute_value in, out = { .name = NULL };
     ims_err err = { .text = "" };
 
@@ -308,6 +308,12 @@ TEST(declared_shape, "a graph that declares a batch of one and gives more is tak
     CHECK_INT(out.tensor.shape[0], 3);
     CHECK_NEAR((double)((float *)out.tensor.data)[5], 12.0, 1e-6);
     ims_tensor_release(&out.tensor);
+    out = fixture_f32("y", 2, (int64_t[]){ 3, 2 }, y); /* also into memory of the real shape */
+    CHECK_OK(ims_compute_session_run(s, &in, 1, &out, 1, &err), err);
+    CHECK_NEAR((double)y[5], 12.0, 1e-6);
+    out = fixture_f32("y", 2, (int64_t[]){ 2, 3 }, y);
+    CHECK_STATUS(ims_compute_session_run(s, &in, 1, &out, 1, &err), IMS_E_DIMENSION, err);
+    CHECK(strstr(err.text, "y is f32[3,2], the memory is for f32[2,3]") != NULL);
     ims_compute_session_close(s);
 }
 
