@@ -24,6 +24,16 @@ static const char *const installed_names[] = { "libonnxruntime.so.1", "libonnxru
 
 #define ADVICE "run `make setup`, or set ORT_DYLIB_PATH=/path/to/" LIBRARY_FILE
 
+#ifdef IMS_SANITIZED
+/* The runtime leaves a few bytes of its own behind, which are not ours to free. Only code of that library
+ * is excused, in sanitizer builds only. */
+IMS_API const char *__lsan_default_suppressions(void);
+const char *__lsan_default_suppressions(void)
+{
+    return "leak:libonnxruntime\n";
+}
+#endif
+
 ims_status ims_compute_runtime_cache_path(char **out, ims_err *err)
 {
     const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
