@@ -1,4 +1,4 @@
-# ims_fuzz(<name> SOURCES <files...> [DEPS <targets...>] CORPUS <folders...> [MUTATE <n>])
+# ims_fuzz(<name> SOURCES <files...> [DEPS <targets...>] CORPUS <folders...> [MUTATE <n>] [ENV <A=b...>])
 # A fuzz target: SOURCES define LLVMFuzzerTestOneInput.
 #   Every build: the program replay_<name> and the test fuzz_<name> (label fuzz) run it over the files of
 #   CORPUS, and over n small changes of each (always the same ones).
@@ -8,7 +8,7 @@ include_guard(GLOBAL)
 set(IMS_FUZZ_FOLDER ${CMAKE_CURRENT_LIST_DIR} CACHE INTERNAL "where replay.c is")
 
 function(ims_fuzz name)
-    cmake_parse_arguments(F "" "MUTATE" "SOURCES;DEPS;CORPUS" ${ARGN})
+    cmake_parse_arguments(F "" "MUTATE" "SOURCES;DEPS;CORPUS;ENV" ${ARGN})
     if(NOT F_MUTATE)
         set(F_MUTATE 0)
     endif()
@@ -16,7 +16,7 @@ function(ims_fuzz name)
     target_link_libraries(replay_${name} PRIVATE ims_options ${F_DEPS})
     add_test(NAME fuzz_${name} COMMAND replay_${name} -m ${F_MUTATE} ${F_CORPUS}
         WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR})
-    set_tests_properties(fuzz_${name} PROPERTIES LABELS fuzz TIMEOUT 600)
+    set_tests_properties(fuzz_${name} PROPERTIES LABELS fuzz TIMEOUT 600 ENVIRONMENT "${F_ENV}")
     if(IMS_FUZZ)
         add_executable(fuzz_${name} ${F_SOURCES})
         target_link_libraries(fuzz_${name} PRIVATE ims_options ${F_DEPS})

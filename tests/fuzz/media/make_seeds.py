@@ -86,6 +86,10 @@ def bad_seeds():
     head = jpeg.index(b"\xff\xda")
     middle = (head + len(jpeg)) // 2
     yield "damaged_data.jpg", jpeg[:middle] + b"\0" * 60 + jpeg[middle + 60:]
+    for name, at in (("lzw.tif", 700), ("lossless.webp", 60), ("still.gif", 230)):
+        data = bytearray(open(GOLDEN + name, "rb").read())
+        data[at:at + 24] = b"\xff" * 24
+        yield "damaged_" + name, bytes(data)
     yield "brand_only.heic", b"\0\0\0\x18ftypheic\0\0\0\0mif1heic"
     heic = bytearray(open(GOLDEN + "plain.heic", "rb").read())
     at = heic.index(b"ispe") + 8

@@ -12,18 +12,23 @@
 #include <string.h>
 
 #define N_THREADS 4
-#define N_ROUNDS 400
+#define N_ROUNDS 200         /* decodes of each thread */
+#define N_FAILING_ROUNDS 1000 /* two have to fail at the same moment */
 
 static const char *const names[] = {
+    /* the first N_FAILING fail with words of five different decoders */
+    "tests/fuzz/media/bad/wrong_crc.png",    "tests/fuzz/media/bad/damaged_lossless.webp",
+    "tests/fuzz/media/bad/damaged_lzw.tif",  "tests/fuzz/media/bad/damaged_still.gif",
+    "tests/fuzz/media/bad/huge.heic",        "tests/fuzz/media/bad/huge.png",
+    "tests/fuzz/media/bad/bomb.gif",         "tests/fuzz/media/bad/damaged_data.jpg",
     "tests/golden/media/files/o6.jpg",       "tests/golden/media/files/cmyk_icc.jpg",
     "tests/golden/media/files/rgba.png",     "tests/golden/media/files/alpha.webp",
     "tests/golden/media/files/animated.gif", "tests/golden/media/files/lzw.tif",
     "tests/golden/media/files/rich.heic",    "tests/golden/media/files/plain.avif",
-    "tests/golden/media/files/p3.png",       "tests/fuzz/media/bad/wrong_crc.png",
-    "tests/fuzz/media/bad/huge.heic",        "tests/fuzz/media/bad/huge.png",
-    "tests/fuzz/media/bad/bomb.gif",         "tests/fuzz/media/bad/damaged_data.jpg",
+    "tests/golden/media/files/p3.png",
 };
 #define N_FILES IMS_ARRAY_LEN(names)
+#define N_FAILING 5
 
 struct result {
     ims_status status;
@@ -63,12 +68,19 @@ static void decode(size_t i, struct result *r)
     ims_media_info_release(&info);
 }
 
+struct job {
+    struct ims_thread thread;
+    uint64_t seed;
+    size_t n_files; /* of the first ones */
+    int n_rounds;
+};
+
 static void work(void *arg)
 {
-    uint64_t seed = (uint64_t)(uintptr_t)arg;
+    struct job *job = arg;
 
-    for (int k = 0; k < N_ROUNDS; k++) {
-        size_t i = (size_t)(test_random(&seed) % N_FILES);
+    for (int k = 0; k < job->n_rounds; k++) {
+        size_t i = (size_t)(test_random(&job->seed) % job->n_files);
         struct result got;
 
         decode(i, &got);
@@ -80,26 +92,68 @@ static void work(void *arg)
     }
 }
 
-TEST(same, "four threads get the pixels and the messages that one gets")
+static bool setup(void)
 {
-    struct ims_thread threads[N_THREADS] = { 0 };
     ims_err err;
 
-    CHECK_OK(ims_media_open(&shared.media, NULL, &err), err);
+    if (shared.media)
+        return true;
+    if (ims_media_open(&shared.media, NULL, &err)) {
+        test_fail(__FILE__, __LINE__, "%s", err.text);
+        return false;
+    }
     for (size_t i = 0; i < N_FILES; i++) {
         shared.bytes[i] = (uint8_t *)test_read_file(test_source_path(names[i]), &shared.n[i]);
         decode(i, &shared.want[i]);
     }
-    CHECK_INT(shared.want[0].status, IMS_OK);
-    CHECK_INT(shared.want[9].status, IMS_E_FORMAT);
-    for (uintptr_t t = 0; t < N_THREADS; t++)
-        CHECK_OK(ims__thread_start(&threads[t], "decode", work, (void *)(t + 1), &err), err);
+    return true;
+}
+
+static void run_threads(size_t n_files, int n_rounds)
+{
+    struct job jobs[N_THREADS] = { 0 };
+    ims_err err;
+
+    atomic_store(&shared.n_wrong, 0);
+    for (size_t t = 0; t < N_THREADS; t++) {
+        jobs[t].seed = t + 1;
+        jobs[t].n_files = n_files;
+        jobs[t].n_rounds = n_rounds;
+        if (ims__thread_start(&jobs[t].thread, "decode", work, &jobs[t], &err))
+            test_fail(__FILE__, __LINE__, "%s", err.text);
+    }
     for (size_t t = 0; t < N_THREADS; t++)
-        ims__thread_join(&threads[t]);
+        ims__thread_join(&jobs[t].thread);
     CHECK_INT(atomic_load(&shared.n_wrong), 0);
-    for (size_t i = 0; i < N_FILES; i++)
+}
+
+TEST(same, "four threads get the pixels and the messages that one gets")
+{
+    if (!setup())
+        return;
+    CHECK_INT(shared.want[N_FILES - 1].status, IMS_OK);
+    run_threads(N_FILES, N_ROUNDS);
+}
+
+TEST(messages, "when several files fail at once, each is told its own decoder's words")
+{
+    if (!setup())
+        return;
+    for (size_t i = 0; i < N_FAILING; i++)
+        CHECK(shared.want[i].status != IMS_OK && strchr(shared.want[i].text, ':') != NULL);
+    run_threads(N_FAILING, N_FAILING_ROUNDS);
+}
+
+TEST(release, "the handle closes when all are done")
+{
+    if (!setup())
+        return;
+    for (size_t i = 0; i < N_FILES; i++) {
         free(shared.bytes[i]);
+        shared.bytes[i] = NULL;
+    }
     ims_media_close(shared.media);
+    shared.media = NULL;
 }
 
 TEST_MAIN
