@@ -35,7 +35,9 @@ check-long:
 	@tools/run_tests --long release tsan fuzz
 
 bench: build
-	@bench/run $(BINARY)
+	@cmake --build --preset release >build/build-release.log 2>&1 || { tail -n 40 build/build-release.log; exit 1; }
+	@set -e; for b in build/release/bin/bench_*; do echo "== $$b"; "$$b"; done
+	@set -e; for s in bench/*.sh; do [ ! -f "$$s" ] || { echo "== $$s"; sh "$$s" $(BINARY); }; done
 
 format:
 	@git ls-files '*.c' '*.h' | xargs clang-format -i
