@@ -47,8 +47,11 @@ struct ims_engine_options {
     uint64_t max_image_px; /* 0 = the default limit */
 };
 
+/* Opens or makes the library; options are copied. Device settings that are wrong in themselves are an
+ * error here, before anything is written. */
 IMS_API ims_status ims_engine_open(struct ims_engine **out, const struct ims_engine_options *options,
                                    ims_err *err) IMS_MUST_CHECK;
+/* Everything that came out of the engine as a loan is gone afterwards. Accepts NULL. */
 IMS_API void ims_engine_close(struct ims_engine *e);
 
 /* ---- the model ---- */

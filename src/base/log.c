@@ -71,7 +71,7 @@ static void write_line(ims_log_level level, const char *module, const char *text
 }
 
 /* Log lines are one line each, whatever a file name contains. */
-static void format_text(char *out, size_t size, const char *fmt, va_list args)
+IMS_PRINTF(3, 0) static void format_text(char *out, size_t size, const char *fmt, va_list args)
 {
     vsnprintf(out, size, fmt, args);
     for (char *p = out; *p; p++) {
