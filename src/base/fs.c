@@ -173,7 +173,7 @@ ims_status ims__map_open(struct ims_map *out, const char *path, ims_err *err)
     struct stat s;
     ims_status st;
     void *p = NULL;
-    int fd;
+    int fd = -1;
 
     st = open_regular(path, &fd, &s, err);
     if (st)
