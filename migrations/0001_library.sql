@@ -86,8 +86,8 @@ CREATE TABLE assets (
     category_id {int} REFERENCES categories (id) ON DELETE SET NULL,
     size_bytes {int} NOT NULL,
     mtime_us {int} NOT NULL,
-    seen_scan {int} NOT NULL, -- the last scan that met the file
-    seen_us {int} NOT NULL,   -- when that scan began
+    seen_scan {int} NOT NULL,    -- the last scan that met the file
+    created_scan {int} NOT NULL, -- the first
     created_us {int} NOT NULL,
     indexed_us {int},
     deleted_us {int}

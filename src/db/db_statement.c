@@ -120,11 +120,12 @@ static ims_status get_prepared(struct ims_db *db, const char *sql, struct ims_db
 }
 
 /* The rules that hold in every backend, so that no value is stored by one and refused by another. */
-static ims_status check_values(const struct ims_db_value *values, size_t n, ims_err *err)
+static ims_status check_values(const struct ims_db_value *values, size_t n, size_t *out_bad, ims_err *err)
 {
     for (size_t i = 0; i < n; i++) {
         const struct ims_db_value *v = &values[i];
 
+        *out_bad = i;
         if (v->type == IMS_DB_DOUBLE && isnan(v->d))
             return ims_fail(err, IMS_E_INVALID, "db", 0, "value %zu is not a number", i + 1);
         if (v->type == IMS_DB_TEXT && (memchr(v->p, '\0', v->n_bytes) != NULL ||
@@ -139,11 +140,12 @@ ims_status ims_db_query(struct ims_db *db, struct ims_db_query **out, const char
                         const struct ims_db_value *values, size_t n_values, ims_err *err)
 {
     struct ims_db_query *q = NULL;
+    size_t bad;
     ims_status st;
 
     st = ims__db_check_ready(db, err);
     if (!st)
-        st = check_values(values, n_values, err);
+        st = check_values(values, n_values, &bad, err);
     if (!st)
         st = get_prepared(db, sql, &q, err);
     if (!st)
@@ -320,11 +322,12 @@ ims_status ims_db_run_many(struct ims_db *db, const char *sql, const struct ims_
         return ims_fail(err, IMS_E_INVALID, "db", 0, "a series of statements needs a transaction");
     st = ims__db_check_ready(db, err);
     if (!st)
-        st = check_values(values, n_all, err);
+        st = check_values(values, n_all, &failed, err);
+    failed = n_values ? failed / n_values : 0; /* of a value to its item */
     if (!st)
         st = get_prepared(db, sql, &q, err);
     if (st)
-        return ims__db_failed(db, st);
+        goto out;
 
     q->has_row = true; /* on_row reads columns through q */
     db->is_in_series = true;
@@ -332,6 +335,7 @@ ims_status ims_db_run_many(struct ims_db *db, const char *sql, const struct ims_
                                                &failed, err)
                            : run_each(q, values, n_values, n_items, on_row, arg, &failed, err);
     db->is_in_series = false;
+out:
     if (st && out_failed_item)
         *out_failed_item = failed;
     ims_db_done(q);

@@ -217,7 +217,7 @@ static ims_status take_prior(void *arg, size_t item, const struct ims_db_query *
 
     (void)err;
     c->prior_content_id = ims_db_column_int(row, 0);
-    c->asset_created_us = ims_db_column_int(row, 1);
+    c->created_scan = ims_db_column_int(row, 1);
     return IMS_OK;
 }
 
@@ -226,10 +226,10 @@ static ims_status read_prior(struct commit *x, ims_err *err)
     start_series(x, 1);
     for (size_t i = 0; i < x->n; i++) {
         x->clean[i].prior_content_id = 0;
-        x->clean[i].asset_created_us = x->now_us;
+        x->clean[i].created_scan = x->last_scan;
         *choose(x, i) = ims__store_path(x->items[i].path);
     }
-    return run_series(x, "SELECT content_id, created_us FROM assets WHERE path = $1", take_prior, err);
+    return run_series(x, "SELECT content_id, created_scan FROM assets WHERE path = $1", take_prior, err);
 }
 
 static ims_status take_asset_id(void *arg, size_t item, const struct ims_db_query *row, ims_err *err)
@@ -260,8 +260,8 @@ static ims_status put_assets(struct commit *x, ims_err *err)
     /* a file that could not be read keeps the content of its last successful read */
     return run_series(x,
                       "INSERT INTO assets (root_id, path, content_id, category_id, size_bytes, mtime_us, "
-                      "seen_scan, seen_us, created_us, indexed_us) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, "
-                      "$9) ON CONFLICT (path) DO UPDATE SET content_id = COALESCE(excluded.content_id, "
+                      "seen_scan, created_scan, created_us, indexed_us) VALUES ($1, $2, $3, $4, $5, $6, $7, "
+                      "$7, $8, $9) ON CONFLICT (path) DO UPDATE SET content_id = COALESCE(excluded.content_id, "
                       "assets.content_id), size_bytes = excluded.size_bytes, mtime_us = excluded.mtime_us, "
                       "indexed_us = COALESCE(excluded.indexed_us, assets.indexed_us), deleted_us = NULL "
                       "RETURNING id",
@@ -314,10 +314,10 @@ static ims_status join_moves(struct commit *x, ims_err *err)
             continue;
         v = choose(x, i);
         v[0] = ims_db_int(c->content_id);
-        v[1] = ims_db_int(c->asset_created_us);
+        v[1] = ims_db_int(c->created_scan);
     }
     st = run_series(x,
-                    "SELECT id FROM assets WHERE content_id = $1 AND deleted_us IS NOT NULL AND seen_us < $2 "
+                    "SELECT id FROM assets WHERE content_id = $1 AND deleted_us IS NOT NULL AND seen_scan < $2 "
                     "ORDER BY deleted_us DESC, id LIMIT 1",
                     take_gone, err);
     for (size_t k = 0; !st && k < x->n_chosen; k++) {

@@ -122,7 +122,7 @@ struct ims__store_clean {
     int64_t content_id;
     int64_t asset_id;
     int64_t prior_content_id; /* before this batch; 0 = none or unknown asset */
-    int64_t asset_created_us;
+    int64_t created_scan;     /* of the asset */
     int64_t old_asset_id; /* deleted, of the same content; 0 = none */
     bool has_vector; /* after the vectors were written */
     bool is_moved;

@@ -1,7 +1,7 @@
 /* Moved files: the same content under a new path keeps its asset.
  *
- * A file is taken for moved when its old path is gone and a file of the same content has appeared after
- * the old one was last seen. A copy made while the original was still there is no move.
+ * A file is taken for moved when its old path is gone and a file of the same content has appeared in a later
+ * scan than the last that saw the old one. A copy made while the original was still there is no move.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "store/store_internal.h"
 
@@ -21,7 +21,7 @@ static const char *const hand_over[] = {
 
 struct file {
     struct ims_arena arena;
-    int64_t root_id, content_id, size_bytes, mtime_us, seen_scan, seen_us, indexed_us;
+    int64_t root_id, content_id, size_bytes, mtime_us, seen_scan, created_scan, indexed_us;
     const char *path;
     bool is_found;
 };
@@ -36,7 +36,7 @@ static ims_status take_file(void *arg, const struct ims_db_query *row, ims_err *
     f->size_bytes = ims_db_column_int(row, 2);
     f->mtime_us = ims_db_column_int(row, 3);
     f->seen_scan = ims_db_column_int(row, 4);
-    f->seen_us = ims_db_column_int(row, 5);
+    f->created_scan = ims_db_column_int(row, 5);
     f->indexed_us = ims_db_column_int(row, 6);
     return ims__store_string(&f->arena, row, 7, &f->path, err);
 }
@@ -46,10 +46,10 @@ static ims_status put_file(struct ims_store *s, int64_t id, const struct file *f
     return ims_db_run(
         s->db,
         "UPDATE assets SET root_id = $2, path = $3, content_id = $4, size_bytes = $5, mtime_us = $6, "
-        "seen_scan = $7, seen_us = $8, indexed_us = COALESCE($9, indexed_us), deleted_us = NULL WHERE id = $1",
+        "seen_scan = $7, created_scan = $8, indexed_us = COALESCE($9, indexed_us), deleted_us = NULL WHERE id = $1",
         IMS_DB_ARGS(ims_db_int(id), ims_db_int(f->root_id), ims__store_path(f->path),
                     ims_db_int(f->content_id), ims_db_int(f->size_bytes), ims_db_int(f->mtime_us),
-                    ims_db_int(f->seen_scan), ims_db_int(f->seen_us),
+                    ims_db_int(f->seen_scan), ims_db_int(f->created_scan),
                     f->indexed_us ? ims_db_int(f->indexed_us) : ims_db_null()),
         NULL, err);
 }
@@ -61,7 +61,7 @@ ims_status ims__store_join_assets(struct ims_store *s, int64_t old_id, int64_t f
 
     ims__arena_init(&f.arena, 0);
     st = ims__store_select(s,
-                           "SELECT root_id, content_id, size_bytes, mtime_us, seen_scan, seen_us, indexed_us, "
+                           "SELECT root_id, content_id, size_bytes, mtime_us, seen_scan, created_scan, indexed_us, "
                            "path FROM assets WHERE id = $1",
                            IMS_DB_ARGS(ims_db_int(fresh_id)), take_file, &f, err);
     if (!st && !f.is_found)
@@ -99,7 +99,7 @@ ims_status ims__store_join_moved(struct ims_store *s, const struct ims_store_sca
     st = ims__store_select(s,
                            "SELECT o.id, MIN(n.id) AS fresh FROM assets o JOIN assets n "
                            "ON n.content_id = o.content_id AND n.deleted_us IS NULL "
-                           "AND n.created_us > o.seen_us WHERE o.deleted_us = $1 AND o.seen_scan < $2 "
+                           "AND n.created_scan > o.seen_scan WHERE o.deleted_us = $1 AND o.seen_scan < $2 "
                            "GROUP BY o.id ORDER BY fresh, o.id",
                            IMS_DB_ARGS(ims_db_int(marked_us), ims_db_int(scan->id)), take_move, &l, err);
     moves = l.items;

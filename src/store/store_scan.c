@@ -68,7 +68,7 @@ struct scan_files {
     int64_t now_us;
     bool is_any_back;
 };
-#define MAX_VALUES 8
+#define MAX_VALUES 7
 
 /* The next set of values, of `width`, for file i. */
 static struct ims_db_value *choose(struct scan_files *x, size_t i, size_t width)
@@ -136,21 +136,20 @@ static ims_status insert_new(struct ims_store *s, struct scan_files *x, ims_err 
 
         if (f->verdict != IMS_STORE_FILE_NEW)
             continue;
-        v = choose(x, i, 8);
+        v = choose(x, i, 7);
         v[0] = ims_db_int(x->scan->root_id);
         v[1] = ims__store_path(f->path);
         v[2] = x->scan->category_id ? ims_db_int(x->scan->category_id) : ims_db_null();
         v[3] = ims_db_int(f->size_bytes);
         v[4] = ims_db_int(f->mtime_us);
         v[5] = ims_db_int(x->scan->id);
-        v[6] = ims_db_int(x->scan->started_us);
-        v[7] = ims_db_int(x->now_us);
+        v[6] = ims_db_int(x->now_us);
     }
     return ims_db_run_many(s->db,
                            "INSERT INTO assets (root_id, path, category_id, size_bytes, mtime_us, seen_scan, "
-                           "seen_us, created_us) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) "
+                           "created_scan, created_us) VALUES ($1, $2, $3, $4, $5, $6, $6, $7) "
                            "ON CONFLICT (path) DO UPDATE SET seen_scan = excluded.seen_scan RETURNING id",
-                           x->values, 8, x->n_chosen, take_new_id, x, NULL, err);
+                           x->values, 7, x->n_chosen, take_new_id, x, NULL, err);
 }
 
 static ims_status update_known(struct ims_store *s, struct scan_files *x, ims_err *err)
@@ -163,19 +162,17 @@ static ims_status update_known(struct ims_store *s, struct scan_files *x, ims_er
         if (f->verdict == IMS_STORE_FILE_NEW)
             continue;
         x->is_any_back |= f->is_back;
-        v = choose(x, i, 5);
+        v = choose(x, i, 4);
         v[0] = ims_db_int(f->asset_id);
         v[1] = ims_db_int(f->size_bytes);
         v[2] = ims_db_int(f->mtime_us);
         v[3] = ims_db_int(x->scan->id);
-        v[4] = ims_db_int(x->scan->started_us);
     }
     /* two scans at once: the later one's mark stays */
     return ims_db_run_many(s->db,
                            "UPDATE assets SET size_bytes = $2, mtime_us = $3, deleted_us = NULL, "
-                           "seen_scan = CASE WHEN seen_scan > $4 THEN seen_scan ELSE $4 END, "
-                           "seen_us = CASE WHEN seen_us > $5 THEN seen_us ELSE $5 END WHERE id = $1",
-                           x->values, 5, x->n_chosen, NULL, NULL, NULL, err);
+                           "seen_scan = CASE WHEN seen_scan > $4 THEN seen_scan ELSE $4 END WHERE id = $1",
+                           x->values, 4, x->n_chosen, NULL, NULL, NULL, err);
 }
 
 /* Work of changed files starts again, for every task and model. */

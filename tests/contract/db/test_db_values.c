@@ -448,6 +448,7 @@ TEST(series_failure, "a series that fails names its item and leaves nothing behi
     CHECK_OK(ims_db_begin(db, IMS_DB_WRITE, &err), err);
     CHECK_STATUS(ims_db_run_many(db, "INSERT INTO t (k) VALUES ($1)", values, 1, 10, NULL, NULL, &failed, &err),
                  IMS_E_INVALID, err);
+    CHECK_INT(failed, 3);
     ims_db_rollback(db);
     CHECK_OK(ims_db_get_int(db, "SELECT count(*) FROM t", IMS_DB_NO_ARGS, &n, NULL, &err), err);
     CHECK_INT(n, 0);
