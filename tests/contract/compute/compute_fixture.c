@@ -2,9 +2,13 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "compute_fixture.h"
 
+#include "base/mem.h"
+
+#include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static struct ims_compute *the_compute;
 
@@ -13,6 +17,62 @@ const char *fixture_device(void)
     const char *device = getenv("IMS_TEST_DEVICE");
 
     return device && *device ? device : "cpu";
+}
+
+static bool use_driver(const char *folder)
+{
+    char path[1024];
+
+    snprintf(path, sizeof(path), "%s/libvk_swiftshader.so", folder);
+    if (access(path, R_OK) != 0)
+        return false;
+    snprintf(path, sizeof(path), "%s/vk_swiftshader_icd.json", folder);
+    if (access(path, R_OK) != 0)
+        return false;
+    setenv("VK_DRIVER_FILES", path, 1);
+    setenv("VK_ICD_FILENAMES", path, 1); /* loaders before 1.3.207 */
+    return true;
+}
+
+static bool find_driver(void)
+{
+    const char *named = getenv("IMS_SWIFTSHADER_DIR");
+    char folder[1024];
+    char *cached = NULL;
+    bool found;
+
+    if (getenv("VK_DRIVER_FILES"))
+        return true;
+    if (named && *named)
+        return use_driver(named);
+    if (ims_compute_runtime_cache_path(&cached, NULL) != IMS_OK)
+        return false;
+    /* .../imgsearch/onnxruntime/VERSION/FILE -> .../imgsearch/swiftshader */
+    *strstr(cached, "/onnxruntime/") = '\0';
+    snprintf(folder, sizeof(folder), "%s/swiftshader", cached);
+    ims__free(cached);
+    found = use_driver(folder) || use_driver("/usr/lib/chromium");
+    return found;
+}
+
+bool fixture_prepare(const char *device, int *out_exit_code)
+{
+    const char *required = getenv("IMS_TEST_REQUIRE_WEBGPU");
+    void *loader;
+
+    if (strcmp(device, "webgpu") != 0)
+        return true;
+    loader = dlopen("libvulkan.so.1", RTLD_NOW | RTLD_LOCAL);
+    if (loader && find_driver()) {
+        dlclose(loader);
+        if (!getenv("XDG_RUNTIME_DIR"))
+            setenv("XDG_RUNTIME_DIR", test_tmp_dir(), 1);
+        return true;
+    }
+    printf("1..0 # SKIP no %s for WebGPU\n",
+           loader ? "software Vulkan driver (SwiftShader)" : "libvulkan.so.1");
+    *out_exit_code = required && *required ? 1 : 77;
+    return false;
 }
 
 static void close_compute(void)

@@ -8,6 +8,11 @@
 
 /* The device under test: $IMS_TEST_DEVICE, "cpu" without it. */
 const char *fixture_device(void);
+/* Makes a Vulkan driver known when the device under test is WebGPU: SwiftShader, a software one,
+ * from $IMS_SWIFTSHADER_DIR, imgsearch's cache or Chromium's folder; one named by $VK_DRIVER_FILES
+ * is left as it is. false, after saying why, when there is none (a failure when
+ * $IMS_TEST_REQUIRE_WEBGPU is set). */
+bool fixture_prepare(const char *device, int *out_exit_code);
 /* One handle for the program, closed at its end. Fails the program when there is no runtime. */
 struct ims_compute *fixture_compute(void);
 /* Path of tests/contract/compute/graphs/NAME.onnx. */

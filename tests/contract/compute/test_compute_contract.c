@@ -618,4 +618,9 @@ TEST(damaged_graphs,
     free(bytes);
 }
 
-TEST_MAIN
+int main(int argc, char **argv)
+{
+    int code = 0;
+
+    return fixture_prepare(fixture_device(), &code) ? test_main(argc, argv) : code;
+}
