@@ -8,6 +8,7 @@
 
 #include <assert.h>
 #include <dlfcn.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #define MIN_MAJOR 8
@@ -27,7 +28,7 @@ static const char *const names[] = {
 /* Loading is all-or-nothing and under this lock; the table never changes once is_ready. */
 static struct ims_lock lock = { PTHREAD_MUTEX_INITIALIZER };
 static struct vips_api api;
-static bool is_ready;
+static atomic_bool is_ready;
 
 static ims_status open_library(void **out, ims_err *err)
 {
@@ -126,12 +127,14 @@ ims_status ims__vips_get(const struct vips_api **out, ims_err *err)
 {
     ims_status st = IMS_OK;
 
-    ims__lock(&lock);
-    if (!is_ready) {
-        st = load(&api, err);
-        is_ready = st == IMS_OK;
+    if (!atomic_load_explicit(&is_ready, memory_order_acquire)) {
+        ims__lock(&lock);
+        if (!atomic_load_explicit(&is_ready, memory_order_relaxed)) {
+            st = load(&api, err);
+            atomic_store_explicit(&is_ready, st == IMS_OK, memory_order_release);
+        }
+        ims__unlock(&lock);
     }
-    ims__unlock(&lock);
     if (!st)
         *out = &api;
     return st;
