@@ -5,5 +5,7 @@
 
 /* Makes the pack of tests/golden/clip/ARCH.config.json and runs it against ARCH.expected.json. */
 void expected_check(const char *arch);
+/* The first texts come from many threads at once; each must get the reference's vector. */
+void expected_check_threads(const char *arch);
 
 #endif

@@ -24,4 +24,9 @@ TEST(two_way_text, "BF16 weights, tanh-GELU and a text tower without a mask give
     expected_check("two_way_text");
 }
 
+TEST(threads, "a tower that many threads use at once for the first time gives each its vector")
+{
+    expected_check_threads("class_token");
+}
+
 TEST_MAIN
