@@ -64,7 +64,7 @@ static void time_images(struct ims_clip *clip, size_t batch)
     if (!pixels || !out)
         exit(1);
     for (unsigned k = 0; k < batch; k++)
-        generated_picture("bench", k, (uint32_t)p->height, (uint32_t)p->width, pixels + k * bytes);
+        generated_picture("bench", k, GENERATED_SIDE, (uint32_t)p->height, (uint32_t)p->width, pixels + k * bytes);
     for (unsigned i = 0; i < N_RUNS; i++) {
         uint64_t start = ims__mono_ns();
         uint64_t cpu = ims__process_cpu_ns();

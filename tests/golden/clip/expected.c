@@ -22,6 +22,7 @@
 
 struct fixture {
     const char *arch;
+    uint32_t side; /* of the pictures' grid */
     ims_json *expected;
     struct ims_clip_config config;
     struct ims_compute *compute;
@@ -89,7 +90,7 @@ static void check_images(struct fixture *f)
 
     CHECK(n >= 3 && pixels && rows && single);
     for (unsigned k = 0; k < n; k++)
-        generated_picture(f->arch, k, v->height, v->width, pixels + k * bytes);
+        generated_picture(f->arch, k, f->side, v->height, v->width, pixels + k * bytes);
     CHECK_OK(ims_clip_embed_images(f->clip, pixels, n, rows, &err), err);
     for (size_t k = 0; k < n; k++)
         compare(f, "image_embeddings", k, rows + k * f->config.dim);
@@ -154,10 +155,8 @@ static void close_fixture(struct fixture *f)
     ims__json_free(f->expected);
 }
 
-static void open_fixture(struct fixture *f)
+static void read_expected(struct fixture *f)
 {
-    const struct ims_compute_options options = { .device = { .device = "cpu" } };
-    const char *dir = test_tmp_dir();
     char path[256];
     ims_err err = { 0 };
     size_t n;
@@ -167,21 +166,87 @@ static void open_fixture(struct fixture *f)
     text = test_read_file(test_source_path(path), &n);
     CHECK_OK(ims__json_parse(&f->expected, text, n, path, &err), err);
     free(text);
-    (void)snprintf(path, sizeof(path), "tests/golden/clip/%s.config.json", f->arch);
-    generated_pack(dir, test_source_path(path),
-                   ims__json_str(ims__json_get(f->expected, "dtype"), NULL), NULL, &f->config);
+}
+
+static void open_model(struct fixture *f, const char *dir)
+{
+    const struct ims_compute_options options = { .device = { .device = "cpu" } };
+    ims_err err = { 0 };
+
     CHECK_OK(ims_pack_open(&f->pack, dir, &err), err);
     CHECK_OK(ims_compute_open(&f->compute, &options, &err), err);
     CHECK_OK(ims_clip_open(&f->clip, f->pack, f->compute, NULL, &err), err);
+    f->config = f->clip->config;
+}
+
+static void open_fixture(struct fixture *f)
+{
+    const char *dir = test_tmp_dir();
+    char path[256];
+
+    read_expected(f);
+    (void)snprintf(path, sizeof(path), "tests/golden/clip/%s.config.json", f->arch);
+    generated_pack(dir, test_source_path(path),
+                   ims__json_str(ims__json_get(f->expected, "dtype"), NULL), NULL, &f->config);
+    open_model(f, dir);
 }
 
 void expected_check(const char *arch)
 {
-    struct fixture f = { .arch = arch };
+    struct fixture f = { .arch = arch, .side = GENERATED_SIDE };
 
     open_fixture(&f);
     if (f.clip && !test_has_failed())
         check_texts(&f);
+    if (f.clip && !test_has_failed())
+        check_images(&f);
+    close_fixture(&f);
+}
+
+/* ---- the demo model ---- */
+
+static void check_ids(struct fixture *f, const char *caption, const ims_json *want)
+{
+    int32_t *ids = NULL;
+    size_t n = 0;
+    ims_err err = { 0 };
+
+    CHECK_OK(ims_clip_tokenize(f->clip, caption, &ids, &n, &err), err);
+    CHECK_INT(n, ims__json_len(want));
+    for (size_t i = 0; i < n; i++)
+        CHECK_INT(ids[i], ims__json_int(ims__json_at(want, i), -1));
+    ims__free(ids);
+}
+
+static void check_captions(struct fixture *f)
+{
+    const ims_json *captions = ims__json_get(f->expected, "captions");
+    const size_t n = ims__json_len(captions);
+    const char *texts[16];
+    float *rows = ims__alloc(n, f->config.dim * sizeof(*rows));
+    ims_err err = { 0 };
+
+    CHECK(rows && n >= 3 && n <= IMS_ARRAY_LEN(texts));
+    for (size_t k = 0; k < n; k++) {
+        texts[k] = ims__json_str(ims__json_at(captions, k), NULL);
+        check_ids(f, texts[k], ims__json_at(ims__json_get(f->expected, "ids"), k));
+    }
+    CHECK_OK(ims_clip_embed_text(f->clip, texts, n, rows, &err), err);
+    for (size_t k = 0; k < n; k++)
+        compare(f, "text_embeddings", k, rows + k * f->config.dim);
+    check_variety(f, rows, n);
+    ims__free(rows);
+}
+
+void expected_check_demo(const char *dir)
+{
+    struct fixture f = { .arch = "demo", .side = 2 };
+
+    read_expected(&f);
+    if (!test_has_failed())
+        open_model(&f, dir);
+    if (f.clip && !test_has_failed())
+        check_captions(&f);
     if (f.clip && !test_has_failed())
         check_images(&f);
     close_fixture(&f);
@@ -233,7 +298,7 @@ static void check_threads(struct fixture *f)
 
 void expected_check_threads(const char *arch)
 {
-    struct fixture f = { .arch = arch };
+    struct fixture f = { .arch = arch, .side = GENERATED_SIDE };
 
     open_fixture(&f);
     if (f.clip && !test_has_failed())

@@ -8,4 +8,7 @@ void expected_check(const char *arch);
 /* The first texts come from many threads at once; each must get the reference's vector. */
 void expected_check_threads(const char *arch);
 
+/* The model in dir against demo.expected.json: captions, their ids, and pictures. */
+void expected_check_demo(const char *dir);
+
 #endif

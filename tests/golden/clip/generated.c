@@ -314,9 +314,8 @@ void generated_pack(const char *dir, const char *config_path, const char *dtype,
 
 /* ---- inputs ---- */
 
-#define CELLS 13
-
-void generated_picture(const char *arch, unsigned k, uint32_t height, uint32_t width, uint8_t *out)
+void generated_picture(const char *arch, unsigned k, uint32_t side, uint32_t height, uint32_t width,
+                       uint8_t *out)
 {
     char cells[64];
     char noise[64];
@@ -325,7 +324,7 @@ void generated_picture(const char *arch, unsigned k, uint32_t height, uint32_t w
     (void)snprintf(noise, sizeof(noise), "%s/noise%u", arch, k);
     for (uint32_t y = 0; y < height; y++) {
         for (uint32_t x = 0; x < width; x++) {
-            uint32_t cell = (y * CELLS / height) * CELLS + x * CELLS / width;
+            uint32_t cell = (y * side / height) * side + x * side / width;
             for (uint32_t c = 0; c < 3; c++) {
                 uint64_t i = ((uint64_t)y * width + x) * 3 + c;
                 uint64_t v = (generated_value(cells, cell * 3 + c) >> 56) +

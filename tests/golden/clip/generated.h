@@ -23,8 +23,11 @@ struct generated_faults {
 void generated_pack(const char *dir, const char *config_path, const char *dtype,
                     const struct generated_faults *faults, struct ims_clip_config *out_config);
 
-/* Picture k of a model: height * width * 3 bytes. */
-void generated_picture(const char *arch, unsigned k, uint32_t height, uint32_t width, uint8_t *out);
+/* Picture k of a model: height * width * 3 bytes, a colour per cell of a side x side grid and a little
+ * noise. make.py takes GENERATED_SIDE, and 2 for the demo model, whose world has large areas. */
+#define GENERATED_SIDE 13
+void generated_picture(const char *arch, unsigned k, uint32_t side, uint32_t height, uint32_t width,
+                       uint8_t *out);
 /* Text k: n_tokens ids (start, some, end), then pad up to length. */
 void generated_text(const char *arch, unsigned k, uint32_t n_tokens, uint32_t vocab, int32_t pad,
                     size_t length, int32_t *out);

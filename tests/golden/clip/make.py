@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Writes the expected embeddings of CLIP models with generated weights, computed by open_clip.
 
-Usage: make.py [NAME ...]          (all *.config.json here when no name is given)
-Needs torch, open_clip_torch and numpy; the versions used are written into the files.
+Usage: make.py [NAME ...]          (all generated models when no name is given)
+       make.py demo [FOLDER]       (the model in models/demo/clip: its own weights and tokenizer)
+Needs torch, open_clip_torch, safetensors and numpy; the versions used are written into the files.
 
 Weights, pictures and token ids come from a counter-based generator that tests/golden/clip/generate.c
 repeats exactly: value i of the stream called NAME is splitmix64(fnv1a64(NAME) + i * G), whose top 24
@@ -17,9 +18,11 @@ bits, as a number r in [-1, 1), are exact in float32. What r becomes depends on 
                                   position attends to weighs more than what it starts from
 rounded once more to the file's element type.
 """
+import gzip
 import json
 import pathlib
 import sys
+import tempfile
 
 import numpy as np
 
@@ -33,6 +36,9 @@ PLAN = {
     "two_way_text": ("BF16", 4, [5, 20, 9]),
     "vit_b_32": ("F32", 3, [5, 12, 77]),
 }
+CAPTIONS = ["a red car", "boats at night", "a snowy mountain with two trees", "people on a sunny beach",
+            "a house in the forest", "A Dog  and a CAT, in the rain!"]
+N_DEMO_PICTURES = 4
 
 
 def stream(name, first, n):
@@ -76,14 +82,14 @@ def tensor(name, shape, dtype):
     return t.to({"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}[dtype]).float()
 
 
-def pictures(arch, n, h, w):
-    """Picture k: one colour per cell of a 13 x 13 grid, and a little noise."""
+def pictures(arch, n, h, w, side=13):
+    """Picture k: one colour per cell of a side x side grid, and a little noise."""
     out = np.zeros((n, h, w, 3), np.uint8)
     for k in range(n):
-        cells = (stream(f"{arch}/picture{k}", 0, 507) >> np.uint64(56)).astype(np.int64).reshape(13, 13, 3)
+        cells = (stream(f"{arch}/picture{k}", 0, side * side * 3) >> np.uint64(56)).astype(np.int64).reshape(side, side, 3)
         noise = (stream(f"{arch}/noise{k}", 0, h * w * 3) >> np.uint64(60)).astype(np.int64).reshape(h, w, 3)
-        y = np.arange(h) * 13 // h
-        x = np.arange(w) * 13 // w
+        y = np.arange(h) * side // h
+        x = np.arange(w) * side // w
         out[k] = np.minimum(cells[y][:, x] + noise, 255)
     return out
 
@@ -135,10 +141,56 @@ def write(name, out):
     (HERE / f"{name}.expected.json").write_text(body)
 
 
-def main():
+def versions():
     import open_clip
     import torch
+    return f"open_clip_torch {open_clip.__version__}, torch {torch.__version__}, numpy {np.__version__}"
+
+
+def reference_ids(folder, texts, context):
+    """open_clip's own tokenizer over the merges of the model's tokenizer.json."""
+    from open_clip.tokenizer import SimpleTokenizer
+    doc = json.loads((folder / "tokenizer.json").read_text())
+    merges = [m if isinstance(m, str) else " ".join(m) for m in doc["model"]["merges"]]
+    with tempfile.NamedTemporaryFile(suffix=".txt.gz") as f:
+        f.write(gzip.compress(("#version\n" + "\n".join(merges)).encode()))
+        f.flush()
+        tokenizer = SimpleTokenizer(bpe_path=f.name, context_length=context)
+    ids = dict(doc["model"]["vocab"])
+    ids.update({t["content"]: t["id"] for t in doc.get("added_tokens", [])})
+    rename = {i: ids[{"<start_of_text>": "<|startoftext|>", "<end_of_text>": "<|endoftext|>"}.get(t, t)]
+              for t, i in tokenizer.encoder.items()}
+    assert all(a == b for a, b in rename.items()), "tokenizer.json numbers its tokens in another order"
+    return tokenizer(texts).numpy()
+
+
+def demo(folder):
+    import torch
+    from safetensors.numpy import load_file
+    full = json.loads((folder / "open_clip_config.json").read_text())
+    cfg = full["model_cfg"]
+    model = build(cfg)
+    state = {k: torch.from_numpy(v.astype(np.float32)) for k, v in load_file(folder / "open_clip_model.safetensors").items()}
+    missing, unexpected = model.load_state_dict(state, strict=False)
+    assert set(missing) <= {"logit_scale"} and not unexpected, (missing, unexpected)
+    size = cfg["vision_cfg"]["image_size"]
+    images = pictures("demo", N_DEMO_PICTURES, size, size, side=2)
+    ids = reference_ids(folder, CAPTIONS, cfg["text_cfg"]["context_length"])
+    image_e, text_e = expect(model, full, images, ids)
+    print("demo: largest cosine between pictures %.3f, between texts %.3f"
+          % (largest_cosine(image_e), largest_cosine(text_e)))
+    assert largest_cosine(image_e) < 0.9 and largest_cosine(text_e) < 0.9, "inputs too alike to tell errors"
+    write("demo", {"made_by": versions(), "n_pictures": N_DEMO_PICTURES, "captions": CAPTIONS,
+                   "ids": [[int(i) for i in row[:int(row.argmax()) + 1]] for row in ids],
+                   "image_embeddings": image_e, "text_embeddings": text_e})
+
+
+def main():
+    import torch
     torch.set_num_threads(2)
+    if sys.argv[1:2] == ["demo"]:
+        demo(pathlib.Path(sys.argv[2]) if sys.argv[2:] else HERE.parents[2] / "models" / "demo" / "clip")
+        return
     for name in sys.argv[1:] or sorted(PLAN):
         dtype, n_pictures, counts = PLAN[name]
         full = json.loads((HERE / f"{name}.config.json").read_text())
@@ -155,8 +207,7 @@ def main():
         print(name, "tensors", len(state), "largest cosine between pictures %.3f, between texts %.3f"
               % (largest_cosine(image_e), largest_cosine(text_e)))
         assert largest_cosine(image_e) < 0.9 and largest_cosine(text_e) < 0.9, "inputs too alike to tell errors"
-        write(name, {"made_by": f"open_clip_torch {open_clip.__version__}, torch {torch.__version__}, numpy {np.__version__}",
-                     "dtype": dtype, "n_tensors": len(state), "n_pictures": n_pictures, "text_tokens": counts,
+        write(name, {"made_by": versions(), "dtype": dtype, "n_tensors": len(state), "n_pictures": n_pictures, "text_tokens": counts,
                      "image_embeddings": image_e, "text_embeddings": text_e})
 
 
