@@ -95,7 +95,7 @@ function skip(id, text)
     verdict = $0
     sub(/^.*[.][.]+/, "", verdict)
     gsub(/^[* ]+| +$/, "", verdict)
-    settle(id, $0 ~ / Passed /, verdict)
+    settle(id, $0 ~ / Passed |\*\*\*Skipped /, verdict)
     next
 }
 

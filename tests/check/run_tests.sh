@@ -108,10 +108,21 @@ END
 
 counts_whole_program_skipped()
 {
-    counts '0 0 1' <<'END' && grep -q 'skipped 1: no qemu' "$work/report"
+    counts '0 0 2' <<'END' && grep -q 'skipped 1: no qemu' "$work/report"
       Start 1: neon
 1: 1..0 # SKIP no qemu
-1/1 Test #1: neon ...   Passed    0.00 sec
+1/2 Test #1: neon ...   Passed    0.00 sec
+      Start 2: webgpu
+2: 1..0 # SKIP no Vulkan
+2/2 Test #2: webgpu ...***Skipped   0.00 sec
+END
+}
+
+counts_skip_without_reason()
+{
+    counts '0 1 0' <<'END'
+      Start 1: webgpu
+1/1 Test #1: webgpu ...***Skipped   0.00 sec
 END
 }
 
@@ -135,7 +146,7 @@ END
 END2
 }
 
-plan 10
+plan 11
 try "passed and skipped tests are counted, with the reason of a skip" counts_passes_and_skips
 try "output of programs that ran side by side is told apart" counts_interleaved_programs
 try "tests that a crash prevented count as failed" counts_crash_in_the_middle
@@ -145,5 +156,6 @@ try "a program that says nothing counts as failed" counts_silent_success_as_fail
 try "programs that are missing or never end count as failed" counts_what_could_not_run
 try "a run without any test counts as failed" counts_nothing_as_failure
 try "a program skipped as a whole counts as skipped" counts_whole_program_skipped
+try "a program skipped without saying so counts as failed" counts_skip_without_reason
 try "a program that runs others may print several plans" counts_several_plans
 finish

@@ -44,7 +44,7 @@ all_installed()
 {
     for name in gcc libc6-dev make cmake ninja-build pkgconf libvips-dev libturbojpeg0-dev libsqlite3-dev libpq-dev \
         libjansson-dev libutf8proc-dev libssl-dev postgresql-15 gcc-aarch64-linux-gnu \
-        libc6-dev-arm64-cross qemu-user-static clang; do
+        libc6-dev-arm64-cross qemu-user-static libvulkan1 clang; do
         echo "ii  $name"
     done >"$work/installed"
 }
@@ -52,7 +52,8 @@ all_installed()
 with_runtime()
 {
     echo VERS_1.30.0 >"$work/libonnxruntime.so"
-    env PATH="$bin:$PATH" XDG_CACHE_HOME="$work/cache" ORT_DYLIB_PATH="$work/libonnxruntime.so" \
+    env -u VK_DRIVER_FILES -u IMS_SWIFTSHADER_DIR PATH="$bin:$PATH" XDG_CACHE_HOME="$work/cache" \
+        ORT_DYLIB_PATH="$work/libonnxruntime.so" \
         "$root/tools/setup" "$@"
 }
 
@@ -171,6 +172,23 @@ uses_sudo()
         with_runtime build && grep -q '^sudo env DEBIAN_FRONTEND=noninteractive' "$calls"
 }
 
+fetches_vulkan_driver_once()
+{
+    fresh_machine && all_installed && mkdir -p "$work/deb/usr/lib/chromium" || return 1
+    echo driver >"$work/deb/usr/lib/chromium/libvk_swiftshader.so"
+    echo icd >"$work/deb/usr/lib/chromium/vk_swiftshader_icd.json"
+    stand_in apt-cache 'echo Size: 31000000'
+    stand_in apt-get "echo apt-get \"\$@\" >>$calls; : >chromium-common_1.deb"
+    stand_in dpkg-deb "tar -C $work/deb -cf - ./usr"
+    if [ -f /usr/lib/chromium/libvk_swiftshader.so ]; then # an installed one is taken
+        with_runtime test && ! [ -s "$calls" ]
+        return
+    fi
+    with_runtime test >"$work/said" && grep -q 'fetching chromium-common (31 MB)' "$work/said" &&
+        cmp "$work/cache/imgsearch/swiftshader/libvk_swiftshader.so" "$work/deb/usr/lib/chromium/libvk_swiftshader.so" &&
+        with_runtime test && [ "$(wc -l <"$calls")" = 1 ]
+}
+
 prints_names_elsewhere()
 {
     fresh_machine && stand_in uname 'echo Darwin' && stand_in pkg-config 'exit 1' || return 1
@@ -182,7 +200,7 @@ prints_names_elsewhere()
     complains 'brew install cmake ninja' env PATH="$bin" HOME="$work" sh "$root/tools/setup" build
 }
 
-plan 16
+plan 17
 try "the library that ORT_DYLIB_PATH names is taken" takes_named_library
 try "ORT_DYLIB_PATH naming no file is an error" refuses_named_library_that_is_not_there
 try "an installed library that is new enough is taken" takes_installed_library
@@ -198,5 +216,6 @@ try "without a network all that is missing is named at once" says_all_that_is_mi
 try "npm is installed when it is absent and needed" installs_npm_with_the_rest
 try "a package manager that is busy is said" says_lock
 try "without being root it goes through sudo" uses_sudo
+try "the software Vulkan driver for the tests is fetched once" fetches_vulkan_driver_once
 try "on a system without apt-get the names are printed" prints_names_elsewhere
 finish
