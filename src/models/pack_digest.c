@@ -16,9 +16,9 @@
 #include <string.h>
 
 #define RECIPE "imgsearch pack 1\n"
-#define WHOLE_BYTES (8 * IMS_MIB)
-#define HEAD_BYTES (1 * IMS_MIB)
-#define BLOCK_BYTES (64 * IMS_KIB)
+#define WHOLE_BYTES (2 * IMS_MIB)
+#define HEAD_BYTES (256 * IMS_KIB)
+#define BLOCK_BYTES (16 * IMS_KIB)
 #define N_BLOCKS 64
 
 static ims_status add_number(struct ims_sha256 *h, uint64_t v, ims_err *err)
