@@ -29,7 +29,8 @@ ims_status ims_media_dhash(const struct ims_image *im, uint64_t *out_hash, ims_e
     ims_status st;
 
     if (!luma)
-        return ims_fail(err, IMS_E_NOMEM, "media", 0, "grey pixels of %d x %d", im->width, im->height);
+        return ims_fail(err, IMS_E_NOMEM, "media", 0, "grey pixels of %d x %d", im->width,
+                        im->height);
     for (size_t y = 0; y < (size_t)im->height; y++)
         k->rgb_to_luma(im->rgb + y * im->stride_bytes, width, luma + y * width);
     r.src = luma;

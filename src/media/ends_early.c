@@ -33,12 +33,14 @@ static bool png_ends_early(const uint8_t *p, size_t n)
 
 static bool webp_ends_early(const uint8_t *p, size_t n)
 {
-    uint64_t size = (uint64_t)p[4] | (uint64_t)p[5] << 8 | (uint64_t)p[6] << 16 | (uint64_t)p[7] << 24;
+    uint64_t size =
+        (uint64_t)p[4] | (uint64_t)p[5] << 8 | (uint64_t)p[6] << 16 | (uint64_t)p[7] << 24;
 
     return size + 8 > n;
 }
 
-/* at: the first of a row of length-prefixed blocks. Returns the place behind it, n when it runs out. */
+/* at: the first of a row of length-prefixed blocks. Returns the place behind it, n when it runs
+ * out. */
 static size_t skip_gif_blocks(const uint8_t *p, size_t n, size_t at)
 {
     while (at < n && p[at])

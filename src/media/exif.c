@@ -109,9 +109,9 @@ static bool read_date(const struct exif_entry *e, int64_t *out_us)
         return false;
     if (s[4] != ':' || s[7] != ':' || s[10] != ' ' || s[13] != ':' || s[16] != ':')
         return false;
-    if (!read_digits(s, 4, &year) || !read_digits(s + 5, 2, &month) || !read_digits(s + 8, 2, &day) ||
-        !read_digits(s + 11, 2, &hour) || !read_digits(s + 14, 2, &minute) ||
-        !read_digits(s + 17, 2, &second))
+    if (!read_digits(s, 4, &year) || !read_digits(s + 5, 2, &month) ||
+        !read_digits(s + 8, 2, &day) || !read_digits(s + 11, 2, &hour) ||
+        !read_digits(s + 14, 2, &minute) || !read_digits(s + 17, 2, &second))
         return false;
     if (year < 1 || month < 1 || month > 12 || day < 1 || day > days_in_month(year, month) ||
         hour > 23 || minute > 59 || second > 59)
@@ -134,7 +134,8 @@ static ims_status take_exif(const struct exif_block *b, const struct exif_entry 
     return IMS_OK;
 }
 
-static bool read_degrees(const struct exif_block *b, const struct exif_entry *e, double max, double *out)
+static bool read_degrees(const struct exif_block *b, const struct exif_entry *e, double max,
+                         double *out)
 {
     static const double unit[] = { 1, 60, 3600 };
     double sum = 0;

@@ -14,8 +14,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define EXIF_MAX_ENTRIES 512   /* looked at per directory */
-#define EXIF_MAX_ELEMENTS 256  /* of one value, in the JSON */
+#define EXIF_MAX_ENTRIES 512     /* looked at per directory */
+#define EXIF_MAX_ELEMENTS 256    /* of one value, in the JSON */
 #define EXIF_MAX_TEXT_BYTES 8192 /* of one value, in the JSON */
 
 struct ims_exif {
@@ -32,9 +32,10 @@ struct ims_exif {
     bool is_cut;     /* the JSON reached its limit; what is there is complete JSON */
 };
 
-/* p[0..n): a TIFF stream, with or without "Exif\0\0" before it. Damage is not a failure: it is told in
- * out->is_damaged. The only failure is IMS_E_NOMEM. End with ims__exif_release. */
-ims_status ims__exif_parse(struct ims_exif *out, const uint8_t *p, size_t n, ims_err *err) IMS_MUST_CHECK;
+/* p[0..n): a TIFF stream, with or without "Exif\0\0" before it. Damage is not a failure: it is told
+ * in out->is_damaged. The only failure is IMS_E_NOMEM. End with ims__exif_release. */
+ims_status ims__exif_parse(struct ims_exif *out, const uint8_t *p, size_t n,
+                           ims_err *err) IMS_MUST_CHECK;
 void ims__exif_release(struct ims_exif *x);
 
 /* The name of a tag of the first directory as Pillow spells it, NULL when it has none. */
@@ -59,7 +60,8 @@ uint16_t ims__exif_u16(const struct exif_block *b, const uint8_t *p);
 uint32_t ims__exif_u32(const struct exif_block *b, const uint8_t *p);
 bool ims__exif_is_text(const struct exif_entry *e);
 /* Element i as a number; false for text, and for a fraction that has none. */
-bool ims__exif_number(const struct exif_block *b, const struct exif_entry *e, uint32_t i, double *out);
+bool ims__exif_number(const struct exif_block *b, const struct exif_entry *e, uint32_t i,
+                      double *out);
 /* Text without NULs and surrounding blanks, as UTF-8 of at most max_cp
  * code points; out has room for 4 * max_cp + 1 bytes. ASCII values that are no UTF-8 are taken as
  * Latin-1; of byte values what is no UTF-8 is left out. Returns the length in bytes. */

@@ -20,9 +20,9 @@ struct object {
 /* Where the pixels, the other directories and embedded blocks lie says nothing about the photo. */
 static bool is_structural(unsigned tag)
 {
-    static const uint16_t tags[] = { 273,   279,   288,   289,   320,   324,   325,   330, 400,
-                                     512,   513,   514,   519,   520,   521,   347,  700,
-                                     33723, 34377, 34665, 34675, 34853, 40965, 37724, 50341 };
+    static const uint16_t tags[] = { 273,   279,   288,   289,   320,   324,   325,  330, 400,
+                                     512,   513,   514,   519,   520,   521,   347,  700, 33723,
+                                     34377, 34665, 34675, 34853, 40965, 37724, 50341 };
 
     for (size_t i = 0; i < IMS_ARRAY_LEN(tags); i++) {
         if (tags[i] == tag)

@@ -75,7 +75,8 @@ static double read_double(const struct exif_block *b, const uint8_t *p)
     return d;
 }
 
-bool ims__exif_number(const struct exif_block *b, const struct exif_entry *e, uint32_t i, double *out)
+bool ims__exif_number(const struct exif_block *b, const struct exif_entry *e, uint32_t i,
+                      double *out)
 {
     const uint8_t *p;
     double d = NAN;
@@ -154,8 +155,8 @@ size_t ims__exif_text(const struct exif_entry *e, size_t max_cp, char *out)
     return end;
 }
 
-/* Fills e from the 12 bytes at p. false when it says nothing (no elements, a type there is not) or its
- * value lies outside the block, which is damage. */
+/* Fills e from the 12 bytes at p. false when it says nothing (no elements, a type there is not) or
+ * its value lies outside the block, which is damage. */
 static bool read_entry(const struct exif_block *b, const uint8_t *p, struct exif_entry *e,
                        bool *is_damaged)
 {

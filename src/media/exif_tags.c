@@ -1,5 +1,5 @@
-/* Names of the tags that occur in the first directory of photos, as the TIFF, EXIF and DNG standards
- * (and Pillow) spell them.
+/* Names of the tags that occur in the first directory of photos, as the TIFF, EXIF and DNG
+ * standards (and Pillow) spell them.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "media/exif.h"
 

@@ -34,7 +34,8 @@ uint8_t *ims__media_alloc_px(size_t bytes)
     return p;
 }
 
-ims_status ims__image_alloc(struct ims_image **out, int width, int height, bool has_alpha, ims_err *err)
+ims_status ims__image_alloc(struct ims_image **out, int width, int height, bool has_alpha,
+                            ims_err *err)
 {
     struct ims_image *im = ims__zalloc(1, sizeof(*im));
     size_t n_px;
@@ -42,9 +43,11 @@ ims_status ims__image_alloc(struct ims_image **out, int width, int height, bool 
 
     if (width <= 0 || height <= 0) {
         ims__free(im);
-        return ims_fail(err, IMS_E_INVALID, "media", 0, "an image of %d x %d pixels", width, height);
+        return ims_fail(err, IMS_E_INVALID, "media", 0, "an image of %d x %d pixels", width,
+                        height);
     }
-    if (!im || !ims__mul_size((size_t)width, (size_t)height, &n_px) || !ims__mul_size(n_px, 3, &n_bytes))
+    if (!im || !ims__mul_size((size_t)width, (size_t)height, &n_px) ||
+        !ims__mul_size(n_px, 3, &n_bytes))
         goto nomem;
     atomic_init(&im->n_refs, 1);
     im->width = width;

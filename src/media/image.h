@@ -6,19 +6,19 @@
 #include "media/media.h"
 
 /* Pixels are not zeroed. */
-ims_status ims__image_alloc(struct ims_image **out, int width, int height, bool has_alpha, ims_err *err)
-    IMS_MUST_CHECK;
+ims_status ims__image_alloc(struct ims_image **out, int width, int height, bool has_alpha,
+                            ims_err *err) IMS_MUST_CHECK;
 
-/* From this size on pixels are aligned for huge pages: a 12-megapixel picture then costs 18 page faults,
- * not 9000 (a tenth of its decode time). */
+/* From this size on pixels are aligned for huge pages: a 12-megapixel picture then costs 18 page
+ * faults, not 9000 (a tenth of its decode time). */
 #define MEDIA_LARGE_BYTES ((size_t)2 << 20)
 uint8_t *ims__media_alloc_px(size_t bytes); /* ims__free */
 void ims__media_advise_large(void *p, size_t bytes);
 
 /* Does an EXIF orientation exchange width and height? */
 bool ims__orient_swaps(int orientation);
-/* Copies rows [y, y + n_rows) of a picture of src_width x src_height elements of px_bytes (1 or 3) each
- * to their place in dst, which is as wide and high as the oriented picture. */
+/* Copies rows [y, y + n_rows) of a picture of src_width x src_height elements of px_bytes (1 or 3)
+ * each to their place in dst, which is as wide and high as the oriented picture. */
 struct ims_orient {
     int orientation; /* 1..8 */
     int src_width;
@@ -27,6 +27,7 @@ struct ims_orient {
     uint8_t *dst;
     size_t dst_stride;
 };
-void ims__orient_rows(const struct ims_orient *o, const uint8_t *src, size_t src_stride, int y, int n_rows);
+void ims__orient_rows(const struct ims_orient *o, const uint8_t *src, size_t src_stride, int y,
+                      int n_rows);
 
 #endif

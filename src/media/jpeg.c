@@ -16,11 +16,12 @@
 
 static ims_status fail_early(const struct media_job *job, ims_err *err)
 {
-    return ims_fail(err, IMS_E_TRUNCATED, "jpeg", 0, "the JPEG data ends too early, after %zu bytes",
-                    job->n);
+    return ims_fail(err, IMS_E_TRUNCATED, "jpeg", 0,
+                    "the JPEG data ends too early, after %zu bytes", job->n);
 }
 
-static ims_status check_outline(const struct media_job *job, const struct jpeg_outline *o, ims_err *err)
+static ims_status check_outline(const struct media_job *job, const struct jpeg_outline *o,
+                                ims_err *err)
 {
     if (o->width == 0 || o->height == 0 || o->n_scans == 0) {
         if (!o->is_complete && !o->is_damaged)
@@ -28,8 +29,9 @@ static ims_status check_outline(const struct media_job *job, const struct jpeg_o
         return ims_fail(err, IMS_E_FORMAT, "jpeg", 0, "the JPEG file has no picture in it");
     }
     if (o->n_scans > JPEG_MAX_SCANS)
-        return ims_fail(err, IMS_E_LIMIT, "jpeg", 0, "the JPEG picture has %d scans; the limit is %d",
-                        o->n_scans, JPEG_MAX_SCANS);
+        return ims_fail(err, IMS_E_LIMIT, "jpeg", 0,
+                        "the JPEG picture has %d scans; the limit is %d", o->n_scans,
+                        JPEG_MAX_SCANS);
     return ims__media_check_size(job, o->width, o->height, err);
 }
 
@@ -43,7 +45,8 @@ static ims_status take_profile(struct media_job *job, const struct jpeg_outline 
     if (o->icc_bytes && o->icc_bytes <= IMS_MAX_ICC_BYTES) {
         icc = ims__alloc(o->icc_bytes, 1);
         if (!icc)
-            return ims_fail(err, IMS_E_NOMEM, "jpeg", 0, "a colour profile of %zu bytes", o->icc_bytes);
+            return ims_fail(err, IMS_E_NOMEM, "jpeg", 0, "a colour profile of %zu bytes",
+                            o->icc_bytes);
         ims__jpeg_icc(job->p, job->n, o, icc);
         kind = ims__icc_kind(icc, o->icc_bytes);
         if (kind == MEDIA_ICC_RGB && o->n_components == 1)
@@ -54,7 +57,8 @@ static ims_status take_profile(struct media_job *job, const struct jpeg_outline 
     return st;
 }
 
-/* What libjpeg-turbo complained about: an error, or something that decoders pass over, which is noted. */
+/* What libjpeg-turbo complained about: an error, or something that decoders pass over, which is
+ * noted. */
 static ims_status judge(struct media_job *job, tjhandle tj, ims_err *err)
 {
     const char *text = tjGetErrorStr2(tj);
@@ -72,7 +76,8 @@ static ims_status decompress(struct media_job *job, const struct jpeg_outline *o
     ims_status st = IMS_OK;
 
     if (!tj)
-        return ims_fail(err, IMS_E_NOMEM, "jpeg", 0, "starting libjpeg-turbo: %s", tjGetErrorStr2(NULL));
+        return ims_fail(err, IMS_E_NOMEM, "jpeg", 0, "starting libjpeg-turbo: %s",
+                        tjGetErrorStr2(NULL));
     if (tjDecompress2(tj, job->p, (unsigned long)job->n, rgb, o->width, o->width * 3, o->height,
                       TJPF_RGB, TJFLAG_LIMITSCANS | TJFLAG_ACCURATEDCT))
         st = judge(job, tj, err);
@@ -130,7 +135,8 @@ ims_status ims__jpeg_decode(struct media_job *job, bool *out_is_other, ims_err *
     st = check_outline(job, &o, err);
     if (st)
         return st;
-    /* Decoders fill what is missing with grey and call it a warning; so it is looked for beforehand. */
+    /* Decoders fill what is missing with grey and call it a warning; so it is looked for
+     * beforehand. */
     if (job->wants_pixels && !o.is_complete)
         return fail_early(job, err);
     if ((o.n_components != 1 && o.n_components != 3) || o.bits != 8 || o.is_unusual) {

@@ -1,5 +1,5 @@
-/* JPEG encoding by libjpeg-turbo: progressive, which is how its simple interface gives optimised Huffman
- * tables; the pixels are those of a baseline file of the same quality.
+/* JPEG encoding by libjpeg-turbo: progressive, which is how its simple interface gives optimised
+ * Huffman tables; the pixels are those of a baseline file of the same quality.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "media/media.h"
 
@@ -20,10 +20,11 @@ ims_status ims_media_encode_jpeg(struct ims_media *m, const uint8_t *rgb, int wi
     ims_status st = IMS_E_NOMEM;
 
     (void)m;
-    if (width < 1 || height < 1 || width > IMS_MAX_IMAGE_SIDE_PX || height > IMS_MAX_IMAGE_SIDE_PX ||
-        stride_bytes < (size_t)width * 3 || stride_bytes > INT_MAX || quality < 1 || quality > 100)
-        return ims_fail(err, IMS_E_INVALID, "media", 0, "encoding %d x %d at quality %d", width, height,
-                        quality);
+    if (width < 1 || height < 1 || width > IMS_MAX_IMAGE_SIDE_PX ||
+        height > IMS_MAX_IMAGE_SIDE_PX || stride_bytes < (size_t)width * 3 ||
+        stride_bytes > INT_MAX || quality < 1 || quality > 100)
+        return ims_fail(err, IMS_E_INVALID, "media", 0, "encoding %d x %d at quality %d", width,
+                        height, quality);
     n_bytes = tjBufSize(width, height, TJSAMP_420);
     tj = tjInitCompress();
     buf = ims__alloc(n_bytes, 1);

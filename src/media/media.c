@@ -1,4 +1,5 @@
-/* Opening, probing and decoding: the checks that hold for every format, and what the decoders share.
+/* Opening, probing and decoding: the checks that hold for every format, and what the decoders
+ * share.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "media/decode.h"
 
@@ -12,7 +13,8 @@
 #include <stdio.h>
 #include <string.h>
 
-ims_status ims_media_open(struct ims_media **out, const struct ims_media_options *opts, ims_err *err)
+ims_status ims_media_open(struct ims_media **out, const struct ims_media_options *opts,
+                          ims_err *err)
 {
     struct ims_media *m = ims__zalloc(1, sizeof(*m));
     ims_status st;
@@ -70,16 +72,16 @@ ims_status ims__media_check_size(const struct media_job *job, int width, int hei
     const char *name = ims_media_format_name(job->format);
 
     if (width <= 0 || height <= 0)
-        return ims_fail(err, IMS_E_FORMAT, "media", 0, "the %s picture is %d x %d pixels", name, width,
-                        height);
+        return ims_fail(err, IMS_E_FORMAT, "media", 0, "the %s picture is %d x %d pixels", name,
+                        width, height);
     if (width > IMS_MAX_IMAGE_SIDE_PX || height > IMS_MAX_IMAGE_SIDE_PX)
         return ims_fail(err, IMS_E_LIMIT, "media", 0,
                         "the %s picture is %d x %d pixels; a side may have %d", name, width, height,
                         IMS_MAX_IMAGE_SIDE_PX);
     if ((uint64_t)width * (uint64_t)height > job->max_px)
         return ims_fail(err, IMS_E_LIMIT, "media", 0,
-                        "the %s picture is %d x %d pixels; the limit is %llu megapixels", name, width,
-                        height, (unsigned long long)(job->max_px / 1000000));
+                        "the %s picture is %d x %d pixels; the limit is %llu megapixels", name,
+                        width, height, (unsigned long long)(job->max_px / 1000000));
     return IMS_OK;
 }
 
@@ -154,11 +156,12 @@ static ims_status check_bytes(const struct ims_media *m, struct media_job *job, 
     if (job->n == 0)
         return ims_fail(err, IMS_E_TRUNCATED, "media", 0, "the file is empty");
     if (job->n > m->opts.max_bytes)
-        return ims_fail(err, IMS_E_LIMIT, "media", 0, "the file has %zu bytes; the limit is %zu", job->n,
-                        m->opts.max_bytes);
+        return ims_fail(err, IMS_E_LIMIT, "media", 0, "the file has %zu bytes; the limit is %zu",
+                        job->n, m->opts.max_bytes);
     job->format = ims_media_sniff(job->p, job->n, &looks_like);
     if (job->format == IMS_MEDIA_UNKNOWN)
-        return ims_fail(err, IMS_E_UNSUPPORTED, "media", 0, "this is not a picture but %s", looks_like);
+        return ims_fail(err, IMS_E_UNSUPPORTED, "media", 0, "this is not a picture but %s",
+                        looks_like);
     return IMS_OK;
 }
 
@@ -194,7 +197,8 @@ ims_status ims_media_probe(struct ims_media *m, const uint8_t *p, size_t n,
 }
 
 ims_status ims_media_decode(struct ims_media *m, const uint8_t *p, size_t n,
-                            struct ims_media_info *out_info, struct ims_image **out_image, ims_err *err)
+                            struct ims_media_info *out_info, struct ims_image **out_image,
+                            ims_err *err)
 {
     struct media_job job = { .p = p, .n = n, .wants_pixels = true };
     ims_status st = run_job(m, &job, err);

@@ -87,7 +87,8 @@ static void place_column(uint8_t *to, const uint8_t *from, ptrdiff_t src_step, i
     }
 }
 
-/* Rows this far apart are beyond what the processor foresees; asking early takes a third off the time. */
+/* Rows this far apart are beyond what the processor foresees; asking early takes a third off the
+ * time. */
 static void prefetch_pixels(const uint8_t *row, int x, int width)
 {
 #if defined(__GNUC__)
@@ -119,8 +120,8 @@ static void place_tile_rgb(const struct ims_orient *o, const struct steps *s, co
     }
 }
 
-static void place_tile_grey(const struct steps *s, const uint8_t *src, size_t src_stride, int x0, int x1,
-                            int y0, int y1, int y)
+static void place_tile_grey(const struct steps *s, const uint8_t *src, size_t src_stride, int x0,
+                            int x1, int y0, int y1, int y)
 {
     for (int x = x0; x < x1; x++) {
         uint8_t *to = s->origin + x * s->right + (y + y0) * s->down;
@@ -151,7 +152,8 @@ static void mirror_row(const struct ims_orient *o, uint8_t *to, const uint8_t *f
     }
 }
 
-void ims__orient_rows(const struct ims_orient *o, const uint8_t *src, size_t src_stride, int y, int n_rows)
+void ims__orient_rows(const struct ims_orient *o, const uint8_t *src, size_t src_stride, int y,
+                      int n_rows)
 {
     struct steps s = find_steps(o);
 

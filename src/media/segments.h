@@ -15,10 +15,10 @@ struct jpeg_outline {
     int n_components;
     int bits;
     int n_scans;
-    bool is_complete;  /* an end-of-image marker follows the last scan */
-    bool is_damaged;   /* the chain of segments breaks before that */
+    bool is_complete; /* an end-of-image marker follows the last scan */
+    bool is_damaged;  /* the chain of segments breaks before that */
     bool is_progressive;
-    bool is_unusual; /* a coding that photos do not use: lossless, hierarchical, arithmetic */
+    bool is_unusual;     /* a coding that photos do not use: lossless, hierarchical, arithmetic */
     const uint8_t *exif; /* into the file; NULL if none */
     size_t exif_bytes;
     size_t icc_bytes; /* all parts of the profile together; 0 if none or if a part is missing */

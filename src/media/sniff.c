@@ -59,7 +59,10 @@ static const struct {
     { 0, 4, "fLaC", IMS_MEDIA_UNKNOWN, "FLAC audio" },
     { 0, 4, "\x00\x00\x01\xBA", IMS_MEDIA_UNKNOWN, "an MPEG video" },
     { 0, 4, "\x00\x00\x01\xB3", IMS_MEDIA_UNKNOWN, "an MPEG video" },
-    { 0, 4, "\x7F" "ELF", IMS_MEDIA_UNKNOWN, "a program" },
+    { 0, 4,
+      "\x7F"
+      "ELF",
+      IMS_MEDIA_UNKNOWN, "a program" },
     { 0, 12, "\0\0\0\x0CJXL \r\n\x87\n", IMS_MEDIA_UNKNOWN, "a JPEG XL picture" },
     { 0, 2, "\xFF\x0A", IMS_MEDIA_UNKNOWN, "a JPEG XL picture" },
     { 0, 12, "\0\0\0\x0CjP  \r\n\x87\n", IMS_MEDIA_UNKNOWN, "a JPEG 2000 picture" },
@@ -73,7 +76,8 @@ static const struct {
     { 0, 15, "SQLite format 3", IMS_MEDIA_UNKNOWN, "an SQLite database" },
 };
 
-/* ISO base media files: the brand decides. Brands of the second kind leave it to the compatible ones. */
+/* ISO base media files: the brand decides. Brands of the second kind leave it to the compatible
+ * ones. */
 static const struct {
     const char brand[5];
     ims_media_format format;

@@ -70,8 +70,8 @@ static uint8_t *flatten(const struct ims_image *im)
     return flat;
 }
 
-ims_status ims_media_thumbnail(struct ims_media *m, const struct ims_image *im, int max_px, int quality,
-                               uint8_t **out_buf, size_t *out_bytes, ims_err *err)
+ims_status ims_media_thumbnail(struct ims_media *m, const struct ims_image *im, int max_px,
+                               int quality, uint8_t **out_buf, size_t *out_bytes, ims_err *err)
 {
     struct ims_resample r = { .src = im->rgb,
                               .src_width = im->width,
@@ -91,7 +91,8 @@ ims_status ims_media_thumbnail(struct ims_media *m, const struct ims_image *im, 
     small = ims__alloc(n_px, 3);
     flat = im->alpha ? flatten(im) : NULL;
     if (!small || (im->alpha && !flat)) {
-        st = ims_fail(err, IMS_E_NOMEM, "media", 0, "a thumbnail of %d x %d", im->width, im->height);
+        st =
+            ims_fail(err, IMS_E_NOMEM, "media", 0, "a thumbnail of %d x %d", im->width, im->height);
         goto out;
     }
     if (flat) {
@@ -102,8 +103,8 @@ ims_status ims_media_thumbnail(struct ims_media *m, const struct ims_image *im, 
     if (!st)
         st = ims_media_to_srgb(m, im, small, n_px, NULL, err);
     if (!st)
-        st = ims_media_encode_jpeg(m, small, r.dst_width, r.dst_height, (size_t)r.dst_width * 3, quality,
-                                   out_buf, out_bytes, err);
+        st = ims_media_encode_jpeg(m, small, r.dst_width, r.dst_height, (size_t)r.dst_width * 3,
+                                   quality, out_buf, out_bytes, err);
 out:
     ims__free(flat);
     ims__free(small);

@@ -73,8 +73,8 @@ static ims_status to_srgb(const struct vips_api *v, void *arg, ims_err *err)
     return IMS_OK;
 }
 
-ims_status ims_media_to_srgb(struct ims_media *m, const struct ims_image *of, uint8_t *rgb, size_t n_px,
-                             bool *out_applied, ims_err *err)
+ims_status ims_media_to_srgb(struct ims_media *m, const struct ims_image *of, uint8_t *rgb,
+                             size_t n_px, bool *out_applied, ims_err *err)
 {
     size_t n_rows = (n_px + ROW_PX - 1) / ROW_PX;
     struct colour c = { .of = of, .n_rows = (int)n_rows };

@@ -75,7 +75,8 @@ static void enter_shared(const struct vips_api *v, struct visit *out)
 }
 
 /* true when nobody else was inside at any moment of the visit; out has the text then. */
-static bool leave_shared(const struct vips_api *v, const struct visit *visit, char *out, size_t size)
+static bool leave_shared(const struct vips_api *v, const struct visit *visit, char *out,
+                         size_t size)
 {
     bool was_alone;
 

@@ -80,7 +80,7 @@ static void pass_to_log(const gchar *domain, GLogLevelFlags level, const gchar *
 static void set_rules(const struct vips_api *v)
 {
     static const char *const allowed[] = {
-        "VipsForeignLoadJpeg", "VipsForeignLoadPng",  "VipsForeignLoadWebp",
+        "VipsForeignLoadJpeg",  "VipsForeignLoadPng",  "VipsForeignLoadWebp",
         "VipsForeignLoadNsgif", "VipsForeignLoadTiff", "VipsForeignLoadHeif",
     };
 
@@ -110,8 +110,8 @@ static ims_status load(struct vips_api *a, ims_err *err)
     major = a->vips_version(0);
     minor = a->vips_version(1);
     if (major != MIN_MAJOR || minor < MIN_MINOR)
-        return ims_fail(err, IMS_E_RUNTIME, "vips", 0, "libvips %d.%d is not 8.13 or a newer 8", major,
-                        minor);
+        return ims_fail(err, IMS_E_RUNTIME, "vips", 0, "libvips %d.%d is not 8.13 or a newer 8",
+                        major, minor);
     a->g_log_set_handler("VIPS", G_LOG_LEVEL_MASK, pass_to_log, NULL);
     if (a->vips_init("imgsearch"))
         return ims_fail(err, IMS_E_RUNTIME, "vips", 0, "libvips did not start");

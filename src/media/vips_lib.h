@@ -1,7 +1,8 @@
-/* libvips, loaded when the first picture needs it: its functions as a table, its rules, its messages.
+/* libvips, loaded when the first picture needs it: its functions as a table, its rules, its
+ * messages.
  *
- * Linking it would cost every start of the program 20 ms (it pulls in a hundred libraries), so it is
- * opened by name and only its headers are used. Only src/media/vips_*.c include this file.
+ * Linking it would cost every start of the program 20 ms (it pulls in a hundred libraries), so it
+ * is opened by name and only its headers are used. Only src/media/vips_*.c include this file.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef IMS_MEDIA_VIPS_LIB_H
 #define IMS_MEDIA_VIPS_LIB_H
@@ -37,19 +38,19 @@ struct vips_api {
 /* Loads and sets up libvips once for the process; later calls return the same table. */
 ims_status ims__vips_get(const struct vips_api **out, ims_err *err) IMS_MUST_CHECK;
 
-/* libvips keeps one buffer of messages for all threads. So that one file's message never shows up in
- * another's error, work runs inside a gate: any number of threads share it; a thread whose work failed
- * while others were inside, and which therefore cannot know whose messages are in the buffer, repeats
- * the work alone.
+/* libvips keeps one buffer of messages for all threads. So that one file's message never shows up
+ * in another's error, work runs inside a gate: any number of threads share it; a thread whose work
+ * failed while others were inside, and which therefore cannot know whose messages are in the
+ * buffer, repeats the work alone.
  *
- * work is called once or twice; it returns its own status, and leaves the vendor's text to the gate.
- * When st is IMS_E_FORMAT, err->text ends with that text, cleaned. */
+ * work is called once or twice; it returns its own status, and leaves the vendor's text to the
+ * gate. When st is IMS_E_FORMAT, err->text ends with that text, cleaned. */
 struct vips_work {
     ims_status (*fn)(const struct vips_api *v, void *arg, ims_err *err);
     void *arg;
 };
-ims_status ims__vips_run(const struct vips_api *v, const struct vips_work *work, ims_err *err)
-    IMS_MUST_CHECK;
+ims_status ims__vips_run(const struct vips_api *v, const struct vips_work *work,
+                         ims_err *err) IMS_MUST_CHECK;
 ims_status ims__vips_gate_init(ims_err *err) IMS_MUST_CHECK; /* once, while loading */
 
 #endif

@@ -1,47 +1,29 @@
-/* Decoding through libvips: header, limits, EXIF and profile, then pixels strip by strip on the
- * caller's own thread, turned and split into RGB and alpha on the way.
+/* Decoding through libvips: loader, header, limits, EXIF, profile, colour space.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "media/vips_lib.h"
+#include "media/vips_load.h"
 
-#include "base/mem.h"
-#include "media/decode.h"
-#include "media/image.h"
 #include "media/media_handle.h"
 
 #include <string.h>
 
-#define STRIP_ROWS 16
-
-struct load {
-    struct media_job *job;
-    VipsImage *file;     /* as the loader gives it */
-    VipsImage *ready;    /* what is read: file itself, or a conversion of it with its own reference */
-    const uint8_t *icc;  /* owned by file, until its pixels are read */
-    size_t icc_bytes;
-    media_icc_kind icc_kind;
-    int width; /* as stored */
-    int height;
-    struct media_layout layout;
-};
-
-static ims_status fail_vendor(const struct media_job *job, const char *what, ims_err *err)
+ims_status ims__vips_fail(const struct media_job *job, const char *what, ims_err *err)
 {
     const char *name = ims_media_format_name(job->format);
 
     if (job->format != IMS_MEDIA_JPEG && ims__media_ends_early(job->format, job->p, job->n))
-        return ims_fail(err, IMS_E_TRUNCATED, "vips", 0, "the %s data ends too early, after %zu bytes",
-                        name, job->n);
+        return ims_fail(err, IMS_E_TRUNCATED, "vips", 0,
+                        "the %s data ends too early, after %zu bytes", name, job->n);
     return ims_fail(err, IMS_E_FORMAT, "vips", 0, "the %s %s", name, what);
 }
 
-static ims_status open_file(const struct vips_api *v, struct load *l, ims_err *err)
+static ims_status open_file(const struct vips_api *v, struct vips_load *l, ims_err *err)
 {
     const struct media_job *job = l->job;
     void *p = (void *)(uintptr_t)job->p; /* read only, whatever the prototype says */
     int failed = -1;
 
-#define LOAD(loader)                                                                              \
-    v->loader(p, job->n, &l->file, "access", VIPS_ACCESS_SEQUENTIAL, "fail_on",                   \
+#define LOAD(loader)                                                                               \
+    v->loader(p, job->n, &l->file, "access", VIPS_ACCESS_SEQUENTIAL, "fail_on",                    \
               VIPS_FAIL_ON_TRUNCATED, NULL)
     switch (job->format) {
     case IMS_MEDIA_JPEG:
@@ -71,15 +53,16 @@ static ims_status open_file(const struct vips_api *v, struct load *l, ims_err *e
         break;
     }
 #undef LOAD
-    return failed ? fail_vendor(job, "file cannot be opened", err) : IMS_OK;
+    return failed ? ims__vips_fail(job, "file cannot be opened", err) : IMS_OK;
 }
 
-static bool get_blob(const struct vips_api *v, VipsImage *image, const char *name, const uint8_t **out,
-                     size_t *out_bytes)
+static bool get_blob(const struct vips_api *v, VipsImage *image, const char *name,
+                     const uint8_t **out, size_t *out_bytes)
 {
     const void *p;
 
-    if (!v->vips_image_get_typeof(image, name) || v->vips_image_get_blob(image, name, &p, out_bytes))
+    if (!v->vips_image_get_typeof(image, name) ||
+        v->vips_image_get_blob(image, name, &p, out_bytes))
         return false;
     *out = p;
     return *out_bytes > 0;
@@ -94,9 +77,9 @@ static int get_int(const struct vips_api *v, VipsImage *image, const char *name,
     return value;
 }
 
-/* A TIFF file is itself what an EXIF block is. libheif has turned HEIC and AVIF pictures already, by
- * the container's own rotation, which is the one that counts there. */
-static ims_status read_exif(const struct vips_api *v, struct load *l, ims_err *err)
+/* A TIFF file is itself what an EXIF block is. libheif has turned HEIC and AVIF pictures already,
+ * by the container's own rotation, which is the one that counts there. */
+static ims_status read_exif(const struct vips_api *v, struct vips_load *l, ims_err *err)
 {
     struct media_job *job = l->job;
     const uint8_t *exif;
@@ -136,10 +119,11 @@ static bool is_plain(VipsInterpretation space, VipsBandFormat format)
     }
 }
 
-static void set_layout(const struct vips_api *v, struct load *l)
+static void set_layout(const struct vips_api *v, struct vips_load *l)
 {
     int bands = v->vips_image_get_bands(l->ready);
-    bool is_cmyk = v->vips_image_get_interpretation(l->ready) == VIPS_INTERPRETATION_CMYK && bands >= 4;
+    bool is_cmyk =
+        v->vips_image_get_interpretation(l->ready) == VIPS_INTERPRETATION_CMYK && bands >= 4;
 
     l->layout.bands = bands;
     l->layout.is_16_bit = v->vips_image_get_format(l->ready) == VIPS_FORMAT_USHORT;
@@ -149,7 +133,7 @@ static void set_layout(const struct vips_api *v, struct load *l)
 
 /* Inks with a profile become sRGB by it, here and now; colour spaces that are neither grey, RGB nor
  * inks become sRGB by libvips' rules. */
-static ims_status convert(const struct vips_api *v, struct load *l, ims_err *err)
+static ims_status convert(const struct vips_api *v, struct vips_load *l, ims_err *err)
 {
     VipsInterpretation space = v->vips_image_get_interpretation(l->file);
     VipsBandFormat format = v->vips_image_get_format(l->file);
@@ -159,7 +143,7 @@ static ims_status convert(const struct vips_api *v, struct load *l, ims_err *err
         v->vips_icc_is_compatible_profile(l->file, l->icc, l->icc_bytes)) {
         if (v->vips_icc_transform(l->file, &l->ready, "srgb", "embedded", TRUE, "intent",
                                   VIPS_INTENT_PERCEPTUAL, NULL))
-            return fail_vendor(l->job, "picture cannot be converted from its CMYK profile", err);
+            return ims__vips_fail(l->job, "picture cannot be converted from its CMYK profile", err);
         l->icc_kind = MEDIA_ICC_SRGB;
         return IMS_OK;
     }
@@ -168,16 +152,16 @@ static ims_status convert(const struct vips_api *v, struct load *l, ims_err *err
         return IMS_OK;
     }
     if (v->vips_colourspace(l->file, &converted, VIPS_INTERPRETATION_sRGB, NULL))
-        return fail_vendor(l->job, "picture is in a colour space that cannot be converted", err);
+        return ims__vips_fail(l->job, "picture is in a colour space that cannot be converted", err);
     if (v->vips_cast(converted, &l->ready, VIPS_FORMAT_UCHAR, NULL))
         l->ready = NULL;
     v->g_object_unref(converted);
     if (!l->ready)
-        return fail_vendor(l->job, "samples cannot be converted to 8 bits", err);
+        return ims__vips_fail(l->job, "samples cannot be converted to 8 bits", err);
     return IMS_OK;
 }
 
-static ims_status read_header(const struct vips_api *v, struct load *l, ims_err *err)
+static ims_status read_header(const struct vips_api *v, struct vips_load *l, ims_err *err)
 {
     struct ims_media_info *info = &l->job->info;
     ims_status st;
@@ -210,127 +194,9 @@ static ims_status read_header(const struct vips_api *v, struct load *l, ims_err 
     return IMS_OK;
 }
 
-/* Where strips go. */
-struct sink {
-    struct ims_orient rgb;
-    struct ims_orient alpha;
-    uint8_t *rgb_rows; /* scratch: one strip as RGB; NULL when the loader's rows are that already */
-    uint8_t *alpha_rows;
-    bool is_opaque;
-};
-
-static ims_status open_sink(const struct load *l, struct ims_image *image, struct sink *s, ims_err *err)
-{
-    const struct media_layout *y = &l->layout;
-    size_t n_px = (size_t)l->width * STRIP_ROWS;
-    bool is_direct = y->colour == MEDIA_RGB && y->bands == 3 && !y->is_16_bit;
-
-    s->rgb = (struct ims_orient){ .orientation = l->job->info.orientation,
-                                  .src_width = l->width,
-                                  .src_height = l->height,
-                                  .px_bytes = 3,
-                                  .dst = image->rgb,
-                                  .dst_stride = image->stride_bytes };
-    s->alpha = s->rgb;
-    s->alpha.px_bytes = 1;
-    s->alpha.dst = image->alpha;
-    s->alpha.dst_stride = (size_t)image->width;
-    s->is_opaque = true;
-    if (is_direct)
-        return IMS_OK;
-    s->rgb_rows = ims__alloc(n_px, 3);
-    s->alpha_rows = y->has_alpha ? ims__alloc(n_px, 1) : NULL;
-    if (!s->rgb_rows || (y->has_alpha && !s->alpha_rows))
-        return ims_fail(err, IMS_E_NOMEM, "vips", 0, "a strip of %d pixels", l->width);
-    return IMS_OK;
-}
-
-static bool is_all_255(const uint8_t *p, size_t n)
-{
-    return n == 0 || (p[0] == 255 && memcmp(p, p + 1, n - 1) == 0);
-}
-
-static void write_strip(const struct load *l, struct sink *s, const uint8_t *rows, size_t stride, int y,
-                        int n_rows)
-{
-    size_t width = (size_t)l->width;
-
-    if (!s->rgb_rows) {
-        ims__orient_rows(&s->rgb, rows, stride, y, n_rows);
-        return;
-    }
-    for (int j = 0; j < n_rows; j++)
-        ims__pixels_row(&l->layout, rows + (size_t)j * stride, l->width,
-                        s->rgb_rows + (size_t)j * width * 3,
-                        s->alpha_rows ? s->alpha_rows + (size_t)j * width : NULL);
-    ims__orient_rows(&s->rgb, s->rgb_rows, width * 3, y, n_rows);
-    if (s->alpha_rows) {
-        ims__orient_rows(&s->alpha, s->alpha_rows, width, y, n_rows);
-        s->is_opaque = s->is_opaque && is_all_255(s->alpha_rows, width * (size_t)n_rows);
-    }
-}
-
-/* VIPS_REGION_ADDR would need a function of the library; strips are whole rows, so this is enough. */
-static const uint8_t *row_address(const VipsRegion *region, int y)
-{
-    return region->data + (ptrdiff_t)(y - region->valid.top) * region->bpl;
-}
-
-static ims_status pull_strips(const struct vips_api *v, struct load *l, struct sink *s, ims_err *err)
-{
-    VipsRegion *region = v->vips_region_new(l->ready);
-    ims_status st = IMS_OK;
-
-    if (!region)
-        return ims_fail(err, IMS_E_NOMEM, "vips", 0, "making a region");
-    for (int y = 0; y < l->height && !st; y += STRIP_ROWS) {
-        int n_rows = l->height - y < STRIP_ROWS ? l->height - y : STRIP_ROWS;
-        VipsRect strip = { .left = 0, .top = y, .width = l->width, .height = n_rows };
-
-        if (ims__media_is_late(l->job)) {
-            st = ims__media_fail_late(l->job, err);
-        } else if (v->vips_region_prepare(region, &strip)) {
-            st = fail_vendor(l->job, "data is damaged", err);
-        } else {
-            write_strip(l, s, row_address(region, y), (size_t)region->bpl, y, n_rows);
-        }
-    }
-    v->g_object_unref(region);
-    return st;
-}
-
-static ims_status read_pixels(const struct vips_api *v, struct load *l, ims_err *err)
-{
-    struct media_job *job = l->job;
-    struct ims_image *image = NULL;
-    struct sink sink = { 0 };
-    ims_status st;
-
-    st = ims__image_alloc(&image, job->info.width, job->info.height, l->layout.has_alpha, err);
-    if (!st) /* before the pixels: reading them gives the file's metadata new addresses */
-        st = ims__media_take_icc(job, image, l->icc_kind, l->icc, l->icc_bytes, err);
-    if (!st)
-        st = open_sink(l, image, &sink, err);
-    if (!st)
-        st = pull_strips(v, l, &sink, err);
-    if (st)
-        goto out;
-    if (sink.is_opaque) {
-        ims__free(image->alpha);
-        image->alpha = NULL;
-    }
-    job->image = image;
-    image = NULL;
-out:
-    ims__free(sink.rgb_rows);
-    ims__free(sink.alpha_rows);
-    ims_image_unref(image);
-    return st;
-}
-
 static ims_status load_file(const struct vips_api *v, void *arg, ims_err *err)
 {
-    struct load l = { .job = arg };
+    struct vips_load l = { .job = arg };
     ims_status st;
 
     ims_media_info_release(&l.job->info); /* of a first attempt */
@@ -338,7 +204,7 @@ static ims_status load_file(const struct vips_api *v, void *arg, ims_err *err)
     if (!st)
         st = read_header(v, &l, err);
     if (!st && l.job->wants_pixels)
-        st = read_pixels(v, &l, err);
+        st = ims__vips_read_pixels(v, &l, err);
     else if (!st)
         st = ims__media_take_icc(l.job, NULL, l.icc_kind, l.icc, l.icc_bytes, err);
     if (l.ready && l.ready != l.file)

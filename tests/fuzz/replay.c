@@ -2,9 +2,9 @@
  *
  *     replay_x [-m N] FILE_OR_FOLDER...
  *
- * -m N runs N changed copies of each file besides: bytes flipped, set to telling values, cut, doubled;
- * the same ones every time. A failure is the target's: an abort or a sanitizer's report. A run that
- * found no file fails too.
+ * -m N runs N changed copies of each file besides: bytes flipped, set to telling values, cut,
+ * doubled; the same ones every time. A failure is the target's: an abort or a sanitizer's report. A
+ * run that found no file fails too.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <dirent.h>
 #include <stdint.h>

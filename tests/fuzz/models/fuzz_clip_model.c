@@ -15,7 +15,8 @@ static void must(bool ok)
         abort();
 }
 
-static void write_graphs(const struct ims_clip_config *config, const struct ims_safetensors *weights)
+static void write_graphs(const struct ims_clip_config *config,
+                         const struct ims_safetensors *weights)
 {
     ims_err err = { 0 };
     void *bytes;
@@ -49,14 +50,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     /* the header claims offsets into data that need not be here */
     uint64_t file_bytes = file_len >= 4 ? file_len + ((uint64_t)file[0] << 20) : file_len;
 
-    has_config = ims__clip_config_parse(&config, IMS_PACK_OPEN_CLIP, (const char *)data, config_len, "c",
-                                        NULL, 0, NULL, &err) == IMS_OK;
+    has_config = ims__clip_config_parse(&config, IMS_PACK_OPEN_CLIP, (const char *)data, config_len,
+                                        "c", NULL, 0, NULL, &err) == IMS_OK;
     must(has_config || err.status != IMS_OK);
     (void)!ims__clip_config_parse(&config, IMS_PACK_IMMICH, "{\"embed_dim\":4}", 15, "c",
                                   (const char *)data, config_len, "p", NULL);
     if (has_config)
-        must(ims__clip_config_parse(&config, IMS_PACK_OPEN_CLIP, (const char *)data, config_len, "c", NULL,
-                                    0, NULL, &err) == IMS_OK);
+        must(ims__clip_config_parse(&config, IMS_PACK_OPEN_CLIP, (const char *)data, config_len,
+                                    "c", NULL, 0, NULL, &err) == IMS_OK);
     err = (ims_err){ 0 };
     if (ims__safetensors_parse(&weights, file, file_len, file_bytes, "w", &err) != IMS_OK) {
         must(err.status != IMS_OK && err.text[0]);

@@ -35,7 +35,8 @@ static bool setup(void)
     if (root)
         return true;
     text = test_read_file(test_source_path(FOLDER "expected.json"), &n);
-    if (ims__json_parse(&root, text, n, "expected.json", &err) || ims_media_open(&media, NULL, &err))
+    if (ims__json_parse(&root, text, n, "expected.json", &err) ||
+        ims_media_open(&media, NULL, &err))
         test_fail(__FILE__, __LINE__, "%s", err.text);
     free(text);
     return root && media;
@@ -145,7 +146,8 @@ TEST(pixels, "pixels are Pillow's to the bit, turned, and so is alpha")
 }
 
 /* Mean colours of GRID x GRID patches against the wanted ones. */
-static void check_grid(const uint8_t *rgb, int width, int height, const ims_json *want, double tolerance)
+static void check_grid(const uint8_t *rgb, int width, int height, const ims_json *want,
+                       double tolerance)
 {
     for (int gy = 0; gy < GRID; gy++) {
         for (int gx = 0; gx < GRID; gx++) {
@@ -155,18 +157,22 @@ static void check_grid(const uint8_t *rgb, int width, int height, const ims_json
 
                 for (int y = 0; y < height; y++) {
                     for (int x = 0; x < width; x++) {
-                        double wy = fmin(y + 1, (gy + 1.0) * height / GRID) - fmax(y, gy * 1.0 * height / GRID);
-                        double wx = fmin(x + 1, (gx + 1.0) * width / GRID) - fmax(x, gx * 1.0 * width / GRID);
+                        double wy = fmin(y + 1, (gy + 1.0) * height / GRID) -
+                                    fmax(y, gy * 1.0 * height / GRID);
+                        double wx = fmin(x + 1, (gx + 1.0) * width / GRID) -
+                                    fmax(x, gx * 1.0 * width / GRID);
 
                         if (wy > 0 && wx > 0) {
-                            sum += wy * wx * rgb[((size_t)y * (size_t)width + (size_t)x) * 3 + (size_t)c];
+                            sum += wy * wx *
+                                   rgb[((size_t)y * (size_t)width + (size_t)x) * 3 + (size_t)c];
                             weight += wy * wx;
                         }
                     }
                 }
-                CHECK_NEAR(sum / weight,
-                           ims__json_num(ims__json_at(want, (size_t)((gy * GRID + gx) * 3 + c)), -1000),
-                           tolerance);
+                CHECK_NEAR(
+                    sum / weight,
+                    ims__json_num(ims__json_at(want, (size_t)((gy * GRID + gx) * 3 + c)), -1000),
+                    tolerance);
             }
         }
     }
@@ -205,7 +211,8 @@ TEST(dhash, "the perceptual hash is that of Pillow's L, 9 x 8 Lanczos")
         for_each(check_dhash);
 }
 
-static void check_tag(const struct picture *p, const char *key, const ims_json *got, const ims_json *want)
+static void check_tag(const struct picture *p, const char *key, const ims_json *got,
+                      const ims_json *want)
 {
     if (!got) {
         test_fail(__FILE__, __LINE__, "%s: no tag %s", p->name, key);
@@ -216,8 +223,8 @@ static void check_tag(const struct picture *p, const char *key, const ims_json *
     } else if (ims__json_type(want) == IMS_JSON_ARRAY) {
         CHECK_INT(ims__json_len(got), ims__json_len(want));
         for (size_t i = 0; i < ims__json_len(want); i++)
-            CHECK_NEAR(ims__json_num(ims__json_at(got, i), NAN), ims__json_num(ims__json_at(want, i), NAN),
-                       1e-6);
+            CHECK_NEAR(ims__json_num(ims__json_at(got, i), NAN),
+                       ims__json_num(ims__json_at(want, i), NAN), 1e-6);
     } else {
         CHECK_NEAR(ims__json_num(got, NAN), ims__json_num(want, NAN), 1e-6);
     }
@@ -231,7 +238,8 @@ static void check_tags(struct picture *p, const ims_json *tags)
     if (ims__json_len(tags) == 0)
         return;
     CHECK(p->info.exif_json != NULL);
-    CHECK_OK(ims__json_parse(&got, p->info.exif_json, strlen(p->info.exif_json), p->name, &err), err);
+    CHECK_OK(ims__json_parse(&got, p->info.exif_json, strlen(p->info.exif_json), p->name, &err),
+             err);
     for (void *it = ims__json_iter(tags); it; it = ims__json_next(tags, it)) {
         const char *key = ims__json_iter_key(it);
 
@@ -286,7 +294,8 @@ static void check_thumbnail(struct picture *p)
         hash_hex(t->rgb, (size_t)t->width * 3 * (size_t)t->height, hex);
         CHECK_STR(hex, sha);
     } else {
-        check_grid(t->rgb, t->width, t->height, ims__json_get(p->want, "thumb_grid"), INEXACT_STEPS + 4);
+        check_grid(t->rgb, t->width, t->height, ims__json_get(p->want, "thumb_grid"),
+                   INEXACT_STEPS + 4);
     }
     ims_image_unref(t);
     ims__free(jpeg);

@@ -80,13 +80,16 @@ TEST(not_pictures, "what is no picture is refused by what it is, whatever it is 
     static const struct {
         const char *bytes;
         const char *noun;
-    } cases[] = { { "just some notes\n", "text" }, { "%PDF-1.4\n", "PDF" }, { "<svg xmlns='x'/>", "SVG" },
+    } cases[] = { { "just some notes\n", "text" },
+                  { "%PDF-1.4\n", "PDF" },
+                  { "<svg xmlns='x'/>", "SVG" },
                   { "\1\2\3\4\5\6\7", "no kind of file" } };
     ims_err err;
 
     for (size_t i = 0; i < IMS_ARRAY_LEN(cases); i++) {
-        CHECK_STATUS(try_with(media(), (const uint8_t *)cases[i].bytes, strlen(cases[i].bytes), &err),
-                     IMS_E_UNSUPPORTED, err);
+        CHECK_STATUS(
+            try_with(media(), (const uint8_t *)cases[i].bytes, strlen(cases[i].bytes), &err),
+            IMS_E_UNSUPPORTED, err);
         CHECK(says(&err, cases[i].noun));
     }
 }
@@ -116,9 +119,10 @@ static void check_cuts(const char *name)
 
 TEST(truncated, "a file that was cut off is called that, in every format, wherever the cut is")
 {
-    static const char *const names[] = { "o6.jpg",     "progressive.jpg", "cmyk.jpg",   "grey.jpg", "rgb.png",
-                                         "rgba16.png", "lossy.webp",      "alpha.webp", "still.gif", "lzw.tif",
-                                         "rgba.tif",   "plain.heic",      "plain.avif" };
+    static const char *const names[] = { "o6.jpg",    "progressive.jpg", "cmyk.jpg",   "grey.jpg",
+                                         "rgb.png",   "rgba16.png",      "lossy.webp", "alpha.webp",
+                                         "still.gif", "lzw.tif",         "rgba.tif",   "plain.heic",
+                                         "plain.avif" };
 
     for (size_t i = 0; i < IMS_ARRAY_LEN(names); i++)
         check_cuts(names[i]);
@@ -161,7 +165,8 @@ TEST(huge, "a picture of 30,000 x 30,000 pixels is refused at once and for littl
     CHECK_STATUS(try_file(BAD "huge.png", &err), IMS_E_LIMIT, err);
     CHECK(ims__mono_ns() - t0 < 500 * UINT64_C(1000000));
     getrusage(RUSAGE_SELF, &after);
-    CHECK(after.ru_maxrss - before.ru_maxrss < 32 * 1024); /* KiB, bytes on macOS: there it is laxer still */
+    CHECK(after.ru_maxrss - before.ru_maxrss <
+          32 * 1024); /* KiB, bytes on macOS: there it is laxer still */
     CHECK(says(&err, "30000 x 30000"));
     CHECK_STATUS(try_file(BAD "huge.jpg", &err), IMS_E_LIMIT, err);
     CHECK_STATUS(try_file(BAD "huge.heic", &err), IMS_E_LIMIT, err);
@@ -239,10 +244,11 @@ TEST(limits, "limits on bytes and pixels are the ones given")
 /* An uncompressed grey TIFF. */
 static uint8_t *make_tiff(unsigned width, unsigned height, size_t *n)
 {
-    const unsigned entries[][4] = { { 256, 4, 1, width },         { 257, 4, 1, height }, { 258, 3, 1, 8 },
-                                    { 259, 3, 1, 1 },             { 262, 3, 1, 1 },      { 273, 4, 1, 200 },
-                                    { 277, 3, 1, 1 },             { 278, 4, 1, height },
-                                    { 279, 4, 1, width * height } };
+    const unsigned entries[][4] = {
+        { 256, 4, 1, width }, { 257, 4, 1, height }, { 258, 3, 1, 8 },
+        { 259, 3, 1, 1 },     { 262, 3, 1, 1 },      { 273, 4, 1, 200 },
+        { 277, 3, 1, 1 },     { 278, 4, 1, height }, { 279, 4, 1, width * height }
+    };
     uint8_t *p = calloc(200 + (size_t)width * height, 1);
 
     if (!p)
@@ -335,9 +341,12 @@ TEST(arguments, "encoding nothing, or at no quality, is refused")
     size_t n = 0;
     ims_err err;
 
-    CHECK_STATUS(ims_media_encode_jpeg(media(), px, 0, 1, 3, 85, &out, &n, &err), IMS_E_INVALID, err);
-    CHECK_STATUS(ims_media_encode_jpeg(media(), px, 2, 2, 5, 85, &out, &n, &err), IMS_E_INVALID, err);
-    CHECK_STATUS(ims_media_encode_jpeg(media(), px, 2, 2, 6, 0, &out, &n, &err), IMS_E_INVALID, err);
+    CHECK_STATUS(ims_media_encode_jpeg(media(), px, 0, 1, 3, 85, &out, &n, &err), IMS_E_INVALID,
+                 err);
+    CHECK_STATUS(ims_media_encode_jpeg(media(), px, 2, 2, 5, 85, &out, &n, &err), IMS_E_INVALID,
+                 err);
+    CHECK_STATUS(ims_media_encode_jpeg(media(), px, 2, 2, 6, 0, &out, &n, &err), IMS_E_INVALID,
+                 err);
     CHECK_OK(ims_media_encode_jpeg(media(), px, 2, 2, 6, 85, &out, &n, &err), err);
     CHECK_INT(ims_media_sniff(out, n, NULL), IMS_MEDIA_JPEG);
     ims__free(out);

@@ -149,10 +149,12 @@ TEST(dates, "the date is that of taking, else of digitizing, never that of chang
 
 TEST(bad_dates, "a date that does not exist is no date")
 {
-    static const char *const bad[] = { "0000:00:00 00:00:00", "2021:02:29 00:00:00", "2021:13:01 00:00:00",
-                                       "2021:01:01 24:00:00", "2021:01:01 00:60:00", "2021:01:01 00:00:60",
-                                       "2021-01-01 00:00:00", "2021:01:01T00:00:00", "2021:01:01",
-                                       "2021:1:1 0:0:0",      "20210:1:01 00:00:00", "2021:01:00 00:00:00",
+    static const char *const bad[] = { "0000:00:00 00:00:00", "2021:02:29 00:00:00",
+                                       "2021:13:01 00:00:00", "2021:01:01 24:00:00",
+                                       "2021:01:01 00:60:00", "2021:01:01 00:00:60",
+                                       "2021-01-01 00:00:00", "2021:01:01T00:00:00",
+                                       "2021:01:01",          "2021:1:1 0:0:0",
+                                       "20210:1:01 00:00:00", "2021:01:00 00:00:00",
                                        "+021:01:01 00:00:00", "" };
 
     for (size_t i = 0; i < IMS_ARRAY_LEN(bad); i++) {
@@ -163,7 +165,8 @@ TEST(bad_dates, "a date that does not exist is no date")
     CHECK(x.has_taken_at);
 }
 
-static void parse_gps(const char *lat_ref, const uint32_t *lat, const char *lng_ref, const uint32_t *lng)
+static void parse_gps(const char *lat_ref, const uint32_t *lat, const char *lng_ref,
+                      const uint32_t *lng)
 {
     start(true);
     entry(FIRST, 34853, 4, 1, GPS);

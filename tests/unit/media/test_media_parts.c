@@ -22,18 +22,30 @@ TEST(sniff, "files are known by their first bytes")
 {
     check_sniff("\xFF\xD8\xFF\xE0", 4, IMS_MEDIA_JPEG, "a JPEG picture");
     check_sniff("RIFF\0\0\0\0WEBPVP8 ", 16, IMS_MEDIA_WEBP, "a WebP picture");
-    check_sniff("\0\0\0\x18" "ftypmif1\0\0\0\0mif1heic", 24, IMS_MEDIA_HEIC, "a HEIC picture");
-    check_sniff("\0\0\0\x18" "ftypmif1\0\0\0\0mif1avif", 24, IMS_MEDIA_AVIF, "an AVIF picture");
-    check_sniff("\0\0\0\x18" "ftypavif\0\0\0\0", 16, IMS_MEDIA_AVIF, "an AVIF picture");
-    check_sniff("\0\0\0\x18" "ftypisom\0\0\0\0", 16, IMS_MEDIA_UNKNOWN, "an MPEG-4 video");
-    check_sniff("\0\0\0\x18" "ftypcrx \0\0\0\0", 16, IMS_MEDIA_UNKNOWN, "a Canon raw photo (CR3)");
+    check_sniff("\0\0\0\x18"
+                "ftypmif1\0\0\0\0mif1heic",
+                24, IMS_MEDIA_HEIC, "a HEIC picture");
+    check_sniff("\0\0\0\x18"
+                "ftypmif1\0\0\0\0mif1avif",
+                24, IMS_MEDIA_AVIF, "an AVIF picture");
+    check_sniff("\0\0\0\x18"
+                "ftypavif\0\0\0\0",
+                16, IMS_MEDIA_AVIF, "an AVIF picture");
+    check_sniff("\0\0\0\x18"
+                "ftypisom\0\0\0\0",
+                16, IMS_MEDIA_UNKNOWN, "an MPEG-4 video");
+    check_sniff("\0\0\0\x18"
+                "ftypcrx \0\0\0\0",
+                16, IMS_MEDIA_UNKNOWN, "a Canon raw photo (CR3)");
     check_sniff("II*\0\x10\0\0\0CR\x02\0", 12, IMS_MEDIA_UNKNOWN, "a Canon raw photo (CR2)");
     check_sniff("II*\0\x08\0\0\0", 8, IMS_MEDIA_TIFF, "a TIFF picture");
     check_sniff("%PDF-1.7", 8, IMS_MEDIA_UNKNOWN, "a PDF document");
     check_sniff("<?xml version='1.0'?><svg>", 26, IMS_MEDIA_UNKNOWN, "an SVG drawing");
     check_sniff("<!DOCTYPE html>", 15, IMS_MEDIA_UNKNOWN, "an HTML page");
     check_sniff("hello, world\n", 13, IMS_MEDIA_UNKNOWN, "text");
-    check_sniff("gr\xC3\xBC\xC3\x9F" "e\n", 8, IMS_MEDIA_UNKNOWN, "text");
+    check_sniff("gr\xC3\xBC\xC3\x9F"
+                "e\n",
+                8, IMS_MEDIA_UNKNOWN, "text");
     check_sniff("\x01\x02\x03\x04", 4, IMS_MEDIA_UNKNOWN, "no kind of file known here");
     check_sniff("", 0, IMS_MEDIA_UNKNOWN, "an empty file");
     check_sniff("\x1A\x45\xDF\xA3", 4, IMS_MEDIA_UNKNOWN, "a Matroska or WebM video");
@@ -41,8 +53,9 @@ TEST(sniff, "files are known by their first bytes")
 
 TEST(sniff_short, "no prefix of a signature is read beyond its end")
 {
-    static const char *const heads[] = { "\xFF\xD8\xFF", "\x89PNG\r\n\x1A\n", "RIFF....WEBP", "....ftypheic....",
-                                         "GIF89a", "FUJIFILMCCD-RAW" };
+    static const char *const heads[] = { "\xFF\xD8\xFF", "\x89PNG\r\n\x1A\n",
+                                         "RIFF....WEBP", "....ftypheic....",
+                                         "GIF89a",       "FUJIFILMCCD-RAW" };
 
     for (size_t i = 0; i < IMS_ARRAY_LEN(heads); i++) {
         for (size_t n = 0; n <= strlen(heads[i]); n++) {
@@ -71,9 +84,11 @@ static void place_plainly(int o, int w, int h, int x, int y, int *out_x, int *ou
 {
     static const struct {
         bool swaps, flips_x, flips_y; /* flips count in the result */
-    } rules[9] = { [1] = { false, false, false }, [2] = { false, true, false }, [3] = { false, true, true },
-                   [4] = { false, false, true },  [5] = { true, false, false }, [6] = { true, true, false },
-                   [7] = { true, true, true },    [8] = { true, false, true } };
+    } rules[9] = {
+        [1] = { false, false, false }, [2] = { false, true, false }, [3] = { false, true, true },
+        [4] = { false, false, true },  [5] = { true, false, false }, [6] = { true, true, false },
+        [7] = { true, true, true },    [8] = { true, false, true }
+    };
     int width = rules[o].swaps ? h : w;
     int height = rules[o].swaps ? w : h;
 
@@ -90,7 +105,9 @@ static void check_turn(int o, int w, int h, int px, int strip)
     size_t n = (size_t)w * (size_t)h * (size_t)px;
     uint8_t *src = malloc(n);
     uint8_t *dst = calloc(n + 2, 1); /* a guard on each side */
-    struct ims_orient orient = { .orientation = o, .src_width = w, .src_height = h, .px_bytes = px };
+    struct ims_orient orient = {
+        .orientation = o, .src_width = w, .src_height = h, .px_bytes = px
+    };
     uint64_t seed = (uint64_t)(o * 1000 + w * 10 + h);
     bool is_same = true;
 
@@ -101,28 +118,32 @@ static void check_turn(int o, int w, int h, int px, int strip)
     orient.dst = dst + 1;
     orient.dst_stride = (size_t)(o >= 5 ? h : w) * (size_t)px;
     for (int y = 0; y < h; y += strip)
-        ims__orient_rows(&orient, src + (size_t)y * (size_t)w * (size_t)px, (size_t)w * (size_t)px, y,
-                         h - y < strip ? h - y : strip);
+        ims__orient_rows(&orient, src + (size_t)y * (size_t)w * (size_t)px, (size_t)w * (size_t)px,
+                         y, h - y < strip ? h - y : strip);
     for (int y = 0; y < h; y++) {
         for (int x = 0; x < w; x++) {
             int tx, ty;
 
             place_plainly(o, w, h, x, y, &tx, &ty);
-            is_same = is_same && memcmp(src + (size_t)(y * w + x) * (size_t)px,
-                                        dst + 1 + (size_t)ty * orient.dst_stride + (size_t)(tx * px),
-                                        (size_t)px) == 0;
+            is_same =
+                is_same && memcmp(src + (size_t)(y * w + x) * (size_t)px,
+                                  dst + 1 + (size_t)ty * orient.dst_stride + (size_t)(tx * px),
+                                  (size_t)px) == 0;
         }
     }
     CHECK_SOFT(dst[0] == 0xA5 && dst[n + 1] == 0xA5);
     free(src);
     free(dst);
     if (!is_same)
-        test_fail(__FILE__, __LINE__, "orientation %d of %d x %d x %d in strips of %d", o, w, h, px, strip);
+        test_fail(__FILE__, __LINE__, "orientation %d of %d x %d x %d in strips of %d", o, w, h, px,
+                  strip);
 }
 
-TEST(turning, "every orientation puts every pixel where its definition says, in strips of any height")
+TEST(turning,
+     "every orientation puts every pixel where its definition says, in strips of any height")
 {
-    static const int sizes[][2] = { { 1, 1 }, { 1, 7 }, { 7, 1 }, { 63, 65 }, { 64, 64 }, { 130, 33 }, { 5, 200 } };
+    static const int sizes[][2] = { { 1, 1 },   { 1, 7 },    { 7, 1 },  { 63, 65 },
+                                    { 64, 64 }, { 130, 33 }, { 5, 200 } };
     static const int strips[] = { 1, 16, 64, 1000 };
 
     for (int o = 1; o <= 8; o++) {
@@ -202,7 +223,7 @@ TEST(icc_garbage, "what is no profile is damaged, and nothing is no profile")
     p[2] = 1; /* size 256 */
     CHECK_INT(ims__icc_kind(p, sizeof(p)), MEDIA_ICC_RGB);
     CHECK_INT(ims__icc_kind(p, 200), MEDIA_ICC_DAMAGED); /* shorter than it says */
-    p[128] = 0xFF; /* tags without end */
+    p[128] = 0xFF;                                       /* tags without end */
     CHECK_INT(ims__icc_kind(p, sizeof(p)), MEDIA_ICC_DAMAGED);
     p[128] = 0;
     p[131] = 1;
@@ -212,8 +233,9 @@ TEST(icc_garbage, "what is no profile is damaged, and nothing is no profile")
 
 TEST(outline, "a JPEG is complete only with an end marker outside its segments")
 {
-    static const uint8_t thumb[] = { 0xFF, 0xD8, 0xFF, 0xE1, 0, 8,    'x',  0xFF, 0xD8, 0xFF, 0xD9, 0,
-                                     0xFF, 0xDA, 0,    4,    0, 0,    0x12, 0xFF, 0x00, 0xFF, 0xD3, 0x34 };
+    static const uint8_t thumb[] = { 0xFF, 0xD8, 0xFF, 0xE1, 0,    8,    'x',  0xFF,
+                                     0xD8, 0xFF, 0xD9, 0,    0xFF, 0xDA, 0,    4,
+                                     0,    0,    0x12, 0xFF, 0x00, 0xFF, 0xD3, 0x34 };
     uint8_t whole[sizeof(thumb) + 2];
     struct jpeg_outline o;
 

@@ -12,7 +12,7 @@
 #include <string.h>
 
 #define N_THREADS 4
-#define N_ROUNDS 200         /* decodes of each thread */
+#define N_ROUNDS 200          /* decodes of each thread */
 #define N_FAILING_ROUNDS 1000 /* two have to fail at the same moment */
 
 static const char *const names[] = {
@@ -85,7 +85,8 @@ static void work(void *arg)
 
         decode(i, &got);
         if (got.status != shared.want[i].status || got.pixels != shared.want[i].pixels ||
-            got.thumbnail != shared.want[i].thumbnail || strcmp(got.text, shared.want[i].text) != 0) {
+            got.thumbnail != shared.want[i].thumbnail ||
+            strcmp(got.text, shared.want[i].text) != 0) {
             if (atomic_fetch_add(&shared.n_wrong, 1) == 0)
                 test_note("%s: %s, alone: %s", names[i], got.text, shared.want[i].text);
         }
