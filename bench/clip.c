@@ -2,9 +2,9 @@
  *
  *     bench_clip [DIR]
  *
- * Without DIR it makes a pack of ViT-B/32's true shape with generated weights in a temporary folder.
- * Each figure is the best of several runs; "per core-second" divides by processor time instead of
- * the clock, so it holds on a busy machine too.
+ * Without DIR it makes a pack of ViT-B/32's true shape with generated weights in a temporary
+ * folder. Each figure is the best of several runs; "per core-second" divides by processor time
+ * instead of the clock, so it holds on a busy machine too.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "base/clock.h"
 #include "base/mem.h"
@@ -49,7 +49,8 @@ static void print_memory(const char *when)
         (void)sscanf(line, "RssFile: %ld", &mapped);
     }
     (void)fclose(f);
-    printf("  memory %-28s %5ld MiB own, %5ld MiB of mapped files\n", when, own / 1024, mapped / 1024);
+    printf("  memory %-28s %5ld MiB own, %5ld MiB of mapped files\n", when, own / 1024,
+           mapped / 1024);
 }
 
 static void time_images(struct ims_clip *clip, size_t batch)
@@ -64,7 +65,8 @@ static void time_images(struct ims_clip *clip, size_t batch)
     if (!pixels || !out)
         exit(1);
     for (unsigned k = 0; k < batch; k++)
-        generated_picture("bench", k, GENERATED_SIDE, (uint32_t)p->height, (uint32_t)p->width, pixels + k * bytes);
+        generated_picture("bench", k, GENERATED_SIDE, (uint32_t)p->height, (uint32_t)p->width,
+                          pixels + k * bytes);
     for (unsigned i = 0; i < N_RUNS; i++) {
         uint64_t start = ims__mono_ns();
         uint64_t cpu = ims__process_cpu_ns();
@@ -75,8 +77,8 @@ static void time_images(struct ims_clip *clip, size_t batch)
         best = took < best ? took : best;
         best_cpu = took_cpu < best_cpu ? took_cpu : best_cpu;
     }
-    printf("  batch %2zu: %6.1f images/s, %6.1f per core-second\n", batch, (double)batch / best * 1e3,
-           (double)batch / best_cpu * 1e3);
+    printf("  batch %2zu: %6.1f images/s, %6.1f per core-second\n", batch,
+           (double)batch / best * 1e3, (double)batch / best_cpu * 1e3);
     ims__free(pixels);
     ims__free(out);
 }
@@ -119,7 +121,8 @@ static struct ims_clip *open_clip(const struct ims_pack *pack, struct ims_comput
 
 static void time_threads(const struct ims_pack *pack, unsigned n_threads)
 {
-    const struct ims_compute_options options = { .device = { .device = "cpu" }, .n_threads = n_threads };
+    const struct ims_compute_options options = { .device = { .device = "cpu" },
+                                                 .n_threads = n_threads };
     struct ims_compute *compute = NULL;
     struct ims_device_choice choice;
     struct ims_clip *clip;

@@ -26,7 +26,14 @@ enum {
 };
 enum { ENTRY_KEY = 1, ENTRY_VALUE = 2 };
 enum { VALUE_NAME = 1, VALUE_TYPE = 2 };
-enum { TYPE_TENSOR = 1, TYPE_ELEM = 1, TYPE_SHAPE = 2, SHAPE_DIM = 1, DIM_VALUE = 1, DIM_PARAM = 2 };
+enum {
+    TYPE_TENSOR = 1,
+    TYPE_ELEM = 1,
+    TYPE_SHAPE = 2,
+    SHAPE_DIM = 1,
+    DIM_VALUE = 1,
+    DIM_PARAM = 2
+};
 
 /* A struct ims_buf remembers its failure, so the helpers below need no return value. */
 static void put_varint(struct ims_buf *b, uint64_t v)
@@ -78,7 +85,8 @@ static uint32_t float_bits(float v)
 }
 
 /* The message in *from becomes a member of *to; *from is empty afterwards. */
-static void put_message(struct ims_onnx *g, struct ims_buf *to, unsigned field, struct ims_buf *from)
+static void put_message(struct ims_onnx *g, struct ims_buf *to, unsigned field,
+                        struct ims_buf *from)
 {
     if (!g->status)
         g->status = ims__buf_status(from);
@@ -321,7 +329,8 @@ int ims__onnx_node(struct ims_onnx *g, const char *op, const int *inputs, size_t
         if (i == 0)
             first = v;
     }
-    put_text(&g->part, NODE_NAME, name_of(g, first)); /* value names are unique, so node names are */
+    put_text(&g->part, NODE_NAME,
+             name_of(g, first)); /* value names are unique, so node names are */
     put_text(&g->part, NODE_OP, op);
     for (size_t i = 0; i < n_attrs; i++)
         put_attr(g, &attrs[i]);

@@ -1,8 +1,9 @@
 /* Writes an ONNX model: the few protobuf messages that a graph of ours needs, nothing else.
  *
- * A value (graph input, weight, constant, result of a node) is a small number. Nodes are written in
- * the order of the calls, which must be an order they can run in. Failures are remembered: after one,
- * every call returns IMS_ONNX_NONE, and ims__onnx_finish reports it. One thread at a time.
+ * A value (graph input, weight, constant, result of a node) is a small number. Nodes are written
+ * in the order of the calls, which must be an order they can run in. Failures are remembered:
+ * after one, every call returns IMS_ONNX_NONE, and ims__onnx_finish reports it. One thread at a
+ * time.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef IMS_MODELS_ONNX_WRITER_H
 #define IMS_MODELS_ONNX_WRITER_H
@@ -44,14 +45,14 @@ struct ims_onnx_attr {
     size_t n_ints;
     const char *text;
 };
-#define IMS_ONNX_INT(attr_name, v)                                                                \
+#define IMS_ONNX_INT(attr_name, v)                                                                 \
     ((struct ims_onnx_attr){ .name = (attr_name), .kind = IMS_ONNX_ATTR_INT, .i = (v) })
-#define IMS_ONNX_REAL(attr_name, v)                                                               \
+#define IMS_ONNX_REAL(attr_name, v)                                                                \
     ((struct ims_onnx_attr){ .name = (attr_name), .kind = IMS_ONNX_ATTR_FLOAT, .f = (v) })
-#define IMS_ONNX_INTS(attr_name, v, n)                                                            \
-    ((struct ims_onnx_attr){                                                                      \
+#define IMS_ONNX_INTS(attr_name, v, n)                                                             \
+    ((struct ims_onnx_attr){                                                                       \
         .name = (attr_name), .kind = IMS_ONNX_ATTR_INTS, .ints = (v), .n_ints = (n) })
-#define IMS_ONNX_TEXT(attr_name, v)                                                               \
+#define IMS_ONNX_TEXT(attr_name, v)                                                                \
     ((struct ims_onnx_attr){ .name = (attr_name), .kind = IMS_ONNX_ATTR_TEXT, .text = (v) })
 
 struct ims_onnx {
@@ -77,7 +78,8 @@ int ims__onnx_external(struct ims_onnx *g, const char *name, ims_onnx_type type,
                        const uint64_t *dims, size_t rank, const char *location, uint64_t offset,
                        uint64_t size_bytes);
 /* Small constants, stored in the model itself; rank 0 when dims is NULL and n is 1. */
-int ims__onnx_floats(struct ims_onnx *g, const float *v, size_t n, const uint64_t *dims, size_t rank);
+int ims__onnx_floats(struct ims_onnx *g, const float *v, size_t n, const uint64_t *dims,
+                     size_t rank);
 int ims__onnx_float(struct ims_onnx *g, float v);
 int ims__onnx_ints(struct ims_onnx *g, const int64_t *v, size_t n); /* rank 1 */
 int ims__onnx_int(struct ims_onnx *g, int64_t v);                   /* rank 0 */

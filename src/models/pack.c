@@ -127,7 +127,8 @@ static ims_status read_name(struct ims_pack *p, ims_err *err)
     st = ims__read_file(p->files[IMS_PACK_CONFIG], IMS_MAX_CONFIG_FILE_BYTES, &text, NULL, err);
     if (st)
         return st;
-    st = ims__json_parse(&root, text.data ? text.data : "", text.len, p->files[IMS_PACK_CONFIG], err);
+    st = ims__json_parse(&root, text.data ? text.data : "", text.len, p->files[IMS_PACK_CONFIG],
+                         err);
     if (st)
         goto out;
     ours = ims__json_get(root, "imgsearch");

@@ -16,10 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-typedef enum ims_pack_layout {
-    IMS_PACK_OPEN_CLIP,
-    IMS_PACK_IMMICH
-} ims_pack_layout;
+typedef enum ims_pack_layout { IMS_PACK_OPEN_CLIP, IMS_PACK_IMMICH } ims_pack_layout;
 
 typedef enum ims_pack_file {
     IMS_PACK_CONFIG,     /* open_clip_config.json or config.json */
@@ -32,10 +29,10 @@ typedef enum ims_pack_file {
 
 struct ims_pack {
     ims_pack_layout layout;
-    char *name;  /* what people call it: "name" of the config's "imgsearch" object, else the folder's */
-    char *dir;   /* as given, without a trailing slash */
-    bool is_demo; /* the drawn demo world's model: say so wherever it serves */
-    char digest[65];    /* identity of configuration and weights, see docs/notes/safetensors.md */
+    char *name;          /* of the config's "imgsearch" object, or the folder's */
+    char *dir;           /* as given, without a trailing slash */
+    bool is_demo;        /* the drawn demo world's model: say so wherever it serves */
+    char digest[65];     /* identity of configuration and weights, see docs/notes/safetensors.md */
     uint64_t size_bytes; /* weights on disk */
     char *files[IMS_PACK_N_FILES]; /* paths */
 };
@@ -44,10 +41,10 @@ struct ims_pack {
 ims_status ims_pack_open(struct ims_pack **out, const char *dir, ims_err *err) IMS_MUST_CHECK;
 void ims_pack_close(struct ims_pack *p);
 
-/* Finds a pack by name. A name with a '/' is a folder. Otherwise each of roots[0..n_roots) is looked
- * into, in order, for a folder NAME, or NAME__PRETRAINED when pretrained is not NULL or empty
- * ('_' and '-' are equal after the first "__", as open_clip and Immich write tags differently).
- * IMS_E_MODEL lists what the roots hold when nothing fits. */
+/* Finds a pack by name. A name with a '/' is a folder. Otherwise each of roots[0..n_roots) is
+ * looked into, in order, for a folder NAME, or NAME__PRETRAINED when pretrained is not NULL or
+ * empty ('_' and '-' are equal after the first "__", as open_clip and Immich write tags
+ * differently). IMS_E_MODEL lists what the roots hold when nothing fits. */
 ims_status ims_pack_find(struct ims_pack **out, const char *const *roots, size_t n_roots,
                          const char *name, const char *pretrained, ims_err *err) IMS_MUST_CHECK;
 

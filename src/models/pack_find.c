@@ -75,8 +75,8 @@ void ims_pack_list_release(struct ims_pack_list *l)
 }
 
 /* A folder becomes an entry, usable or not; a stray file does not. */
-static ims_status add_entry(struct ims_pack_list *l, size_t *cap, const char *root, const char *name,
-                            ims_err *err)
+static ims_status add_entry(struct ims_pack_list *l, size_t *cap, const char *root,
+                            const char *name, ims_err *err)
 {
     struct ims_pack_entry e = { 0 };
     struct ims_file_info info;
@@ -190,7 +190,8 @@ ims_status ims_pack_find(struct ims_pack **out, const char *const *roots, size_t
 
     if (strchr(name, '/'))
         return ims_pack_open(out, name, err);
-    wanted = pretrained && *pretrained ? ims__strfmt("%s__%s", name, pretrained) : ims__strdup(name);
+    wanted =
+        pretrained && *pretrained ? ims__strfmt("%s__%s", name, pretrained) : ims__strdup(name);
     if (!wanted)
         return ims_fail(err, IMS_E_NOMEM, ORIGIN, 0, "looking for the model %s", name);
     st = ims_pack_list_read(&l, roots, n_roots, err);

@@ -12,7 +12,8 @@ struct ims_dir_names {
     char **names;
     size_t n, cap;
 };
-ims_status ims__dir_names_read(struct ims_dir_names *out, const char *dir, ims_err *err) IMS_MUST_CHECK;
+ims_status ims__dir_names_read(struct ims_dir_names *out, const char *dir,
+                               ims_err *err) IMS_MUST_CHECK;
 void ims__dir_names_release(struct ims_dir_names *d);
 
 /* Fills p->digest and p->size_bytes; files, dir and layout are set. */

@@ -183,8 +183,8 @@ static int by_name(const void *a, const void *b)
     return strcmp(x->name, y->name);
 }
 
-/* The data is used from its first to its last byte, each by one tensor: the format demands it, and it
- * is what makes a file that was put together wrongly visible. */
+/* The data is used from its first to its last byte, each by one tensor: the format demands it,
+ * and it is what makes a file that was put together wrongly visible. */
 static ims_status check_cover(struct ims_safetensors *s, uint64_t data_start, uint64_t data_bytes,
                               ims_err *err)
 {
@@ -216,11 +216,12 @@ static ims_status check_cover(struct ims_safetensors *s, uint64_t data_start, ui
         at = t->offset + t->size_bytes;
     }
     if (at != data_start + data_bytes)
-        return ims_fail(err, IMS_E_FORMAT, ORIGIN, 0,
-                        "%s: the tensors end at byte %llu of the data: expected %llu bytes of data, "
-                        "found %llu",
-                        s->path, (unsigned long long)(at - data_start),
-                        (unsigned long long)(at - data_start), (unsigned long long)data_bytes);
+        return ims_fail(
+            err, IMS_E_FORMAT, ORIGIN, 0,
+            "%s: the tensors end at byte %llu of the data: expected %llu bytes of data, "
+            "found %llu",
+            s->path, (unsigned long long)(at - data_start), (unsigned long long)(at - data_start),
+            (unsigned long long)data_bytes);
     return IMS_OK;
 }
 
@@ -240,8 +241,9 @@ static ims_status read_header(struct ims_safetensors *s, const char *text, size_
         goto out;
     }
     if (ims__json_len(root) > IMS_MAX_TENSORS) {
-        st = ims_fail(err, IMS_E_LIMIT, ORIGIN, 0, "%s: header: expected at most %d tensors, found %zu",
-                      s->path, IMS_MAX_TENSORS, ims__json_len(root));
+        st = ims_fail(err, IMS_E_LIMIT, ORIGIN, 0,
+                      "%s: header: expected at most %d tensors, found %zu", s->path,
+                      IMS_MAX_TENSORS, ims__json_len(root));
         goto out;
     }
     s->tensors = ims__zalloc(ims__json_len(root), sizeof(*s->tensors));
@@ -279,8 +281,9 @@ ims_status ims__safetensors_parse(struct ims_safetensors *out, const uint8_t *by
         goto out;
     }
     if (n < LENGTH_BYTES) {
-        st = ims_fail(err, IMS_E_TRUNCATED, ORIGIN, 0,
-                      "%s: expected a header length of 8 bytes, found a file of %zu bytes", path, n);
+        st =
+            ims_fail(err, IMS_E_TRUNCATED, ORIGIN, 0,
+                     "%s: expected a header length of 8 bytes, found a file of %zu bytes", path, n);
         goto out;
     }
     for (unsigned i = 0; i < LENGTH_BYTES; i++)

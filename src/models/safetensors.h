@@ -45,19 +45,20 @@ struct ims_weight {
 struct ims_safetensors {
     struct ims_map map;
     struct ims_arena names;
-    char *path; /* for messages */
+    char *path;                 /* for messages */
     struct ims_weight *tensors; /* by name */
     size_t n_tensors;
 };
 
 /* IMS_E_FORMAT, IMS_E_TRUNCATED, IMS_E_LIMIT or IMS_E_UNSUPPORTED names file, tensor, expected and
  * found. On failure *out needs no release. */
-ims_status ims__safetensors_open(struct ims_safetensors *out, const char *path, ims_err *err)
-    IMS_MUST_CHECK;
+ims_status ims__safetensors_open(struct ims_safetensors *out, const char *path,
+                                 ims_err *err) IMS_MUST_CHECK;
 /* Reads and checks a header that is in memory: bytes[0..n) is the start of a file of file_bytes.
  * The result has no map. */
 ims_status ims__safetensors_parse(struct ims_safetensors *out, const uint8_t *bytes, size_t n,
-                                  uint64_t file_bytes, const char *path, ims_err *err) IMS_MUST_CHECK;
+                                  uint64_t file_bytes, const char *path,
+                                  ims_err *err) IMS_MUST_CHECK;
 void ims__safetensors_release(struct ims_safetensors *s);
 
 /* NULL when there is none of that name. */

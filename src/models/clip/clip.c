@@ -36,7 +36,8 @@ static ims_status write_graphs(struct ims_clip *c, ims_err *err)
     return st;
 }
 
-static ims_status check_dim(const struct ims_clip *c, const struct ims_clip_options *o, ims_err *err)
+static ims_status check_dim(const struct ims_clip *c, const struct ims_clip_options *o,
+                            ims_err *err)
 {
     if (!o || o->expected_dim == 0 || o->expected_dim == c->config.dim)
         return IMS_OK;
@@ -134,8 +135,8 @@ const struct ims_clip_info *ims_clip_info(const struct ims_clip *c)
     return &c->info;
 }
 
-ims_status ims_clip_tokenize(const struct ims_clip *c, const char *text, int32_t **out, size_t *out_n,
-                             ims_err *err)
+ims_status ims_clip_tokenize(const struct ims_clip *c, const char *text, int32_t **out,
+                             size_t *out_n, ims_err *err)
 {
     struct ims_tokens t = { .context_length = (int)c->config.text.context_length };
     ims_status st;
@@ -168,7 +169,8 @@ static ims_status find_token(const struct ims_clip *c, const char *path, const c
         }
     }
     return ims_fail(err, IMS_E_MODEL, ORIGIN, 0,
-                    "%s: pad_token: expected a token of tokenizer.json, found \"%.60s\"", path, token);
+                    "%s: pad_token: expected a token of tokenizer.json, found \"%.60s\"", path,
+                    token);
 }
 
 ims_status ims__clip_pad_id(const struct ims_clip *c, int32_t *out, ims_err *err)

@@ -1,8 +1,9 @@
 /* A CLIP model: pictures and texts to unit vectors of one space.
  *
- * Opening is cheap: configuration and tokenizer are read, weights are not. The image and the text
- * tower become sessions of the compute seam on first use, each by itself, so a search by words never
- * loads the image tower. A handle is thread-safe; calls on one tower may run at the same time.
+ * Opening is cheap: configuration and tokenizer are read, weights are not. The image and the
+ * text tower become sessions of the compute seam on first use, each by itself, so a search by
+ * words never loads the image tower. A handle is thread-safe; calls on one tower may run at the
+ * same time.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef IMS_MODELS_CLIP_CLIP_H
 #define IMS_MODELS_CLIP_CLIP_H
@@ -18,11 +19,7 @@
 
 struct ims_clip;
 
-typedef enum ims_clip_tower {
-    IMS_CLIP_IMAGE,
-    IMS_CLIP_TEXT,
-    IMS_CLIP_N_TOWERS
-} ims_clip_tower;
+typedef enum ims_clip_tower { IMS_CLIP_IMAGE, IMS_CLIP_TEXT, IMS_CLIP_N_TOWERS } ims_clip_tower;
 
 struct ims_clip_info {
     const char *name;   /* of the pack; strings live as long as the handle */
@@ -42,8 +39,8 @@ struct ims_clip_options {
     size_t max_batch;      /* rows per run of the graph; more are computed in turns. 0 = 64 */
 };
 
-/* pack and compute are loans that must outlive the handle. options may be NULL. compute may be NULL:
- * then only info and tokenize work, and embedding is IMS_E_RUNTIME. */
+/* pack and compute are loans that must outlive the handle. options may be NULL. compute may be
+ * NULL: then only info and tokenize work, and embedding is IMS_E_RUNTIME. */
 ims_status ims_clip_open(struct ims_clip **out, const struct ims_pack *pack,
                          struct ims_compute *compute, const struct ims_clip_options *options,
                          ims_err *err) IMS_MUST_CHECK;
@@ -60,8 +57,8 @@ ims_status ims_clip_embed_images(struct ims_clip *c, const uint8_t *pixels, size
 ims_status ims_clip_embed_text(struct ims_clip *c, const char *const *texts, size_t n, float *out,
                                ims_err *err) IMS_MUST_CHECK;
 /* The ids of one text, start and end tokens included, without padding. *out is ims__free'd. */
-ims_status ims_clip_tokenize(const struct ims_clip *c, const char *text, int32_t **out, size_t *out_n,
-                             ims_err *err) IMS_MUST_CHECK;
+ims_status ims_clip_tokenize(const struct ims_clip *c, const char *text, int32_t **out,
+                             size_t *out_n, ims_err *err) IMS_MUST_CHECK;
 
 /* Opens a tower's session now (a worker warming up, `doctor`); otherwise the first use does. */
 ims_status ims_clip_load(struct ims_clip *c, ims_clip_tower tower, ims_err *err) IMS_MUST_CHECK;

@@ -32,22 +32,35 @@ struct raw_tower {
     bool no_ln_pre, final_ln_after_pool, no_causal_mask, proj_bias;
 };
 
-#define COUNT(key, field, lo, hi)                                                                 \
-    { key, IMS_CLIP_KEY_COUNT, offsetof(struct raw_tower, field), lo, hi, NULL }
-#define FLAG(key, field) { key, IMS_CLIP_KEY_FLAG, offsetof(struct raw_tower, field), 0, 0, NULL }
-#define NODE(key, field) { key, IMS_CLIP_KEY_NODE, offsetof(struct raw_tower, field), 0, 0, NULL }
-#define IGNORED(key) { key, IMS_CLIP_KEY_IGNORED, 0, 0, 0, NULL }
-#define REFUSED(key, hint) { key, IMS_CLIP_KEY_REFUSED, 0, 0, 0, hint }
-#define SHARED_KEYS                                                                               \
-    NODE("layers", layers), COUNT("width", width, 1, MAX_WIDTH),                                  \
-        { "mlp_ratio", IMS_CLIP_KEY_REAL, offsetof(struct raw_tower, mlp_ratio), 0,               \
-          MAX_MLP_RATIO, NULL },                                                                  \
-        NODE("ls_init_value", layer_scale), NODE("pool_type", pool_type),                         \
-        NODE("act_kwargs", act), NODE("norm_kwargs", norm), IGNORED("output_tokens"),             \
-        REFUSED("block_type", SUPPORTED), REFUSED("qk_norm", SUPPORTED),                          \
-        REFUSED("scaled_cosine_attn", SUPPORTED), REFUSED("scale_heads", SUPPORTED),              \
-        REFUSED("scale_attn_inner", SUPPORTED), REFUSED("scale_attn", SUPPORTED),                 \
-        REFUSED("scale_fc", SUPPORTED)
+#define COUNT(key, field, lo, hi)                                                                  \
+    {                                                                                              \
+        key, IMS_CLIP_KEY_COUNT, offsetof(struct raw_tower, field), lo, hi, NULL                   \
+    }
+#define FLAG(key, field)                                                                           \
+    {                                                                                              \
+        key, IMS_CLIP_KEY_FLAG, offsetof(struct raw_tower, field), 0, 0, NULL                      \
+    }
+#define NODE(key, field)                                                                           \
+    {                                                                                              \
+        key, IMS_CLIP_KEY_NODE, offsetof(struct raw_tower, field), 0, 0, NULL                      \
+    }
+#define IGNORED(key)                                                                               \
+    {                                                                                              \
+        key, IMS_CLIP_KEY_IGNORED, 0, 0, 0, NULL                                                   \
+    }
+#define REFUSED(key, hint)                                                                         \
+    {                                                                                              \
+        key, IMS_CLIP_KEY_REFUSED, 0, 0, 0, hint                                                   \
+    }
+#define SHARED_KEYS                                                                                \
+    NODE("layers", layers), COUNT("width", width, 1, MAX_WIDTH),                                   \
+        { "mlp_ratio", IMS_CLIP_KEY_REAL, offsetof(struct raw_tower, mlp_ratio),                   \
+          0,           MAX_MLP_RATIO,     NULL },                                                  \
+        NODE("ls_init_value", layer_scale), NODE("pool_type", pool_type), NODE("act_kwargs", act), \
+        NODE("norm_kwargs", norm), IGNORED("output_tokens"), REFUSED("block_type", SUPPORTED),     \
+        REFUSED("qk_norm", SUPPORTED), REFUSED("scaled_cosine_attn", SUPPORTED),                   \
+        REFUSED("scale_heads", SUPPORTED), REFUSED("scale_attn_inner", SUPPORTED),                 \
+        REFUSED("scale_attn", SUPPORTED), REFUSED("scale_fc", SUPPORTED)
 
 static const struct ims_clip_key vision_keys[] = {
     SHARED_KEYS,
@@ -56,7 +69,7 @@ static const struct ims_clip_key vision_keys[] = {
     NODE("patch_size", patch_size),
     FLAG("no_ln_pre", no_ln_pre),
     FLAG("final_ln_after_pool", final_ln_after_pool),
-    IGNORED("patch_dropout"), /* only in training */
+    IGNORED("patch_dropout"),  /* only in training */
     IGNORED("pos_embed_type"), /* the values are in the file either way */
     REFUSED("attentional_pool", SUPPORTED),
     IGNORED("attn_pooler_queries"),
@@ -82,7 +95,7 @@ static const struct ims_clip_key text_keys[] = {
     NODE("proj_type", proj_type),
     NODE("tokenizer_kwargs", tokenizer),
     IGNORED("final_ln_after_pool"), /* the text tower of the reference has no such switch */
-    IGNORED("hf_tokenizer_name"), /* tokenizer.json says what it is */
+    IGNORED("hf_tokenizer_name"),   /* tokenizer.json says what it is */
     REFUSED("tokenizer_mode", "none (CLIP's own cleaning is supported)"),
     REFUSED("embed_cls", SUPPORTED),
     REFUSED("hf_model_name", SUPPORTED),
@@ -98,7 +111,8 @@ struct raw_top {
 };
 
 static const struct ims_clip_key top_keys[] = {
-    { "embed_dim", IMS_CLIP_KEY_COUNT, offsetof(struct raw_top, dim), 1, IMS_MAX_EMBEDDING_DIM, NULL },
+    { "embed_dim", IMS_CLIP_KEY_COUNT, offsetof(struct raw_top, dim), 1, IMS_MAX_EMBEDDING_DIM,
+      NULL },
     { "vision_cfg", IMS_CLIP_KEY_NODE, offsetof(struct raw_top, vision), 0, 0, NULL },
     { "text_cfg", IMS_CLIP_KEY_NODE, offsetof(struct raw_top, text), 0, 0, NULL },
     { "quick_gelu", IMS_CLIP_KEY_FLAG, offsetof(struct raw_top, quick_gelu), 0, 0, NULL },
@@ -179,8 +193,8 @@ static ims_status read_vision(struct ims_clip_vision *v, const char *path, const
     const char *pool;
     ims_status st;
 
-    st = ims__clip_keys_read(path, "vision_cfg", node, vision_keys, IMS_ARRAY_LEN(vision_keys), &raw,
-                             err);
+    st = ims__clip_keys_read(path, "vision_cfg", node, vision_keys, IMS_ARRAY_LEN(vision_keys),
+                             &raw, err);
     if (st)
         return st;
     v->height = v->width = 224;
@@ -232,13 +246,18 @@ static ims_status read_text_pool(struct ims_clip_text *t, const char *path, cons
 static ims_status read_text(struct ims_clip_text *t, const char *path, const ims_json *node,
                             bool quick_gelu, ims_err *err)
 {
-    struct raw_tower raw = { .width = 512, .heads = 8, .mlp_ratio = 4.0, .context_length = 77,
-                             .vocab_size = 49408, .eos_id = 2 };
+    struct raw_tower raw = { .width = 512,
+                             .heads = 8,
+                             .mlp_ratio = 4.0,
+                             .context_length = 77,
+                             .vocab_size = 49408,
+                             .eos_id = 2 };
     const char *clean;
     const char *proj;
     ims_status st;
 
-    st = ims__clip_keys_read(path, "text_cfg", node, text_keys, IMS_ARRAY_LEN(text_keys), &raw, err);
+    st =
+        ims__clip_keys_read(path, "text_cfg", node, text_keys, IMS_ARRAY_LEN(text_keys), &raw, err);
     if (!st)
         st = read_text_pool(t, path, raw.pool_type, err);
     if (st)
@@ -267,7 +286,8 @@ static ims_status read_open_clip(struct ims_clip_config *c, const char *path, co
     struct raw_top raw = { 0 };
     ims_status st;
 
-    st = ims__clip_keys_read(path, "model_cfg", model, top_keys, IMS_ARRAY_LEN(top_keys), &raw, err);
+    st =
+        ims__clip_keys_read(path, "model_cfg", model, top_keys, IMS_ARRAY_LEN(top_keys), &raw, err);
     if (!st && raw.dim == 0)
         st = ims__clip_key_bad(IMS_E_FORMAT, path, "model_cfg", "embed_dim", "a whole number", NULL,
                                err);
@@ -295,16 +315,17 @@ static ims_status read_immich(struct ims_clip_config *c, const char *path, const
     const ims_json *size = ims__json_get(vision, "image_size");
 
     if (dim < 1 || dim > IMS_MAX_EMBEDDING_DIM)
-        return ims__clip_key_bad(IMS_E_FORMAT, path, "", "embed_dim", "a whole number from 1 to 8192",
-                                 ims__json_get(model, "embed_dim"), err);
+        return ims__clip_key_bad(IMS_E_FORMAT, path, "", "embed_dim",
+                                 "a whole number from 1 to 8192", ims__json_get(model, "embed_dim"),
+                                 err);
     if (context < 2 || context > MAX_CONTEXT)
         return ims__clip_key_bad(IMS_E_FORMAT, path, "text_cfg", "context_length",
                                  "a whole number from 2 to 4096",
                                  ims__json_get(text, "context_length"), err);
     if (vocab < 1 || vocab > IMS_MAX_VOCAB)
         return ims__clip_key_bad(IMS_E_FORMAT, path, "text_cfg", "vocab_size",
-                                 "a whole number from 1 to 1000000", ims__json_get(text, "vocab_size"),
-                                 err);
+                                 "a whole number from 1 to 1000000",
+                                 ims__json_get(text, "vocab_size"), err);
     c->dim = (uint32_t)dim;
     c->text.context_length = (uint32_t)context;
     c->text.vocab_size = (uint32_t)vocab;
@@ -359,7 +380,8 @@ out:
     return st;
 }
 
-ims_status ims__clip_config_read(struct ims_clip_config *out, const struct ims_pack *pack, ims_err *err)
+ims_status ims__clip_config_read(struct ims_clip_config *out, const struct ims_pack *pack,
+                                 ims_err *err)
 {
     const char *path = pack->files[IMS_PACK_CONFIG];
     const char *path2 = pack->files[IMS_PACK_PREPROCESS];

@@ -1,7 +1,7 @@
 /* The architecture of a CLIP model as open_clip's model configuration describes it.
  *
- * Every key of the configuration is either understood, known not to matter for embedding, or refused
- * by name: an unknown key could change the numbers without a sign.
+ * Every key of the configuration is either understood, known not to matter for embedding, or
+ * refused by name: an unknown key could change the numbers without a sign.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef IMS_MODELS_CLIP_CONFIG_H
 #define IMS_MODELS_CLIP_CONFIG_H
@@ -14,11 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-typedef enum ims_clip_act {
-    IMS_CLIP_GELU,
-    IMS_CLIP_GELU_TANH,
-    IMS_CLIP_QUICK_GELU
-} ims_clip_act;
+typedef enum ims_clip_act { IMS_CLIP_GELU, IMS_CLIP_GELU_TANH, IMS_CLIP_QUICK_GELU } ims_clip_act;
 
 /* A stack of residual attention blocks. */
 struct ims_clip_blocks {
@@ -74,8 +70,8 @@ struct ims_clip_config {
 /* Positions after the pooled one cannot reach it, so a batch may be cut to its longest text. */
 bool ims__clip_text_is_cuttable(const struct ims_clip_text *t);
 
-/* Reads the configuration files of a pack. IMS_E_FORMAT, IMS_E_LIMIT or IMS_E_UNSUPPORTED names file,
- * key, expected and found. */
+/* Reads the configuration files of a pack. IMS_E_FORMAT, IMS_E_LIMIT or IMS_E_UNSUPPORTED names
+ * file, key, expected and found. */
 ims_status ims__clip_config_read(struct ims_clip_config *out, const struct ims_pack *pack,
                                  ims_err *err) IMS_MUST_CHECK;
 /* The same from memory. preprocess NULL: the open_clip form, where one file holds both. */

@@ -25,12 +25,13 @@ struct ims_clip_key {
 /* Reads object (named "vision_cfg" in messages, "" for the top) by its table into *out; a key that
  * the table lacks is IMS_E_UNSUPPORTED. */
 ims_status ims__clip_keys_read(const char *path, const char *object_name, const ims_json *object,
-                               const struct ims_clip_key *keys, size_t n_keys, void *out, ims_err *err)
-    IMS_MUST_CHECK;
+                               const struct ims_clip_key *keys, size_t n_keys, void *out,
+                               ims_err *err) IMS_MUST_CHECK;
 
 /* "path: vision_cfg.width: expected E, found F" */
 ims_status ims__clip_key_bad(ims_status st, const char *path, const char *object_name,
-                             const char *key, const char *expected, const ims_json *found, ims_err *err);
+                             const char *key, const char *expected, const ims_json *found,
+                             ims_err *err);
 
 /* A number or [height, width]. */
 ims_status ims__clip_pair_read(const char *path, const char *object_name, const char *key,
@@ -38,7 +39,7 @@ ims_status ims__clip_pair_read(const char *path, const char *object_name, const 
                                uint32_t *out_width, ims_err *err) IMS_MUST_CHECK;
 
 ims_status ims__clip_preprocess_read(struct ims_clip_preprocess *io, const char *path,
-                                     const char *object_name, const ims_json *v, ims_err *err)
-    IMS_MUST_CHECK;
+                                     const char *object_name, const ims_json *v,
+                                     ims_err *err) IMS_MUST_CHECK;
 
 #endif

@@ -40,7 +40,8 @@ static void show(const ims_json *v, char *out, size_t size)
 }
 
 ims_status ims__clip_key_bad(ims_status st, const char *path, const char *object_name,
-                             const char *key, const char *expected, const ims_json *found, ims_err *err)
+                             const char *key, const char *expected, const ims_json *found,
+                             ims_err *err)
 {
     char text[96];
 
@@ -83,7 +84,8 @@ static ims_status read_key(const char *path, const char *object_name, const stru
     case IMS_CLIP_KEY_COUNT:
         count = ims__json_int(v, -1);
         if (ims__json_type(v) != IMS_JSON_INT || count < k->min || count > k->max) {
-            (void)snprintf(expected, sizeof(expected), "a whole number from %u to %u", k->min, k->max);
+            (void)snprintf(expected, sizeof(expected), "a whole number from %u to %u", k->min,
+                           k->max);
             return ims__clip_key_bad(IMS_E_FORMAT, path, object_name, k->name, expected, v, err);
         }
         memcpy(at, &(uint32_t){ (uint32_t)count }, sizeof(uint32_t));
@@ -98,7 +100,8 @@ static ims_status read_key(const char *path, const char *object_name, const stru
         break;
     case IMS_CLIP_KEY_FLAG:
         if (ims__json_type(v) != IMS_JSON_BOOL)
-            return ims__clip_key_bad(IMS_E_FORMAT, path, object_name, k->name, "true or false", v, err);
+            return ims__clip_key_bad(IMS_E_FORMAT, path, object_name, k->name, "true or false", v,
+                                     err);
         memcpy(at, &(bool){ ims__json_bool(v, false) }, sizeof(bool));
         break;
     case IMS_CLIP_KEY_NODE:
@@ -108,18 +111,21 @@ static ims_status read_key(const char *path, const char *object_name, const stru
         break;
     case IMS_CLIP_KEY_REFUSED:
         if (!is_off(v))
-            return ims__clip_key_bad(IMS_E_UNSUPPORTED, path, object_name, k->name, k->hint, v, err);
+            return ims__clip_key_bad(IMS_E_UNSUPPORTED, path, object_name, k->name, k->hint, v,
+                                     err);
         break;
     }
     return IMS_OK;
 }
 
 ims_status ims__clip_keys_read(const char *path, const char *object_name, const ims_json *object,
-                               const struct ims_clip_key *keys, size_t n_keys, void *out, ims_err *err)
+                               const struct ims_clip_key *keys, size_t n_keys, void *out,
+                               ims_err *err)
 {
     if (ims__json_type(object) != IMS_JSON_OBJECT)
-        return ims__clip_key_bad(IMS_E_FORMAT, path, "", *object_name ? object_name : "configuration",
-                                 "an object", object, err);
+        return ims__clip_key_bad(IMS_E_FORMAT, path, "",
+                                 *object_name ? object_name : "configuration", "an object", object,
+                                 err);
     for (void *it = ims__json_iter(object); it; it = ims__json_next(object, it)) {
         const ims_json *v = ims__json_iter_value(it);
         const struct ims_clip_key *k = NULL;
@@ -130,8 +136,8 @@ ims_status ims__clip_keys_read(const char *path, const char *object_name, const 
         }
         if (!k)
             return ims__clip_key_bad(IMS_E_UNSUPPORTED, path, object_name, ims__json_iter_key(it),
-                                     "a key of open_clip's configuration that this version knows", v,
-                                     err);
+                                     "a key of open_clip's configuration that this version knows",
+                                     v, err);
         if (ims__json_type(v) == IMS_JSON_NULL)
             continue;
         st = read_key(path, object_name, k, v, out, err);

@@ -13,7 +13,10 @@ struct raw {
     uint32_t fill;
 };
 
-#define NODE(key) { #key, IMS_CLIP_KEY_NODE, offsetof(struct raw, key), 0, 0, NULL }
+#define NODE(key)                                                                                  \
+    {                                                                                              \
+#key, IMS_CLIP_KEY_NODE, offsetof(struct raw, key), 0, 0, NULL                             \
+    }
 
 static const struct ims_clip_key keys[] = {
     NODE(size),
@@ -52,8 +55,8 @@ static ims_status read_triple(const char *path, const char *object_name, const c
     return IMS_OK;
 }
 
-static ims_status read_names(struct ims_clip_preprocess *io, const struct raw *raw, const char *path,
-                             const char *object_name, ims_err *err)
+static ims_status read_names(struct ims_clip_preprocess *io, const struct raw *raw,
+                             const char *path, const char *object_name, ims_err *err)
 {
     static const char *const modes[] = { "RGB" };
     static const char *const filters[] = { "bicubic", "bilinear" };
@@ -76,7 +79,8 @@ static ims_status read_names(struct ims_clip_preprocess *io, const struct raw *r
         i = find(raw->resize_mode, resizes, IMS_ARRAY_LEN(resizes));
         if (i == IMS_ARRAY_LEN(resizes))
             return ims__clip_key_bad(IMS_E_UNSUPPORTED, path, object_name, "resize_mode",
-                                     "\"shortest\", \"squash\" or \"longest\"", raw->resize_mode, err);
+                                     "\"shortest\", \"squash\" or \"longest\"", raw->resize_mode,
+                                     err);
         io->resize = values[i];
     }
     return IMS_OK;

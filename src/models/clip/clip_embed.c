@@ -1,4 +1,5 @@
-/* Pictures and texts through the towers: in turns of a batch, results checked before they are given.
+/* Pictures and texts through the towers: in turns of a batch, results checked before they are
+ * given.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "base/limits.h"
 #include "base/mem.h"
@@ -34,14 +35,16 @@ static ims_status run(struct ims_clip *c, ims_clip_tower tower, struct ims_tenso
 {
     const int64_t shape[] = { (int64_t)n, c->config.dim };
     struct ims_compute_value in = { .tensor = input };
-    struct ims_compute_value result = { .tensor = ims_tensor_view(IMS_DTYPE_F32, 2, shape, out,
-                                                                  n * c->config.dim * sizeof(*out)) };
+    struct ims_compute_value result = {
+        .tensor = ims_tensor_view(IMS_DTYPE_F32, 2, shape, out, n * c->config.dim * sizeof(*out))
+    };
 
     return ims_compute_session_run(c->sides[tower].session, &in, 1, &result, 1, err);
 }
 
 /* Room for all results, so that the caller's stay untouched until every turn has succeeded. */
-static ims_status begin(struct ims_clip *c, ims_clip_tower tower, size_t n, float **out, ims_err *err)
+static ims_status begin(struct ims_clip *c, ims_clip_tower tower, size_t n, float **out,
+                        ims_err *err)
 {
     size_t n_floats;
     ims_status st;
@@ -119,7 +122,8 @@ ims_status ims_clip_embed_images(struct ims_clip *c, const uint8_t *pixels, size
         const uint8_t *first = pixels + at * image_bytes;
         float *to = rows + at * c->config.dim;
         turn = turn_size(c, IMS_CLIP_IMAGE, n - at);
-        st = planes ? run_planar(c, first, turn, planes, to, err) : run_bytes(c, first, turn, to, err);
+        st = planes ? run_planar(c, first, turn, planes, to, err)
+                    : run_bytes(c, first, turn, to, err);
         if (st)
             goto out;
     }
@@ -134,8 +138,8 @@ out:
 
 /* ---- texts ---- */
 
-static ims_status run_ids(struct ims_clip *c, const int32_t *ids, size_t n, size_t length, float *out,
-                          ims_err *err)
+static ims_status run_ids(struct ims_clip *c, const int32_t *ids, size_t n, size_t length,
+                          float *out, ims_err *err)
 {
     const int64_t shape[] = { (int64_t)n, (int64_t)length };
     int64_t *wide;
@@ -152,7 +156,8 @@ static ims_status run_ids(struct ims_clip *c, const int32_t *ids, size_t n, size
     for (size_t i = 0; i < n * length; i++)
         wide[i] = ids[i];
     st = run(c, IMS_CLIP_TEXT,
-             ims_tensor_view(IMS_DTYPE_I64, 2, shape, wide, n * length * sizeof(*wide)), n, out, err);
+             ims_tensor_view(IMS_DTYPE_I64, 2, shape, wide, n * length * sizeof(*wide)), n, out,
+             err);
     ims__free(wide);
     return st;
 }

@@ -12,8 +12,10 @@
 #include <stddef.h>
 
 /* image: uint8 [batch, height, width, 3], sRGB. embedding: float [batch, dim], unit length. */
-ims_status ims__clip_graph_image(void **out, size_t *out_bytes, const struct ims_clip_config *config,
-                                 const struct ims_safetensors *weights, ims_err *err) IMS_MUST_CHECK;
+ims_status ims__clip_graph_image(void **out, size_t *out_bytes,
+                                 const struct ims_clip_config *config,
+                                 const struct ims_safetensors *weights,
+                                 ims_err *err) IMS_MUST_CHECK;
 /* text: int32 [batch, length], length at most context_length. embedding: float [batch, dim], unit
  * length. Rows shorter than length are padded with any id that does not pool. */
 ims_status ims__clip_graph_text(void **out, size_t *out_bytes, const struct ims_clip_config *config,

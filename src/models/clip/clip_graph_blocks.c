@@ -18,8 +18,8 @@ static int split_heads(struct ims_graph *g, int x, int shape, bool is_key)
                                 is_key ? positions_last : heads_first, 4);
 }
 
-/* softmax(q k^T / sqrt(d) + mask) v, back as a matrix [rows * query positions, width]. The scale goes
- * on q, as torch does it. */
+/* softmax(q k^T / sqrt(d) + mask) v, back as a matrix [rows * query positions, width]. The scale
+ * goes on q, as torch does it. */
 static int attend(struct ims_graph *g, const struct ims_clip_blocks *b, int q, int k, int v,
                   int q_shape, int kv_shape, int mask)
 {
@@ -62,8 +62,8 @@ static int attend_all(struct ims_graph *g, const struct ims_clip_blocks *b, int 
     return attend(g, b, qkv, qkv + 1, qkv + 2, rows->heads_shape, rows->heads_shape, rows->mask);
 }
 
-/* Attention of the pooled positions x to all positions all: the stored matrix has the rows of q, then
- * those of k and v, so its parts are used where they lie. */
+/* Attention of the pooled positions x to all positions all: the stored matrix has the rows of q,
+ * then those of k and v, so its parts are used where they lie. */
 static int attend_pooled(struct ims_graph *g, const struct ims_clip_blocks *b, int x, int all,
                          const struct ims_graph_rows *rows, const char *name)
 {
@@ -71,9 +71,10 @@ static int attend_pooled(struct ims_graph *g, const struct ims_clip_blocks *b, i
     const struct ims_onnx_attr trans = IMS_ONNX_INT("transB", 1);
     int q_in[] = { x, ims__graph_rows(g, IMS_DIMS(3 * w, w), 0, w, "%s.attn.in_proj_weight", name),
                    ims__graph_rows(g, IMS_DIMS(3 * w), 0, w, "%s.attn.in_proj_bias", name) };
-    int kv_in[] = { all,
-                    ims__graph_rows(g, IMS_DIMS(3 * w, w), w, 2 * w, "%s.attn.in_proj_weight", name),
-                    ims__graph_rows(g, IMS_DIMS(3 * w), w, 2 * w, "%s.attn.in_proj_bias", name) };
+    int kv_in[] = {
+        all, ims__graph_rows(g, IMS_DIMS(3 * w, w), w, 2 * w, "%s.attn.in_proj_weight", name),
+        ims__graph_rows(g, IMS_DIMS(3 * w), w, 2 * w, "%s.attn.in_proj_bias", name)
+    };
     int q = ims__onnx_node(&g->onnx, "Gemm", q_in, 3, 1, &trans, 1);
     int kv = split(g, ims__onnx_node(&g->onnx, "Gemm", kv_in, 3, 1, &trans, 1), 2);
 

@@ -1,7 +1,8 @@
 /* Pieces that both towers' graphs are made of; not for others.
  *
- * Values are numbers of the ONNX writer. Failures are remembered (struct ims_graph.status), so a series
- * of calls is checked once, at its end. Activations are matrices [positions of all rows, width].
+ * Values are numbers of the ONNX writer. Failures are remembered (struct ims_graph.status), so a
+ * series of calls is checked once, at its end. Activations are matrices [positions of all rows,
+ * width].
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef IMS_MODELS_CLIP_GRAPH_INTERNAL_H
 #define IMS_MODELS_CLIP_GRAPH_INTERNAL_H
@@ -20,16 +21,16 @@ struct ims_graph {
 
 void ims__graph_init(struct ims_graph *g, const struct ims_safetensors *weights, ims_err *err);
 void ims__graph_release(struct ims_graph *g);
-ims_status ims__graph_finish(struct ims_graph *g, const char *what, void **out, size_t *out_bytes)
-    IMS_MUST_CHECK;
+ims_status ims__graph_finish(struct ims_graph *g, const char *what, void **out,
+                             size_t *out_bytes) IMS_MUST_CHECK;
 
 /* Shapes as literals: IMS_DIMS(768, 3, 32, 32) is two arguments. */
-#define IMS_DIMS(...)                                                                             \
+#define IMS_DIMS(...)                                                                              \
     (const uint64_t[]){ __VA_ARGS__ }, sizeof((const uint64_t[]){ __VA_ARGS__ }) / sizeof(uint64_t)
 
 /* A weight as it is stored, checked for type and shape. */
-int ims__graph_stored(struct ims_graph *g, const uint64_t *dims, size_t rank, ims_weight_type *out_type,
-                      const char *fmt, ...) IMS_PRINTF(5, 6);
+int ims__graph_stored(struct ims_graph *g, const uint64_t *dims, size_t rank,
+                      ims_weight_type *out_type, const char *fmt, ...) IMS_PRINTF(5, 6);
 /* The same as float: halves get a Cast, which the runtime folds away once. */
 int ims__graph_weight(struct ims_graph *g, const uint64_t *dims, size_t rank, const char *fmt, ...)
     IMS_PRINTF(4, 5);

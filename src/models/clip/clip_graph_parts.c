@@ -51,7 +51,8 @@ static bool onnx_type(ims_weight_type t, ims_onnx_type *out)
 
 /* The tensor of that name if it has that shape and a float type; otherwise fails the graph. */
 static const struct ims_weight *find_weight(struct ims_graph *g, const char *name,
-                                            const uint64_t *dims, size_t rank, ims_onnx_type *out_type)
+                                            const uint64_t *dims, size_t rank,
+                                            ims_onnx_type *out_type)
 {
     const struct ims_weight *w;
     char expected[96];
@@ -67,8 +68,8 @@ static const struct ims_weight *find_weight(struct ims_graph *g, const char *nam
     if (w)
         ims__weight_describe(w->type, w->rank, w->dims, found, sizeof(found));
     g->status = ims_fail(g->err, IMS_E_MODEL, ORIGIN, 0,
-                         "%s: tensor %s: expected %s (or F16, BF16), found %s", g->weights->path, name,
-                         expected, found);
+                         "%s: tensor %s: expected %s (or F16, BF16), found %s", g->weights->path,
+                         name, expected, found);
     return NULL;
 }
 
@@ -90,8 +91,8 @@ static int as_float(struct ims_graph *g, int v, ims_weight_type type)
     return type == IMS_WEIGHT_F32 ? v : ims__graph_cast(g, v, IMS_ONNX_FLOAT);
 }
 
-int ims__graph_stored(struct ims_graph *g, const uint64_t *dims, size_t rank, ims_weight_type *out_type,
-                      const char *fmt, ...)
+int ims__graph_stored(struct ims_graph *g, const uint64_t *dims, size_t rank,
+                      ims_weight_type *out_type, const char *fmt, ...)
 {
     char name[MAX_NAME];
     va_list ap;
@@ -190,8 +191,8 @@ int ims__graph_norm(struct ims_graph *g, int x, uint32_t width, double eps, cons
     int scale = ims__graph_weight(g, IMS_DIMS(width), "%s.weight", name);
     int bias = ims__graph_weight(g, IMS_DIMS(width), "%s.bias", name);
 
-    return ims__onnx_node(&g->onnx, "LayerNormalization", (const int[]){ x, scale, bias }, 3, 1, attrs,
-                          IMS_ARRAY_LEN(attrs));
+    return ims__onnx_node(&g->onnx, "LayerNormalization", (const int[]){ x, scale, bias }, 3, 1,
+                          attrs, IMS_ARRAY_LEN(attrs));
 }
 
 int ims__graph_linear(struct ims_graph *g, int x, uint32_t n_out, uint32_t n_in, const char *name)
@@ -210,6 +211,6 @@ void ims__graph_embedding(struct ims_graph *g, int x, uint32_t dim)
     int length = ims__onnx_node(&g->onnx, "ReduceL2", in, 2, 1, &IMS_ONNX_INT("keepdims", 1), 1);
 
     length = ims__graph_op2(g, "Max", length, ims__onnx_float(&g->onnx, 1e-12f));
-    ims__onnx_output(&g->onnx, ims__graph_op2(g, "Div", x, length), "embedding", IMS_ONNX_FLOAT, dims,
-                     2);
+    ims__onnx_output(&g->onnx, ims__graph_op2(g, "Div", x, length), "embedding", IMS_ONNX_FLOAT,
+                     dims, 2);
 }

@@ -42,8 +42,8 @@ static int add_tokens(struct ims_graph *g, int text, const struct sizes *s,
 {
     const uint32_t w = t->blocks.width;
     ims_weight_type type = IMS_WEIGHT_F32;
-    int table = ims__graph_stored(g, IMS_DIMS(t->vocab_size, w), &type, "%stoken_embedding.weight",
-                                  prefix);
+    int table =
+        ims__graph_stored(g, IMS_DIMS(t->vocab_size, w), &type, "%stoken_embedding.weight", prefix);
     int positions =
         ims__graph_weight(g, IMS_DIMS(t->context_length, w), "%spositional_embedding", prefix);
     int x = ims__graph_gather(g, table, text, 0);
@@ -147,7 +147,8 @@ ims_status ims__clip_graph_text(void **out, size_t *out_bytes, const struct ims_
 {
     static const struct ims_onnx_dim dims[] = { { "batch", 0 }, { "length", 0 } };
     const struct ims_clip_text *t = &config->text;
-    /* open_clip writes a text tower either beside the image tower or as a member "text" of its own */
+    /* open_clip writes a text tower either beside the image tower or as a member "text" of its
+     * own */
     const char *prefix =
         ims__safetensors_find(weights, "text.token_embedding.weight") ? "text." : "";
     char norm[32];

@@ -4,8 +4,8 @@
 
 #include "models/clip/clip_graph_internal.h"
 
-/* Bytes to normalised floats, planar: x / 255 - mean over std as one product and one sum per channel,
- * whose constants are worked out in double. */
+/* Bytes to normalised floats, planar: x / 255 - mean over std as one product and one sum per
+ * channel, whose constants are worked out in double. */
 static int add_pixels(struct ims_graph *g, int image, const struct ims_clip_preprocess *p)
 {
     static const int64_t planar[] = { 0, 3, 1, 2 };
@@ -65,7 +65,8 @@ static int class_rows(struct ims_graph *g, int image, uint32_t n_positions)
 }
 
 /* Mean over the patches, the class token left out; the last norm before it or after it. */
-static int add_mean(struct ims_graph *g, int x, const struct ims_clip_vision *v, uint32_t n_positions)
+static int add_mean(struct ims_graph *g, int x, const struct ims_clip_vision *v,
+                    uint32_t n_positions)
 {
     const struct ims_clip_blocks *b = &v->blocks;
     const int64_t rows[] = { -1, n_positions, b->width };
@@ -82,10 +83,12 @@ static int add_mean(struct ims_graph *g, int x, const struct ims_clip_vision *v,
     mean[0] = ims__onnx_node(&g->onnx, "Slice", slice, 4, 1, NULL, 0);
     mean[1] = axis;
     x = ims__onnx_node(&g->onnx, "ReduceMean", mean, 2, 1, &IMS_ONNX_INT("keepdims", 0), 1);
-    return v->final_ln_after_pool ? ims__graph_norm(g, x, b->width, b->norm_eps, "visual.ln_post") : x;
+    return v->final_ln_after_pool ? ims__graph_norm(g, x, b->width, b->norm_eps, "visual.ln_post")
+                                  : x;
 }
 
-ims_status ims__clip_graph_image(void **out, size_t *out_bytes, const struct ims_clip_config *config,
+ims_status ims__clip_graph_image(void **out, size_t *out_bytes,
+                                 const struct ims_clip_config *config,
                                  const struct ims_safetensors *weights, ims_err *err)
 {
     const struct ims_clip_vision *v = &config->vision;
@@ -93,8 +96,9 @@ ims_status ims__clip_graph_image(void **out, size_t *out_bytes, const struct ims
     const uint32_t n_patches = (v->height / v->patch_height) * (v->width / v->patch_width);
     const int64_t heads[] = { -1, n_patches + 1, b->heads, b->width / b->heads };
     const int64_t pooled[] = { -1, 1, b->heads, b->width / b->heads };
-    const struct ims_onnx_dim dims[] = { { "batch", 0 }, { NULL, v->height }, { NULL, v->width },
-                                         { NULL, 3 } };
+    const struct ims_onnx_dim dims[] = {
+        { "batch", 0 }, { NULL, v->height }, { NULL, v->width }, { NULL, 3 }
+    };
     struct ims_graph_rows rows = { 0, IMS_ONNX_NONE, IMS_ONNX_NONE, IMS_ONNX_NONE, IMS_ONNX_NONE };
     struct ims_graph g;
     ims_status st;

@@ -34,11 +34,13 @@ struct ims_clip {
 };
 
 /* Opens the session of a tower if it is not there yet. */
-ims_status ims__clip_side_load(struct ims_clip *c, ims_clip_tower tower, ims_err *err) IMS_MUST_CHECK;
+ims_status ims__clip_side_load(struct ims_clip *c, ims_clip_tower tower,
+                               ims_err *err) IMS_MUST_CHECK;
 /* n rows of length ids each (padded), in turns of max_batch; as ims_clip_embed_text. */
 ims_status ims__clip_embed_ids(struct ims_clip *c, const int32_t *ids, size_t n, size_t length,
                                float *out, ims_err *err) IMS_MUST_CHECK;
-/* The id that fills short rows: the tokenizer's, or what an Immich pack's tokenizer_config.json says. */
+/* The id that fills short rows: the tokenizer's, or what an Immich pack's tokenizer_config.json
+ * says. */
 ims_status ims__clip_pad_id(const struct ims_clip *c, int32_t *out, ims_err *err) IMS_MUST_CHECK;
 
 #endif

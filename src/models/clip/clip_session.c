@@ -52,9 +52,9 @@ static ims_status read_image_port(const struct ims_clip *c, struct ims_clip_side
         return bad_port(c, IMS_CLIP_IMAGE, "image input", expected, p, err);
     }
     side->is_single = p->shape[0] == 1;
-    return p->shape[0] <= 1 ? IMS_OK
-                            : bad_port(c, IMS_CLIP_IMAGE, "image input",
-                                       "a batch that is free or 1", p, err);
+    return p->shape[0] <= 1
+               ? IMS_OK
+               : bad_port(c, IMS_CLIP_IMAGE, "image input", "a batch that is free or 1", p, err);
 }
 
 static ims_status read_text_port(const struct ims_clip *c, struct ims_clip_side *side,
@@ -66,14 +66,15 @@ static ims_status read_text_port(const struct ims_clip *c, struct ims_clip_side 
     if (!p || p->rank != 2 || (p->dtype != IMS_DTYPE_I32 && p->dtype != IMS_DTYPE_I64) ||
         p->shape[0] > 1 || p->shape[1] == 0 || p->shape[1] > (int64_t)context) {
         (void)snprintf(expected, sizeof(expected),
-                       "i32 or i64 [n,length] with n free or 1 and length free or up to %u", context);
+                       "i32 or i64 [n,length] with n free or 1 and length free or up to %u",
+                       context);
         return bad_port(c, IMS_CLIP_TEXT, "text input", expected, p, err);
     }
     side->is_single = p->shape[0] == 1;
     side->id_type = p->dtype;
     side->length = p->shape[1] > 0 ? (size_t)p->shape[1] : 0;
-    /* A ready graph whose length is free was still made for the full context, padding included; only
-     * our own graphs are known to take less. */
+    /* A ready graph whose length is free was still made for the full context, padding included;
+     * only our own graphs are known to take less. */
     if (side->length == 0 &&
         (c->pack->layout == IMS_PACK_IMMICH || !ims__clip_text_is_cuttable(&c->config.text)))
         side->length = context;
@@ -81,15 +82,18 @@ static ims_status read_text_port(const struct ims_clip *c, struct ims_clip_side 
 }
 
 static ims_status read_ports(const struct ims_clip *c, struct ims_clip_side *side,
-                             ims_clip_tower tower, struct ims_compute_session *session, ims_err *err)
+                             ims_clip_tower tower, struct ims_compute_session *session,
+                             ims_err *err)
 {
     const struct ims_compute_port *in = ims_compute_session_input(session, 0);
     const struct ims_compute_port *out = ims_compute_session_output(session, 0);
     char expected[64];
 
     if (ims_compute_session_n_inputs(session) != 1)
-        return bad_port(c, tower, "inputs", "exactly one", ims_compute_session_input(session, 1), err);
-    if (!out || out->dtype != IMS_DTYPE_F32 || out->rank != 2 || !fits(out->shape[1], c->config.dim)) {
+        return bad_port(c, tower, "inputs", "exactly one", ims_compute_session_input(session, 1),
+                        err);
+    if (!out || out->dtype != IMS_DTYPE_F32 || out->rank != 2 ||
+        !fits(out->shape[1], c->config.dim)) {
         (void)snprintf(expected, sizeof(expected), "f32[n,%u]", c->config.dim);
         return bad_port(c, tower, "embedding output", expected, out, err);
     }
@@ -108,7 +112,8 @@ static ims_status open_session(struct ims_clip *c, ims_clip_tower tower, ims_err
 
     if (!c->compute)
         return ims_fail(err, IMS_E_RUNTIME, ORIGIN, 0,
-                        "the model %s was opened without a runtime, so it cannot embed", c->pack->name);
+                        "the model %s was opened without a runtime, so it cannot embed",
+                        c->pack->name);
     if (side->graph) {
         graph.bytes = side->graph;
         graph.n_bytes = side->graph_bytes;

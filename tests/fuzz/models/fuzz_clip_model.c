@@ -1,5 +1,5 @@
-/* Fuzz target: a CLIP configuration, a zero byte, and the start of a safetensors file. What both accept
- * must become two graphs or a typed error.
+/* Fuzz target: a CLIP configuration, a zero byte, and the start of a safetensors file. What both
+ * accept must become two graphs or a typed error.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "base/mem.h"
 #include "models/clip/clip_graph.h"

@@ -74,7 +74,8 @@ static void check_variety(const struct fixture *f, const float *rows, size_t n)
 {
     for (size_t a = 0; a < n; a++) {
         for (size_t b = 0; b < a; b++)
-            CHECK(dot(rows + a * f->config.dim, rows + b * f->config.dim, f->config.dim) < MAX_ALIKE);
+            CHECK(dot(rows + a * f->config.dim, rows + b * f->config.dim, f->config.dim) <
+                  MAX_ALIKE);
     }
 }
 
@@ -117,8 +118,8 @@ static void check_texts_at(struct fixture *f, size_t length, bool is_each_alone)
 
     CHECK(n >= 3 && ids && rows);
     for (unsigned k = 0; k < n; k++)
-        generated_text(f->arch, k, (uint32_t)ims__json_int(ims__json_at(counts, k), 0), t->vocab_size,
-                       pad, length, ids + k * length);
+        generated_text(f->arch, k, (uint32_t)ims__json_int(ims__json_at(counts, k), 0),
+                       t->vocab_size, pad, length, ids + k * length);
     CHECK_OK(ims__clip_embed_ids(f->clip, ids, n, length, rows, &err), err);
     for (size_t k = 0; k < n; k++)
         compare(f, "text_embeddings", k, rows + k * f->config.dim);
@@ -284,7 +285,8 @@ static void check_threads(struct fixture *f)
         struct caller *c = &callers[i];
         unsigned k = i % (unsigned)ims__json_len(counts);
         *c = (struct caller){ .f = f, .length = (size_t)ims__json_int(ims__json_at(counts, k), 0) };
-        generated_text(f->arch, k, (uint32_t)c->length, f->config.text.vocab_size, 0, c->length, c->ids);
+        generated_text(f->arch, k, (uint32_t)c->length, f->config.text.vocab_size, 0, c->length,
+                       c->ids);
     }
     for (unsigned i = 0; i < N_THREADS; i++)
         CHECK_OK(ims__thread_start(&callers[i].thread, "embed", embed_one, &callers[i], &err), err);

@@ -81,7 +81,8 @@ static void rule(const char *name, const uint64_t *dims, size_t rank, float *off
     }
 }
 
-/* Both to nearest even; the generated values are far from the ends of the ranges, tiny ones aside. */
+/* Both to nearest even; the generated values are far from the ends of the ranges, tiny ones
+ * aside. */
 static uint16_t to_bf16(float v)
 {
     uint32_t u;
@@ -143,14 +144,15 @@ static bool is_fault(const char *fault, const char *name)
     return fault && strcmp(fault, name) == 0;
 }
 
-static void put_header(struct writer *w, const char *name, const uint64_t *dims, size_t rank, size_t n)
+static void put_header(struct writer *w, const char *name, const uint64_t *dims, size_t rank,
+                       size_t n)
 {
     uint64_t bytes = n * type_bytes(w->dtype);
     bool is_reversed = is_fault(w->faults->transposed, name);
     bool is_retyped = is_fault(w->faults->retyped, name);
 
-    (void)ims__buf_addf(&w->header, "%s\"%s\":{\"dtype\":\"%s\",\"shape\":[", w->at ? "," : "", name,
-                        is_retyped ? "I32" : w->dtype);
+    (void)ims__buf_addf(&w->header, "%s\"%s\":{\"dtype\":\"%s\",\"shape\":[", w->at ? "," : "",
+                        name, is_retyped ? "I32" : w->dtype);
     for (size_t i = 0; i < rank; i++)
         (void)ims__buf_addf(&w->header, "%s%llu", i ? "," : "",
                             (unsigned long long)dims[is_reversed ? rank - 1 - i : i]);
@@ -179,8 +181,9 @@ static void put(struct writer *w, const char *name, size_t rank, const uint64_t 
     ims__free(data);
 }
 
-#define PUT(w, name, ...)                                                                         \
-    put(w, name, sizeof((uint64_t[]){ __VA_ARGS__ }) / sizeof(uint64_t), (uint64_t[]){ __VA_ARGS__ })
+#define PUT(w, name, ...)                                                                          \
+    put(w, name, sizeof((uint64_t[]){ __VA_ARGS__ }) / sizeof(uint64_t),                           \
+        (uint64_t[]){ __VA_ARGS__ })
 
 static const char *in_block(const char *prefix, unsigned i, const char *part)
 {
@@ -299,8 +302,8 @@ void generated_pack(const char *dir, const char *config_path, const char *dtype,
     size_t n;
     char *config = test_read_file(config_path, &n);
 
-    must(ims__clip_config_parse(out_config, IMS_PACK_OPEN_CLIP, config, n, config_path, NULL, 0, NULL,
-                                &err) == IMS_OK,
+    must(ims__clip_config_parse(out_config, IMS_PACK_OPEN_CLIP, config, n, config_path, NULL, 0,
+                                NULL, &err) == IMS_OK,
          err.text);
     write_file(dir, "open_clip_config.json", config, n);
     write_vocab(&vocab, results, IMS_ARRAY_LEN(results), "\"a b\",\"a b</w>\"");

@@ -1,5 +1,5 @@
-/* Model packs with generated weights, and the inputs that go with them: the counter-based generator of
- * make.py, repeated exactly, so that nothing large need be committed.
+/* Model packs with generated weights, and the inputs that go with them: the counter-based
+ * generator of make.py, repeated exactly, so that nothing large need be committed.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef IMS_TESTS_GOLDEN_CLIP_GENERATED_H
 #define IMS_TESTS_GOLDEN_CLIP_GENERATED_H
@@ -23,8 +23,9 @@ struct generated_faults {
 void generated_pack(const char *dir, const char *config_path, const char *dtype,
                     const struct generated_faults *faults, struct ims_clip_config *out_config);
 
-/* Picture k of a model: height * width * 3 bytes, a colour per cell of a side x side grid and a little
- * noise. make.py takes GENERATED_SIDE, and 2 for the demo model, whose world has large areas. */
+/* Picture k of a model: height * width * 3 bytes, a colour per cell of a side x side grid and a
+ * little noise. make.py takes GENERATED_SIDE, and 2 for the demo model, whose world has large
+ * areas. */
 #define GENERATED_SIDE 13
 void generated_picture(const char *arch, unsigned k, uint32_t side, uint32_t height, uint32_t width,
                        uint8_t *out);

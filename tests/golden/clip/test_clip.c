@@ -9,17 +9,20 @@ TEST(class_token, "a class-token tower with GELU and a causal text tower give op
     expected_check("class_token");
 }
 
-TEST(average_pool, "average pooling, quick-GELU, an uneven picture and a wide ratio give open_clip's vectors")
+TEST(average_pool,
+     "average pooling, quick-GELU, an uneven picture and a wide ratio give open_clip's vectors")
 {
     expected_check("average_pool");
 }
 
-TEST(half_deep, "F16 weights, no first norm, layer scale and end-id pooling give open_clip's vectors")
+TEST(half_deep,
+     "F16 weights, no first norm, layer scale and end-id pooling give open_clip's vectors")
 {
     expected_check("half_deep");
 }
 
-TEST(two_way_text, "BF16 weights, tanh-GELU and a text tower without a mask give open_clip's vectors")
+TEST(two_way_text,
+     "BF16 weights, tanh-GELU and a text tower without a mask give open_clip's vectors")
 {
     expected_check("two_way_text");
 }

@@ -1,7 +1,8 @@
 /* Packs in Immich's layout: ready ONNX graphs in the forms its exporters wrote over the years.
  *
- * The graphs here are tiny (normalise(flatten(input) M)), so the expected vectors are worked out on the
- * spot; what is tested is everything around them: types, layouts, normalisation, padding, batches.
+ * The graphs here are tiny (normalise(flatten(input) M)), so the expected vectors are worked out
+ * on the spot; what is tested is everything around them: types, layouts, normalisation, padding,
+ * batches.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "base/fs.h"
 #include "base/mem.h"
@@ -40,8 +41,8 @@ static void write_text(const char *name, const char *text)
 }
 
 /* normalise(reshape(float(in), [-1, n_in]) M[0 .. n_in)) in the given file. */
-static void write_graph(const char *file, ims_onnx_type type, const struct ims_onnx_dim *dims, size_t rank,
-                        uint64_t n_in)
+static void write_graph(const char *file, ims_onnx_type type, const struct ims_onnx_dim *dims,
+                        size_t rank, uint64_t n_in)
 {
     const struct ims_onnx_dim out[] = { { NULL, 1 }, { NULL, DIM } };
     const struct ims_onnx_dim out_free[] = { { "batch_size", 0 }, { NULL, DIM } };
@@ -57,10 +58,11 @@ static void write_graph(const char *file, ims_onnx_type type, const struct ims_o
     ims__onnx_init(&g);
     x = ims__onnx_input(&g, rank == 4 ? "image" : "text", type, dims, rank);
     x = ims__onnx_node(&g, "Cast", &x, 1, 1, &IMS_ONNX_INT("to", IMS_ONNX_FLOAT), 1);
-    x = ims__onnx_node(&g, "Reshape", (const int[]){ x, ims__onnx_ints(&g, shape, 2) }, 2, 1, NULL, 0);
+    x = ims__onnx_node(&g, "Reshape", (const int[]){ x, ims__onnx_ints(&g, shape, 2) }, 2, 1, NULL,
+                       0);
     x = ims__onnx_node(&g, "MatMul",
-                       (const int[]){ x, ims__onnx_floats(&g, matrix, n_in * DIM, matrix_dims, 2) }, 2, 1,
-                       NULL, 0);
+                       (const int[]){ x, ims__onnx_floats(&g, matrix, n_in * DIM, matrix_dims, 2) },
+                       2, 1, NULL, 0);
     length[0] = x;
     length[1] = ims__onnx_ints(&g, &(int64_t){ 1 }, 1);
     length[1] = ims__onnx_node(&g, "ReduceL2", length, 2, 1, &IMS_ONNX_INT("keepdims", 1), 1);
@@ -79,14 +81,20 @@ struct form {
     struct ims_onnx_dim text[2];
 };
 
-static const struct form current = { IMS_ONNX_FLOAT, { { NULL, 1 }, { NULL, 3 }, { NULL, SIDE }, { NULL, SIDE } },
-                                     IMS_ONNX_INT32, { { NULL, 1 }, { NULL, CONTEXT } } };
+static const struct form current = { IMS_ONNX_FLOAT,
+                                     { { NULL, 1 }, { NULL, 3 }, { NULL, SIDE }, { NULL, SIDE } },
+                                     IMS_ONNX_INT32,
+                                     { { NULL, 1 }, { NULL, CONTEXT } } };
 static const struct form of_2023 = {
-    IMS_ONNX_FLOAT, { { "batch_size", 0 }, { NULL, 3 }, { NULL, SIDE }, { NULL, SIDE } },
-    IMS_ONNX_INT64, { { "batch_size", 0 }, { NULL, CONTEXT } }
+    IMS_ONNX_FLOAT,
+    { { "batch_size", 0 }, { NULL, 3 }, { NULL, SIDE }, { NULL, SIDE } },
+    IMS_ONNX_INT64,
+    { { "batch_size", 0 }, { NULL, CONTEXT } }
 };
-static const struct form prepared = { IMS_ONNX_UINT8, { { "n", 0 }, { NULL, SIDE }, { NULL, SIDE }, { NULL, 3 } },
-                                      IMS_ONNX_INT32, { { "n", 0 }, { NULL, CONTEXT } } };
+static const struct form prepared = { IMS_ONNX_UINT8,
+                                      { { "n", 0 }, { NULL, SIDE }, { NULL, SIDE }, { NULL, 3 } },
+                                      IMS_ONNX_INT32,
+                                      { { "n", 0 }, { NULL, CONTEXT } } };
 
 static void make(const struct form *f)
 {
@@ -121,7 +129,8 @@ static void check_product(const char *what, const float *x, size_t n_in, const f
         length += want[d] * want[d];
     }
     for (size_t d = 0; d < DIM; d++) {
-        if (!test_check_near(__FILE__, __LINE__, what, (double)got[d], want[d] / sqrt(length), 1e-5))
+        if (!test_check_near(__FILE__, __LINE__, what, (double)got[d], want[d] / sqrt(length),
+                             1e-5))
             return;
     }
 }
@@ -191,7 +200,8 @@ static void check_form(const struct form *f)
     ims_pack_close(pack);
 }
 
-TEST(now, "the current export, float pictures and int32 texts one by one, gives the graph's vectors")
+TEST(now,
+     "the current export, float pictures and int32 texts one by one, gives the graph's vectors")
 {
     check_form(&current);
 }
@@ -232,10 +242,12 @@ TEST(other, "a graph of another picture size, type or batch is refused with both
     struct form f = current;
 
     f.image[2].value = f.image[3].value = 8;
-    check_refused(&f, "image input: expected u8[n,4,4,3] or f32[n,3,4,4], found image f32[1,3,8,8]");
+    check_refused(&f,
+                  "image input: expected u8[n,4,4,3] or f32[n,3,4,4], found image f32[1,3,8,8]");
     f = current;
     f.image_type = IMS_ONNX_INT32;
-    check_refused(&f, "image input: expected u8[n,4,4,3] or f32[n,3,4,4], found image i32[1,3,4,4]");
+    check_refused(&f,
+                  "image input: expected u8[n,4,4,3] or f32[n,3,4,4], found image i32[1,3,4,4]");
     f = current;
     f.image[0].value = 2;
     check_refused(&f, "image input: expected a batch that is free or 1, found image f32[2,3,4,4]");

@@ -28,8 +28,8 @@ static void make(const struct generated_faults *faults)
     struct ims_clip_config config;
 
     dir = test_tmp_dir();
-    generated_pack(dir, test_source_path("tests/golden/clip/class_token.config.json"), "F32", faults,
-                   &config);
+    generated_pack(dir, test_source_path("tests/golden/clip/class_token.config.json"), "F32",
+                   faults, &config);
 }
 
 static ims_status open_model(const struct ims_clip_options *options, ims_err *err)
@@ -69,30 +69,36 @@ TEST(sound, "the model that the other tests break opens as it is")
 TEST(missing, "a missing tensor is named with the shape that was expected")
 {
     make(&(struct generated_faults){ .missing = "visual.conv1.weight" });
-    check_refused(IMS_E_MODEL, "open_clip_model.safetensors: tensor visual.conv1.weight: expected F32 "
-                               "[64, 3, 8, 8] (or F16, BF16), found none");
+    check_refused(IMS_E_MODEL,
+                  "open_clip_model.safetensors: tensor visual.conv1.weight: expected F32 "
+                  "[64, 3, 8, 8] (or F16, BF16), found none");
     make(&(struct generated_faults){ .missing = "transformer.resblocks.1.mlp.c_proj.bias" });
-    check_refused(IMS_E_MODEL, "open_clip_model.safetensors: tensor "
-                               "transformer.resblocks.1.mlp.c_proj.bias: expected F32 [48] (or F16, "
-                               "BF16), found none");
-    make(&(struct generated_faults){ .missing = "visual.transformer.resblocks.1.attn.in_proj_weight" });
-    check_refused(IMS_E_MODEL, "open_clip_model.safetensors: tensor "
-                               "visual.transformer.resblocks.1.attn.in_proj_weight: expected F32 [192, "
-                               "64] (or F16, BF16), found none");
+    check_refused(IMS_E_MODEL,
+                  "open_clip_model.safetensors: tensor "
+                  "transformer.resblocks.1.mlp.c_proj.bias: expected F32 [48] (or F16, "
+                  "BF16), found none");
+    make(&(struct generated_faults){ .missing =
+                                         "visual.transformer.resblocks.1.attn.in_proj_weight" });
+    check_refused(IMS_E_MODEL,
+                  "open_clip_model.safetensors: tensor "
+                  "visual.transformer.resblocks.1.attn.in_proj_weight: expected F32 [192, "
+                  "64] (or F16, BF16), found none");
 }
 
 TEST(shape, "a tensor of the wrong shape is named with both shapes")
 {
     make(&(struct generated_faults){ .transposed = "token_embedding.weight" });
-    check_refused(IMS_E_MODEL, "open_clip_model.safetensors: tensor token_embedding.weight: expected F32 "
-                               "[600, 48] (or F16, BF16), found F32 [48, 600]");
+    check_refused(IMS_E_MODEL,
+                  "open_clip_model.safetensors: tensor token_embedding.weight: expected F32 "
+                  "[600, 48] (or F16, BF16), found F32 [48, 600]");
 }
 
 TEST(type, "a tensor of the wrong type is named with both types")
 {
     make(&(struct generated_faults){ .retyped = "visual.proj" });
-    check_refused(IMS_E_MODEL, "open_clip_model.safetensors: tensor visual.proj: expected F32 [64, 64] "
-                               "(or F16, BF16), found I32 [64, 64]");
+    check_refused(IMS_E_MODEL,
+                  "open_clip_model.safetensors: tensor visual.proj: expected F32 [64, 64] "
+                  "(or F16, BF16), found I32 [64, 64]");
 }
 
 TEST(truncated, "a model cut short is an error at every length that is tried")
@@ -126,8 +132,9 @@ TEST(other_config, "a configuration of another width than the weights' is seen a
     CHECK(at);
     memcpy(at, "\"width\": 96", strlen("\"width\": 96"));
     CHECK_OK(ims__write_file(in_dir("open_clip_config.json"), text, n, &err), err);
-    check_refused(IMS_E_MODEL, "open_clip_model.safetensors: tensor visual.conv1.weight: expected F32 "
-                               "[96, 3, 8, 8] (or F16, BF16), found F32 [64, 3, 8, 8]");
+    check_refused(IMS_E_MODEL,
+                  "open_clip_model.safetensors: tensor visual.conv1.weight: expected F32 "
+                  "[96, 3, 8, 8] (or F16, BF16), found F32 [64, 3, 8, 8]");
     free(text);
 }
 
@@ -179,13 +186,15 @@ TEST(dimension, "an EMBEDDING_DIM that is not the model's is an error that names
 
     make(NULL);
     CHECK_OK(open_model(&(struct ims_clip_options){ .expected_dim = 64 }, &err), err);
-    CHECK_STATUS(open_model(&(struct ims_clip_options){ .expected_dim = 512 }, &err), IMS_E_CONFIG, err);
+    CHECK_STATUS(open_model(&(struct ims_clip_options){ .expected_dim = 512 }, &err), IMS_E_CONFIG,
+                 err);
     (void)snprintf(want, sizeof(want), "EMBEDDING_DIM is 512, but the model %s makes vectors of 64",
                    ims__path_base(dir));
     CHECK_STR(err.text, want);
 }
 
-TEST(no_runtime, "a model opened without a runtime describes itself and tokenizes, but does not embed")
+TEST(no_runtime,
+     "a model opened without a runtime describes itself and tokenizes, but does not embed")
 {
     struct ims_pack *pack = NULL;
     struct ims_clip *clip = NULL;

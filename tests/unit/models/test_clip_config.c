@@ -10,7 +10,8 @@
 static ims_status parse(struct ims_clip_config *c, const char *text, ims_err *err)
 {
     *err = (ims_err){ 0 };
-    return ims__clip_config_parse(c, IMS_PACK_OPEN_CLIP, text, strlen(text), "c.json", NULL, 0, NULL, err);
+    return ims__clip_config_parse(c, IMS_PACK_OPEN_CLIP, text, strlen(text), "c.json", NULL, 0,
+                                  NULL, err);
 }
 
 /* vision, text: members of the two objects; more: further members of model_cfg, with a comma. */
@@ -19,8 +20,8 @@ static const char *config(const char *vision, const char *text, const char *more
     static char out[2048];
 
     (void)snprintf(out, sizeof(out),
-                   "{\"model_cfg\":{\"embed_dim\":512%s,\"vision_cfg\":{%s},\"text_cfg\":{%s}}}", more,
-                   vision, text);
+                   "{\"model_cfg\":{\"embed_dim\":512%s,\"vision_cfg\":{%s},\"text_cfg\":{%s}}}",
+                   more, vision, text);
     return out;
 }
 
@@ -33,7 +34,8 @@ static void check_refused(const char *text, ims_status want, const char *message
     CHECK_STR(err.text, message);
 }
 
-#define NOT_BUILT "expected none (open_clip's own vision and text transformers are supported), found "
+#define NOT_BUILT                                                                                  \
+    "expected none (open_clip's own vision and text transformers are supported), found "
 
 TEST(defaults, "an empty vision and text configuration is open_clip's default model")
 {
@@ -71,7 +73,8 @@ TEST(values, "sizes, ratios, switches and preprocessing are taken over")
     const char *text =
         "{\"model_cfg\":{\"embed_dim\":640,\"quick_gelu\":true,\"custom_text\":true,"
         "\"init_logit_bias\":-10,\"vision_cfg\":{\"image_size\":[192,256],\"patch_size\":[16,32],"
-        "\"width\":1664,\"head_width\":104,\"layers\":48,\"mlp_ratio\":4.9231,\"pool_type\":\"avg\","
+        "\"width\":1664,\"head_width\":104,\"layers\":48,\"mlp_ratio\":4.9231,\"pool_type\":"
+        "\"avg\","
         "\"no_ln_pre\":true,\"ls_init_value\":1e-5,\"timm_model_name\":null,\"timm_pool\":\"avg\"},"
         "\"text_cfg\":{\"no_causal_mask\":true,\"pool_type\":\"last\",\"proj_bias\":true,"
         "\"norm_kwargs\":{\"eps\":1e-6},\"hf_tokenizer_name\":\"x\"}},"
@@ -102,12 +105,13 @@ TEST(values, "sizes, ratios, switches and preprocessing are taken over")
 
 TEST(towers, "towers of other kinds are refused by their name")
 {
-    check_refused(config("\"timm_model_name\":\"vit_base_patch16_siglip_224\"", "", ""),
-                  IMS_E_UNSUPPORTED,
-                  "c.json: vision_cfg.timm_model_name: " NOT_BUILT "\"vit_base_patch16_siglip_224\"");
-    check_refused(config("\"layers\":[3,4,6,3]", "", ""), IMS_E_UNSUPPORTED,
-                  "c.json: vision_cfg.layers: expected one number (vision transformers are supported, "
-                  "ResNets are not), found an array of 4");
+    check_refused(
+        config("\"timm_model_name\":\"vit_base_patch16_siglip_224\"", "", ""), IMS_E_UNSUPPORTED,
+        "c.json: vision_cfg.timm_model_name: " NOT_BUILT "\"vit_base_patch16_siglip_224\"");
+    check_refused(
+        config("\"layers\":[3,4,6,3]", "", ""), IMS_E_UNSUPPORTED,
+        "c.json: vision_cfg.layers: expected one number (vision transformers are supported, "
+        "ResNets are not), found an array of 4");
     check_refused(config("", "\"hf_model_name\":\"roberta-base\"", ""), IMS_E_UNSUPPORTED,
                   "c.json: text_cfg.hf_model_name: " NOT_BUILT "\"roberta-base\"");
     check_refused(config("\"attentional_pool\":true", "", ""), IMS_E_UNSUPPORTED,
@@ -118,20 +122,23 @@ TEST(towers, "towers of other kinds are refused by their name")
                   "c.json: model_cfg.multimodal_cfg: " NOT_BUILT "an object of 1");
     check_refused(config("\"pool_type\":\"none\"", "", ""), IMS_E_UNSUPPORTED,
                   "c.json: vision_cfg.pool_type: expected \"tok\" or \"avg\", found \"none\"");
-    check_refused(config("", "\"tokenizer_kwargs\":{\"clean\":\"canonicalize\"}", ""), IMS_E_UNSUPPORTED,
-                  "c.json: text_cfg.tokenizer_kwargs: expected none or {\"clean\": \"lower\"}, found an "
-                  "object of 1");
-    check_refused(config("\"act_kwargs\":{\"approximate\":\"tanh\"}", "", ",\"quick_gelu\":true"),
-                  IMS_E_UNSUPPORTED,
-                  "c.json: vision_cfg.act_kwargs: expected {\"approximate\": \"tanh\"} or \"none\", "
-                  "without quick_gelu, found an object of 1");
+    check_refused(
+        config("", "\"tokenizer_kwargs\":{\"clean\":\"canonicalize\"}", ""), IMS_E_UNSUPPORTED,
+        "c.json: text_cfg.tokenizer_kwargs: expected none or {\"clean\": \"lower\"}, found an "
+        "object of 1");
+    check_refused(
+        config("\"act_kwargs\":{\"approximate\":\"tanh\"}", "", ",\"quick_gelu\":true"),
+        IMS_E_UNSUPPORTED,
+        "c.json: vision_cfg.act_kwargs: expected {\"approximate\": \"tanh\"} or \"none\", "
+        "without quick_gelu, found an object of 1");
 }
 
 TEST(unknown, "a key that this version does not know is refused, as it may change the vectors")
 {
-    check_refused(config("\"new_trick\":true", "", ""), IMS_E_UNSUPPORTED,
-                  "c.json: vision_cfg.new_trick: expected a key of open_clip's configuration that this "
-                  "version knows, found true");
+    check_refused(
+        config("\"new_trick\":true", "", ""), IMS_E_UNSUPPORTED,
+        "c.json: vision_cfg.new_trick: expected a key of open_clip's configuration that this "
+        "version knows, found true");
     check_refused(config("", "", ",\"router\":3"), IMS_E_UNSUPPORTED,
                   "c.json: model_cfg.router: expected a key of open_clip's configuration that this "
                   "version knows, found 3");
@@ -139,26 +146,31 @@ TEST(unknown, "a key that this version does not know is refused, as it may chang
 
 TEST(numbers, "numbers of the wrong type or size are refused with the range")
 {
-    check_refused(config("\"width\":\"768\"", "", ""), IMS_E_FORMAT,
-                  "c.json: vision_cfg.width: expected a whole number from 1 to 16384, found \"768\"");
-    check_refused(config("\"width\":99999999", "", ""), IMS_E_FORMAT,
-                  "c.json: vision_cfg.width: expected a whole number from 1 to 16384, found 99999999");
+    check_refused(
+        config("\"width\":\"768\"", "", ""), IMS_E_FORMAT,
+        "c.json: vision_cfg.width: expected a whole number from 1 to 16384, found \"768\"");
+    check_refused(
+        config("\"width\":99999999", "", ""), IMS_E_FORMAT,
+        "c.json: vision_cfg.width: expected a whole number from 1 to 16384, found 99999999");
     check_refused(config("\"layers\":0", "", ""), IMS_E_FORMAT,
                   "c.json: vision_cfg.layers: expected a whole number from 1 to 256, found 0");
-    check_refused(config("\"head_width\":100", "", ""), IMS_E_FORMAT,
-                  "c.json: vision_cfg.width: expected a multiple of the number of heads, found 768 for "
-                  "7 heads");
-    check_refused(config("\"image_size\":[1,2,3]", "", ""), IMS_E_FORMAT,
-                  "c.json: vision_cfg.image_size: expected a size from 1 to 2048, or [height, width], "
-                  "found an array of 3");
+    check_refused(
+        config("\"head_width\":100", "", ""), IMS_E_FORMAT,
+        "c.json: vision_cfg.width: expected a multiple of the number of heads, found 768 for "
+        "7 heads");
+    check_refused(
+        config("\"image_size\":[1,2,3]", "", ""), IMS_E_FORMAT,
+        "c.json: vision_cfg.image_size: expected a size from 1 to 2048, or [height, width], "
+        "found an array of 3");
     check_refused(config("\"patch_size\":225", "", ""), IMS_E_FORMAT,
                   "c.json: vision_cfg.patch_size: expected at most image_size, found 225");
     check_refused(config("\"patch_size\":1,\"image_size\":2048", "", ""), IMS_E_LIMIT,
                   "c.json: vision_cfg.patch_size: expected at most 16384 patches, found 1");
     check_refused(config("\"mlp_ratio\":-1", "", ""), IMS_E_FORMAT,
                   "c.json: vision_cfg.mlp_ratio: expected a number above 0 and up to 64, found -1");
-    check_refused(config("", "\"context_length\":1", ""), IMS_E_FORMAT,
-                  "c.json: text_cfg.context_length: expected a whole number from 2 to 4096, found 1");
+    check_refused(
+        config("", "\"context_length\":1", ""), IMS_E_FORMAT,
+        "c.json: text_cfg.context_length: expected a whole number from 2 to 4096, found 1");
     check_refused(config("\"no_ln_pre\":1", "", ""), IMS_E_FORMAT,
                   "c.json: vision_cfg.no_ln_pre: expected true or false, found 1");
 }
@@ -173,8 +185,9 @@ TEST(shape, "a document that is no configuration is refused by what it lacks")
                   "c.json: vision_cfg: expected an object, found nothing");
     check_refused("{\"model_cfg\":{\"embed_dim\":4,\"vision_cfg\":{}}}", IMS_E_FORMAT,
                   "c.json: text_cfg: expected an object, found nothing");
-    check_refused(config("", "\"proj_type\":\"none\",\"width\":64", ""), IMS_E_FORMAT,
-                  "c.json: text_cfg.width: expected embed_dim, as there is no projection, found 64");
+    check_refused(
+        config("", "\"proj_type\":\"none\",\"width\":64", ""), IMS_E_FORMAT,
+        "c.json: text_cfg.width: expected embed_dim, as there is no projection, found 64");
 }
 
 static void check_preprocess(const char *preprocess, const char *message)
@@ -185,24 +198,29 @@ static void check_preprocess(const char *preprocess, const char *message)
                    "{\"model_cfg\":{\"embed_dim\":4,\"vision_cfg\":{},\"text_cfg\":{}},"
                    "\"preprocess_cfg\":{%s}}",
                    preprocess);
-    check_refused(text, strstr(message, "RGB") || strstr(message, "bicubic") || strstr(message, "squash")
-                            ? IMS_E_UNSUPPORTED
-                            : IMS_E_FORMAT,
+    check_refused(text,
+                  strstr(message, "RGB") || strstr(message, "bicubic") || strstr(message, "squash")
+                      ? IMS_E_UNSUPPORTED
+                      : IMS_E_FORMAT,
                   message);
 }
 
 TEST(preprocess, "preprocessing that is not built or contradicts the model is refused")
 {
-    check_preprocess("\"size\":256",
-                     "c.json: preprocess_cfg.size: expected the image_size of the model, found 256");
+    check_preprocess(
+        "\"size\":256",
+        "c.json: preprocess_cfg.size: expected the image_size of the model, found 256");
     check_preprocess("\"mean\":[1,2]",
                      "c.json: preprocess_cfg.mean: expected three numbers, found an array of 2");
-    check_preprocess("\"std\":[1,0,1]",
-                     "c.json: preprocess_cfg.std: expected three numbers above 0, found an array of 3");
-    check_preprocess("\"mode\":\"L\"", "c.json: preprocess_cfg.mode: expected \"RGB\", found \"L\"");
-    check_preprocess("\"interpolation\":\"random\"",
-                     "c.json: preprocess_cfg.interpolation: expected \"bicubic\" or \"bilinear\", found "
-                     "\"random\"");
+    check_preprocess(
+        "\"std\":[1,0,1]",
+        "c.json: preprocess_cfg.std: expected three numbers above 0, found an array of 3");
+    check_preprocess("\"mode\":\"L\"",
+                     "c.json: preprocess_cfg.mode: expected \"RGB\", found \"L\"");
+    check_preprocess(
+        "\"interpolation\":\"random\"",
+        "c.json: preprocess_cfg.interpolation: expected \"bicubic\" or \"bilinear\", found "
+        "\"random\"");
     check_preprocess("\"resize_mode\":\"stretch\"",
                      "c.json: preprocess_cfg.resize_mode: expected \"shortest\", \"squash\" or "
                      "\"longest\", found \"stretch\"");
@@ -210,16 +228,17 @@ TEST(preprocess, "preprocessing that is not built or contradicts the model is re
 
 TEST(immich, "an Immich pack needs only sizes, whatever its towers are")
 {
-    const char *text = "{\"embed_dim\":768,\"vision_cfg\":{\"image_size\":384,\"timm_model_name\":\"x\"},"
-                       "\"text_cfg\":{\"context_length\":64,\"vocab_size\":32000,\"hf_model_name\":\"y\"}}";
+    const char *text =
+        "{\"embed_dim\":768,\"vision_cfg\":{\"image_size\":384,\"timm_model_name\":\"x\"},"
+        "\"text_cfg\":{\"context_length\":64,\"vocab_size\":32000,\"hf_model_name\":\"y\"}}";
     const char *preprocess = "{\"size\":[384,384],\"mode\":\"RGB\",\"mean\":[0.5,0.5,0.5],"
                              "\"std\":[0.5,0.5,0.5],\"interpolation\":\"bicubic\","
                              "\"resize_mode\":\"squash\",\"fill_color\":0}";
     struct ims_clip_config c;
     ims_err err = { 0 };
 
-    CHECK_OK(ims__clip_config_parse(&c, IMS_PACK_IMMICH, text, strlen(text), "config.json", preprocess,
-                                    strlen(preprocess), "p.json", &err),
+    CHECK_OK(ims__clip_config_parse(&c, IMS_PACK_IMMICH, text, strlen(text), "config.json",
+                                    preprocess, strlen(preprocess), "p.json", &err),
              err);
     CHECK_INT(c.dim, 768);
     CHECK_INT(c.vision.height, 384);

@@ -221,8 +221,10 @@ TEST(find, "packs are found by folder, by name and tag in either spelling, and b
     roots[0] = none;
     roots[1] = first;
     roots[2] = second;
-    check_found(roots, 3, "ViT-B-32", "laion2b_s34b_b79k", under("first/ViT-B-32__laion2b_s34b_b79k"));
-    check_found(roots, 3, "ViT-B-32", "laion2b-s34b-b79k", under("first/ViT-B-32__laion2b_s34b_b79k"));
+    check_found(roots, 3, "ViT-B-32", "laion2b_s34b_b79k",
+                under("first/ViT-B-32__laion2b_s34b_b79k"));
+    check_found(roots, 3, "ViT-B-32", "laion2b-s34b-b79k",
+                under("first/ViT-B-32__laion2b_s34b_b79k"));
     check_found(roots, 3, "ViT-B-32__laion2b-s34b-b79k", NULL,
                 under("first/ViT-B-32__laion2b_s34b_b79k"));
     check_found(roots, 3, "plain", "", under("first/plain"));
@@ -230,7 +232,8 @@ TEST(find, "packs are found by folder, by name and tag in either spelling, and b
     roots[0] = under("second/demo");
     check_found(roots, 1, "demo", NULL, under("second/demo/clip"));
     roots[0] = first;
-    CHECK_STATUS(ims_pack_find(&p, roots, 1, "ViT-B_32", "laion2b_s34b_b79k", &err), IMS_E_MODEL, err);
+    CHECK_STATUS(ims_pack_find(&p, roots, 1, "ViT-B_32", "laion2b_s34b_b79k", &err), IMS_E_MODEL,
+                 err);
     CHECK_STR(err.text, "no model named ViT-B_32__laion2b_s34b_b79k; installed: "
                         "ViT-B-32__laion2b_s34b_b79k plain");
     CHECK_STATUS(ims_pack_find(&p, roots, 0, "x", NULL, &err), IMS_E_MODEL, err);

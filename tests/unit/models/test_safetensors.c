@@ -10,7 +10,8 @@
 #include <string.h>
 
 /* Parses header as that of a file with data_bytes of data. */
-static ims_status parse(struct ims_safetensors *s, const char *header, uint64_t data_bytes, ims_err *err)
+static ims_status parse(struct ims_safetensors *s, const char *header, uint64_t data_bytes,
+                        ims_err *err)
 {
     static uint8_t file[64 * 1024];
     size_t len = strlen(header);
@@ -23,7 +24,8 @@ static ims_status parse(struct ims_safetensors *s, const char *header, uint64_t 
     return ims__safetensors_parse(s, file, 8 + len, 8 + len + data_bytes, "m.safetensors", err);
 }
 
-static void check_refused(const char *header, uint64_t data_bytes, ims_status want, const char *text)
+static void check_refused(const char *header, uint64_t data_bytes, ims_status want,
+                          const char *text)
 {
     struct ims_safetensors s;
     ims_err err;
@@ -37,11 +39,12 @@ TEST(reads, "tensors are found by name with type, shape and place")
     struct ims_safetensors s;
     const struct ims_weight *w;
     ims_err err;
-    const char *header = "{\"__metadata__\":{\"format\":\"pt\"},"
-                         "\"b\":{\"dtype\":\"F16\",\"shape\":[2,3],\"data_offsets\":[8,20]},"
-                         "\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]},"
-                         "\"scalar\":{\"dtype\":\"BF16\",\"shape\":[],\"data_offsets\":[20,22]},"
-                         "\"none\":{\"dtype\":\"I64\",\"shape\":[0,5],\"data_offsets\":[22,22]}}   ";
+    const char *header =
+        "{\"__metadata__\":{\"format\":\"pt\"},"
+        "\"b\":{\"dtype\":\"F16\",\"shape\":[2,3],\"data_offsets\":[8,20]},"
+        "\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]},"
+        "\"scalar\":{\"dtype\":\"BF16\",\"shape\":[],\"data_offsets\":[20,22]},"
+        "\"none\":{\"dtype\":\"I64\",\"shape\":[0,5],\"data_offsets\":[22,22]}}   ";
 
     CHECK_OK(parse(&s, header, 22, &err), err);
     CHECK_INT(s.n_tensors, 4);
@@ -73,57 +76,65 @@ TEST(empty, "a file without tensors is read, and nothing is found in it")
 
 TEST(offsets, "data offsets that leave the file, run backwards or do not fit the shape are named")
 {
-    check_refused("{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}", 4, IMS_E_FORMAT,
-                  "m.safetensors: tensor a: expected data offsets within the 4 bytes of data, found 0 to 8");
-    check_refused("{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[8,0]}}", 8, IMS_E_FORMAT,
-                  "m.safetensors: tensor a: expected data offsets in ascending order, found 8 to 0");
-    check_refused("{\"a\":{\"dtype\":\"F32\",\"shape\":[3],\"data_offsets\":[0,8]}}", 8, IMS_E_FORMAT,
+    check_refused(
+        "{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}", 4, IMS_E_FORMAT,
+        "m.safetensors: tensor a: expected data offsets within the 4 bytes of data, found 0 to 8");
+    check_refused(
+        "{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[8,0]}}", 8, IMS_E_FORMAT,
+        "m.safetensors: tensor a: expected data offsets in ascending order, found 8 to 0");
+    check_refused("{\"a\":{\"dtype\":\"F32\",\"shape\":[3],\"data_offsets\":[0,8]}}", 8,
+                  IMS_E_FORMAT,
                   "m.safetensors: tensor a: expected 12 bytes for F32 [3], found 8 bytes");
-    check_refused("{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[-8,0]}}", 8, IMS_E_FORMAT,
+    check_refused("{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[-8,0]}}", 8,
+                  IMS_E_FORMAT,
                   "m.safetensors: tensor a: expected \"data_offsets\" of two whole numbers, found "
                   "something else");
     check_refused("{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0]}}", 8, IMS_E_FORMAT,
                   "m.safetensors: tensor a: expected \"data_offsets\" of two whole numbers, found "
                   "something else");
-    check_refused("{\"a\":{\"dtype\":\"F32\",\"shape\":[4294967296,4294967296],\"data_offsets\":[0,8]}}",
-                  8, IMS_E_FORMAT,
-                  "m.safetensors: tensor a: expected a shape whose size fits 64 bits, found F32 "
-                  "[4294967296, 4294967296]");
+    check_refused(
+        "{\"a\":{\"dtype\":\"F32\",\"shape\":[4294967296,4294967296],\"data_offsets\":[0,8]}}", 8,
+        IMS_E_FORMAT,
+        "m.safetensors: tensor a: expected a shape whose size fits 64 bits, found F32 "
+        "[4294967296, 4294967296]");
 }
 
 TEST(cover, "overlaps, gaps and left-over data are named")
 {
-    check_refused("{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]},"
-                  "\"b\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[4,12]}}",
-                  12, IMS_E_FORMAT,
-                  "m.safetensors: tensor b overlaps tensor a: expected its data to start at 8, found 4");
+    check_refused(
+        "{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]},"
+        "\"b\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[4,12]}}",
+        12, IMS_E_FORMAT,
+        "m.safetensors: tensor b overlaps tensor a: expected its data to start at 8, found 4");
     check_refused("{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]},"
                   "\"b\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[8,12]}}",
                   12, IMS_E_FORMAT,
                   "m.safetensors: tensor b: expected its data to start at 4 (no gaps), found 8");
-    check_refused("{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}", 12, IMS_E_FORMAT,
+    check_refused("{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}", 12,
+                  IMS_E_FORMAT,
                   "m.safetensors: the tensors end at byte 4 of the data: expected 4 bytes of data, "
                   "found 12");
 }
 
 TEST(types, "an unknown type, a missing one and shapes that are none are named")
 {
-    check_refused("{\"a\":{\"dtype\":\"Q4\",\"shape\":[2],\"data_offsets\":[0,1]}}", 1,
-                  IMS_E_UNSUPPORTED,
-                  "m.safetensors: tensor a: expected an element type such as F32, F16 or BF16, found "
-                  "\"Q4\"");
+    check_refused(
+        "{\"a\":{\"dtype\":\"Q4\",\"shape\":[2],\"data_offsets\":[0,1]}}", 1, IMS_E_UNSUPPORTED,
+        "m.safetensors: tensor a: expected an element type such as F32, F16 or BF16, found "
+        "\"Q4\"");
     check_refused("{\"a\":{\"shape\":[2],\"data_offsets\":[0,8]}}", 8, IMS_E_FORMAT,
                   "m.safetensors: tensor a: expected an object with a \"dtype\" text, found none");
     check_refused("{\"a\":7}", 0, IMS_E_FORMAT,
                   "m.safetensors: tensor a: expected an object with a \"dtype\" text, found none");
     check_refused("{\"a\":{\"dtype\":\"F32\",\"data_offsets\":[0,8]}}", 8, IMS_E_FORMAT,
                   "m.safetensors: tensor a: expected a \"shape\" array, found none");
-    check_refused("{\"a\":{\"dtype\":\"F32\",\"shape\":[2.5],\"data_offsets\":[0,8]}}", 8, IMS_E_FORMAT,
-                  "m.safetensors: tensor a: expected dimensions that are whole numbers from 0, found "
-                  "another value in \"shape\"");
-    check_refused("{\"a\":{\"dtype\":\"F32\",\"shape\":[1,1,1,1,1,1,1,1,1],\"data_offsets\":[0,4]}}", 4,
-                  IMS_E_FORMAT,
-                  "m.safetensors: tensor a: expected at most 8 dimensions, found 9");
+    check_refused(
+        "{\"a\":{\"dtype\":\"F32\",\"shape\":[2.5],\"data_offsets\":[0,8]}}", 8, IMS_E_FORMAT,
+        "m.safetensors: tensor a: expected dimensions that are whole numbers from 0, found "
+        "another value in \"shape\"");
+    check_refused(
+        "{\"a\":{\"dtype\":\"F32\",\"shape\":[1,1,1,1,1,1,1,1,1],\"data_offsets\":[0,4]}}", 4,
+        IMS_E_FORMAT, "m.safetensors: tensor a: expected at most 8 dimensions, found 9");
     check_refused("[1]", 0, IMS_E_FORMAT,
                   "m.safetensors: header: expected a JSON object, found another value");
 }
@@ -148,14 +159,19 @@ TEST(lengths, "a header length beyond the limit or the file is named")
     uint8_t file[16] = { 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF };
 
     CHECK_STATUS(ims__safetensors_parse(&s, file, 16, 16, "m.safetensors", &err), IMS_E_LIMIT, err);
-    CHECK_STR(err.text, "m.safetensors: expected a header of at most 67108864 bytes, found a length of "
-                        "18446744073709551615");
+    CHECK_STR(err.text,
+              "m.safetensors: expected a header of at most 67108864 bytes, found a length of "
+              "18446744073709551615");
     memset(file, 0, sizeof(file));
     file[0] = 200;
-    CHECK_STATUS(ims__safetensors_parse(&s, file, 16, 16, "m.safetensors", &err), IMS_E_TRUNCATED, err);
-    CHECK_STR(err.text, "m.safetensors: expected a header of 200 bytes, found 8 bytes after its length");
-    CHECK_STATUS(ims__safetensors_parse(&s, file, 5, 5, "m.safetensors", &err), IMS_E_TRUNCATED, err);
-    CHECK_STR(err.text, "m.safetensors: expected a header length of 8 bytes, found a file of 5 bytes");
+    CHECK_STATUS(ims__safetensors_parse(&s, file, 16, 16, "m.safetensors", &err), IMS_E_TRUNCATED,
+                 err);
+    CHECK_STR(err.text,
+              "m.safetensors: expected a header of 200 bytes, found 8 bytes after its length");
+    CHECK_STATUS(ims__safetensors_parse(&s, file, 5, 5, "m.safetensors", &err), IMS_E_TRUNCATED,
+                 err);
+    CHECK_STR(err.text,
+              "m.safetensors: expected a header length of 8 bytes, found a file of 5 bytes");
 }
 
 TEST(file, "an empty file, a missing one and a folder are errors that name the path")
@@ -168,7 +184,8 @@ TEST(file, "an empty file, a missing one and a folder are errors that name the p
     CHECK_OK(ims__write_file(path, "", 0, &err), err);
     CHECK_STATUS(ims__safetensors_open(&s, path, &err), IMS_E_TRUNCATED, err);
     CHECK(strstr(err.text, "empty.safetensors"));
-    CHECK_STATUS(ims__safetensors_open(&s, "/nonexistent/x.safetensors", &err), IMS_E_NOT_FOUND, err);
+    CHECK_STATUS(ims__safetensors_open(&s, "/nonexistent/x.safetensors", &err), IMS_E_NOT_FOUND,
+                 err);
     CHECK(strstr(err.text, "/nonexistent/x.safetensors"));
     CHECK(ims__safetensors_open(&s, test_tmp_dir(), &err) != IMS_OK);
     ims__free(path);
