@@ -35,14 +35,19 @@ static ims_status set_threads(struct ort_impl *s, const struct ims_compute_sessi
     return st;
 }
 
-/* A memory pattern is kept per input shape and never dropped: only for runs of one shape. */
+/* The arena keeps the largest batch ever seen and rounds weights up to powers of two; without it
+ * memory follows the batch, at the same speed. A memory pattern is kept per input shape and never
+ * dropped: only for runs of one shape. */
 static ims_status set_memory(struct ort_impl *s, const struct ims_compute_session_options *o,
                              ims_err *err)
 {
-    if (o->is_shape_fixed)
-        return IMS_OK;
-    return ims__ort_fail(s->rt, s->rt->api.DisableMemPattern(s->options), IMS_E_RUNTIME, err,
-                         "setting memory use");
+    ims_status st = ims__ort_fail(s->rt, s->rt->api.DisableCpuMemArena(s->options), IMS_E_RUNTIME,
+                                  err, "setting memory use");
+
+    if (!st && !o->is_shape_fixed)
+        st = ims__ort_fail(s->rt, s->rt->api.DisableMemPattern(s->options), IMS_E_RUNTIME, err,
+                           "setting memory use");
+    return st;
 }
 
 static ims_status set_graph(struct ort_impl *s, const struct ims_compute_graph *graph,
