@@ -278,7 +278,7 @@ def short_query(scene, rng):
             one = rng.choice(people)
             traits = [k for k in ("shirt", "hat", "glasses", "beard", "smiling") if one[k]]
             each = {}
-            if rng.random() < 0.9:
+            if rng.random() < 0.8:
                 k = rng.choice(traits)
                 each[k] = True if k == "hat" and rng.random() < 0.4 else one[k]
             p = {"each": [each]}
