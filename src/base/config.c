@@ -55,7 +55,7 @@ const char *ims__config_source_name(ims_cfg_source source)
 
 bool ims__config_is_secret(ims_cfg id)
 {
-    return id == IMS_CFG_DATABASE_URL;
+    return id == IMS_CFG_DATABASE_URL || id == IMS_CFG_REDIS_URL || id == IMS_CFG_QDRANT_URL;
 }
 
 static bool is_word_of(const char *words, const char *value)
@@ -186,11 +186,36 @@ static size_t trim(const char **s, size_t n)
     return n;
 }
 
-/* One line of "name = value": comments with #, an optional "export", quotes around the value. */
+/* The value after "=": in quotes up to the second one, else up to a comment, which a blank and # begin. */
+static size_t take_value(const char **value, size_t n)
+{
+    const char *v = *value, *quote;
+    size_t end = 0;
+
+    while (end < n && !(v[end] == '#' && end > 0 && strchr(" \t", v[end - 1])))
+        end++;
+    end = trim(&v, end);
+    n -= (size_t)(v - *value);
+    quote = end && (v[0] == '"' || v[0] == '\'') ? memchr(v + 1, v[0], n - 1) : NULL;
+    if (quote) {
+        const char *rest = quote + 1;
+        size_t left = trim(&rest, n - (size_t)(rest - v));
+
+        if (left == 0 || rest[0] == '#') {
+            end = (size_t)(quote - v) - 1;
+            v++;
+        }
+    }
+    *value = v;
+    return end;
+}
+
+/* One line of "name = value": comments with #, an optional "export", quotes around the value. A .env
+ * belongs to others too: its lines of another form are passed over, as its other names are. */
 static ims_status put_line(struct ims_config *c, const char *line, size_t n, ims_cfg_source source,
                            const char *path, int number, ims_err *err)
 {
-    const char *eq, *value;
+    const char *eq, *value, *line_end;
     size_t key_len, value_len;
 
     n = trim(&line, n);
@@ -200,16 +225,15 @@ static ims_status put_line(struct ims_config *c, const char *line, size_t n, ims
         line += 7;
         n -= 7;
     }
+    line_end = line + n;
     eq = memchr(line, '=', n);
+    if (!eq && source == IMS_CFG_FROM_DOTENV)
+        return IMS_OK;
     if (!eq)
         return ims_fail(err, IMS_E_CONFIG, "config", 0, "%s:%d: expected name = value", path, number);
     key_len = trim(&line, (size_t)(eq - line));
     value = eq + 1;
-    value_len = trim(&value, n - (size_t)(eq + 1 - line));
-    if (value_len >= 2 && (value[0] == '"' || value[0] == '\'') && value[value_len - 1] == value[0]) {
-        value++;
-        value_len -= 2;
-    }
+    value_len = take_value(&value, (size_t)(line_end - value));
     if (source == IMS_CFG_FROM_DOTENV)
         return put_env(c, line, key_len, value, value_len, source, err);
     for (int id = 0; id < IMS_CFG_N; id++) {
@@ -233,8 +257,10 @@ static ims_status read_lines(struct ims_config *c, const char *path, ims_cfg_sou
     st = ims__read_file(path, IMS_MAX_CONFIG_FILE_BYTES, &text, NULL, &local);
     if (st == IMS_E_NOT_FOUND)
         return IMS_OK;
+    if (st == IMS_E_UNSUPPORTED && source == IMS_CFG_FROM_DOTENV)
+        return IMS_OK; /* a folder: Python environments are called that, too */
     if (st)
-        return ims_fail(err, st, "config", local.native, "%s: %s", path, local.text);
+        return ims_fail(err, st, "config", local.native, "reading settings: %s", local.text);
     for (const char *p = text.data; p < text.data + text.len && !st;) {
         const char *end = memchr(p, '\n', (size_t)(text.data + text.len - p));
 
@@ -288,16 +314,37 @@ ims_status ims__config_set(struct ims_config *c, ims_cfg id, const char *value, 
     return put_value(c, id, value, strlen(value), IMS_CFG_FROM_FLAG, err);
 }
 
+/* A name as its source writes it. */
+static void add_name(struct ims_buf *b, const struct ims_config *c, ims_cfg id)
+{
+    const struct ims_config_row *row = &ims__config_rows[id];
+    bool is_file = c->sources[id] == IMS_CFG_FROM_FILE;
+
+    (void)ims__buf_addf(b, "%s%.*s (%s)", b->len ? ", " : "",
+                        is_file ? (int)strlen(row->name) : (int)strcspn(row->env, " "),
+                        is_file ? row->name : row->env, ims__config_source_name(c->sources[id]));
+}
+
 ims_status ims__config_check(const struct ims_config *c, ims_err *err)
 {
+    bool is_in_dotenv = false;
+    struct ims_buf names;
+    ims_status st = IMS_OK;
+
+    ims__buf_init(&names, 4096);
     for (int id = 0; id < IMS_CFG_N; id++) {
-        if (ims__config_rows[id].type == IMS_CFG_UNBUILT && c->values[id])
-            return ims_fail(err, IMS_E_CONFIG, "config", 0,
-                            "%s is set (%s), but this release has no part that uses it: unset it. %s",
-                            ims__config_rows[id].name, ims__config_source_name(c->sources[id]),
-                            ims__config_rows[id].doc);
+        if (ims__config_rows[id].type == IMS_CFG_UNBUILT && c->values[id]) {
+            add_name(&names, c, (ims_cfg)id);
+            is_in_dotenv |= c->sources[id] == IMS_CFG_FROM_DOTENV;
+            st = IMS_E_CONFIG;
+        }
     }
-    return IMS_OK;
+    if (st)
+        st = ims_fail(err, st, "config", 0, "set, but nothing in this release uses it: %s; remove it%s",
+                      names.data ? names.data : "a setting",
+                      is_in_dotenv ? ", or work in a folder without that .env" : "");
+    ims__buf_release(&names);
+    return st;
 }
 
 const char *ims__config_str(const struct ims_config *c, ims_cfg id)

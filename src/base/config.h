@@ -61,7 +61,7 @@ void ims__config_free(struct ims_config *c);
 /* A flag of the command line; checked like every other source. */
 ims_status ims__config_set(struct ims_config *c, ims_cfg id, const char *value, ims_err *err)
     IMS_MUST_CHECK;
-/* IMS_E_CONFIG for the first setting of an unbuilt part that somebody set. */
+/* IMS_E_CONFIG naming every setting of an unbuilt part that somebody set, and where. */
 ims_status ims__config_check(const struct ims_config *c, ims_err *err) IMS_MUST_CHECK;
 
 /* Values are checked at load, so getters cannot fail. Strings are borrowed from the handle. */

@@ -74,6 +74,42 @@ TEST(unbuilt, "a setting of a part that does not exist is an error, never ignore
 
     CHECK_OK(ims__config_load(&c, &sources, &err), err);
     CHECK_STATUS(ims__config_check(c, &err), IMS_E_CONFIG, err);
-    CHECK(strstr(err.text, "qdrant_url"));
+    CHECK(strstr(err.text, "QDRANT_URL (environment)"));
+    ims__config_free(c);
+}
+
+TEST(foreign_dotenv, "the .env of the Python service is understood: other names, comments, quotes, odd lines")
+{
+    char dotenv[700];
+    struct ims_config_sources sources = { .dotenv_path = dotenv };
+    struct ims_config *c = NULL;
+    ims_err err;
+
+    write_text(dotenv, sizeof(dotenv), ".env",
+               "DATABASE_URL=postgresql+asyncpg://u:p#1@localhost:5432/image_search\n"
+               "REDIS_URL=redis://localhost:6379/0\r\n"
+               "QDRANT_URL=\"http://localhost:6333\" # the container\n"
+               "LOG_LEVEL=INFO   # or DEBUG\n"
+               "IMAGE_ROOT_DIR='/my # photos'\n"
+               "THUMBNAIL_SIZE= # default\n"
+               "CLIP_PRETRAINED = \"openai\"\n"
+               "CLIP_MODEL_NAME=\"it's\n"
+               "PRIVATE_KEY=\"-----BEGIN\nabcdef\n-----END\"\n"
+               "just words\n");
+    CHECK_OK(ims__config_load(&c, &sources, &err), err);
+    CHECK_STR(ims__config_str(c, IMS_CFG_DATABASE_URL), "postgresql+asyncpg://u:p#1@localhost:5432/image_search");
+    CHECK_STR(ims__config_str(c, IMS_CFG_REDIS_URL), "redis://localhost:6379/0");
+    CHECK_STR(ims__config_str(c, IMS_CFG_QDRANT_URL), "http://localhost:6333");
+    CHECK_STR(ims__config_str(c, IMS_CFG_LOG_LEVEL), "info");
+    CHECK_STR(ims__config_str(c, IMS_CFG_IMAGE_ROOT_DIR), "/my # photos");
+    CHECK_INT(ims__config_int(c, IMS_CFG_THUMBNAIL_SIZE), 256);
+    CHECK_STR(ims__config_str(c, IMS_CFG_CLIP_PRETRAINED), "openai");
+    CHECK_STR(ims__config_str(c, IMS_CFG_CLIP_MODEL_NAME), "\"it's");
+    CHECK_STATUS(ims__config_check(c, &err), IMS_E_CONFIG, err);
+    CHECK(strstr(err.text, "REDIS_URL (.env), QDRANT_URL (.env)") && strstr(err.text, "without that .env"));
+    CHECK(ims__config_is_secret(IMS_CFG_REDIS_URL)); /* it may hold a password */
+    ims__config_free(c);
+    sources.dotenv_path = test_tmp_dir(); /* a folder called .env */
+    CHECK_OK(ims__config_load(&c, &sources, &err), err);
     ims__config_free(c);
 }
