@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,15 +44,26 @@ ims_status ims__errno_status(int e)
 
 static ims_status fs_fail(ims_err *err, int e, const char *verb, const char *path)
 {
-    struct ims_buf shown;
-    ims_status st;
+    char shown[IMS_SHOWN_BYTES];
 
-    ims__buf_init(&shown, 16384);
-    (void)ims__display(path, strlen(path), &shown);
-    st = ims_fail(err, ims__errno_status(e), "fs", e, "%s %s: %s", verb,
-                  shown.data ? shown.data : "?", strerror(e));
-    ims__buf_release(&shown);
-    return st;
+    return ims_fail(err, ims__errno_status(e), "fs", e, "%s %s: %s", verb,
+                    ims__shown(shown, sizeof(shown), path), strerror(e));
+}
+
+static ims_status fail_nomem(ims_err *err, const char *verb, const char *path)
+{
+    char shown[IMS_SHOWN_BYTES];
+
+    return ims_fail(err, IMS_E_NOMEM, "fs", 0, "%s %s: not enough memory", verb,
+                    ims__shown(shown, sizeof(shown), path));
+}
+
+static ims_status fail_too_large(ims_err *err, const char *path, size_t max_bytes)
+{
+    char shown[IMS_SHOWN_BYTES];
+
+    return ims_fail(err, IMS_E_LIMIT, "fs", 0, "%s holds more than the limit of %zu bytes",
+                    ims__shown(shown, sizeof(shown), path), max_bytes);
 }
 
 static void fill_info(struct ims_file_info *out, const struct stat *s)
@@ -110,10 +122,8 @@ static ims_status read_all(int fd, const char *path, size_t max_bytes, struct im
         size_t room;
         ssize_t n;
 
-        if (out->cap - out->len < 2 && ims__buf_reserve(out, out->len < 65536 ? 65536 : out->len) &&
-            ims__buf_status(out) != IMS_OK)
-            return ims_fail(err, ims__buf_status(out), "fs", 0, "%s holds more than %zu bytes",
-                            ims__path_base(path), max_bytes);
+        if (out->cap - out->len < 2 && ims__buf_reserve(out, out->len < 65536 ? 65536 : out->len))
+            return fail_nomem(err, "reading", path);
         room = out->cap - out->len - 1;
         n = read(fd, out->data + out->len, room);
         if (n < 0 && errno == EINTR)
@@ -124,8 +134,7 @@ static ims_status read_all(int fd, const char *path, size_t max_bytes, struct im
             break;
         out->len += (size_t)n;
         if (out->len > max_bytes)
-            return ims_fail(err, IMS_E_LIMIT, "fs", 0, "%s holds more than %zu bytes",
-                            ims__path_base(path), max_bytes);
+            return fail_too_large(err, path, max_bytes);
     }
     out->data[out->len] = '\0';
     out->max_bytes = max_bytes;
@@ -145,13 +154,12 @@ ims_status ims__read_file(const char *path, size_t max_bytes, struct ims_buf *ou
     if (st)
         goto out;
     if ((uint64_t)s.st_size > max_bytes) {
-        st = ims_fail(err, IMS_E_LIMIT, "fs", 0, "the file has %lld bytes, the limit is %zu",
-                      (long long)s.st_size, max_bytes);
+        st = fail_too_large(err, path, max_bytes);
         goto out;
     }
     st = ims__buf_reserve(&buf, (size_t)s.st_size + 1); /* one more, so that the end is seen at once */
     if (st) {
-        st = ims_fail(err, st, "fs", 0, "memory for a file of %lld bytes", (long long)s.st_size);
+        st = fail_nomem(err, "reading", path);
         goto out;
     }
     st = read_all(fd, path, max_bytes, &buf, err);
@@ -213,37 +221,65 @@ static int write_all(int fd, const char *p, size_t n, bool is_durable)
     return !is_durable || fsync(fd) == 0 ? 0 : errno;
 }
 
+/* A new file beside path. Not mkstemp, whose 0600 would not follow the umask. */
+static int create_beside(const char *path, char **out_tmp)
+{
+    static _Atomic unsigned counter;
+    int fd = -1;
+
+    do {
+        char *tmp = ims__strfmt("%s.tmp-%ld-%u", path, (long)getpid(), counter++);
+
+        if (!tmp) {
+            errno = ENOMEM;
+            return -1;
+        }
+        fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        if (fd >= 0)
+            *out_tmp = tmp;
+        else
+            ims__free(tmp);
+    } while (fd < 0 && errno == EEXIST); /* left behind by a process of the same number */
+    return fd;
+}
+
 static ims_status replace_file(const char *path, const void *p, size_t n, bool is_durable, ims_err *err)
 {
-    char *tmp = ims__strfmt("%s.tmp-XXXXXX", path);
-    ims_status st = IMS_OK;
-    int fd = -1, e;
+    char *tmp = NULL;
+    int fd = create_beside(path, &tmp), e;
 
-    if (!tmp)
-        return ims_fail(err, IMS_E_NOMEM, "fs", 0, "writing %s", ims__path_base(path));
-    fd = mkstemp(tmp);
-    if (fd < 0) {
-        st = fs_fail(err, errno, "writing", path);
-        goto out;
-    }
+    if (fd < 0)
+        return fs_fail(err, errno, "writing", path);
     e = write_all(fd, p, n, is_durable);
-    if (!e && fchmod(fd, 0644) != 0)
-        e = errno;
     if (close(fd) != 0 && !e)
         e = errno;
     if (!e && rename(tmp, path) != 0)
         e = errno;
-    if (e) {
+    if (e)
         unlink(tmp);
-        st = fs_fail(err, e, "writing", path);
-    }
-out:
     ims__free(tmp);
-    return st;
+    return e ? fs_fail(err, e, "writing", path) : IMS_OK;
+}
+
+/* A device or a pipe is written to: a file that took its name would be a disaster for /dev/null. */
+static ims_status write_special(const char *path, const void *p, size_t n, ims_err *err)
+{
+    int fd = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY), e;
+
+    if (fd < 0)
+        return fs_fail(err, errno, "writing", path);
+    e = write_all(fd, p, n, false);
+    if (close(fd) != 0 && !e)
+        e = errno;
+    return e ? fs_fail(err, e, "writing", path) : IMS_OK;
 }
 
 ims_status ims__write_file(const char *path, const void *p, size_t n, ims_err *err)
 {
+    struct stat s;
+
+    if (stat(path, &s) == 0 && !S_ISREG(s.st_mode) && !S_ISDIR(s.st_mode))
+        return write_special(path, p, n, err);
     return replace_file(path, p, n, true, err);
 }
 
@@ -257,10 +293,18 @@ ims_status ims__write_derived(const char *path, const void *p, size_t n, ims_err
         return st;
     dir = ims__strndup(path, (size_t)(base - path) - 1);
     if (!dir)
-        return ims_fail(err, IMS_E_NOMEM, "fs", 0, "writing %s", base);
+        return fail_nomem(err, "writing", path);
     st = ims__mkdir_p(dir, err);
     ims__free(dir);
     return st ? st : replace_file(path, p, n, false, err);
+}
+
+/* Some file systems say something else than EEXIST of a folder that is there. */
+static bool is_folder(const char *path)
+{
+    struct stat s;
+
+    return stat(path, &s) == 0 && S_ISDIR(s.st_mode);
 }
 
 ims_status ims__mkdir_p(const char *path, ims_err *err)
@@ -269,25 +313,23 @@ ims_status ims__mkdir_p(const char *path, ims_err *err)
     ims_status st = IMS_OK;
 
     if (!copy)
-        return ims_fail(err, IMS_E_NOMEM, "fs", 0, "creating %s", path);
-    for (char *p = copy + 1; !st; p++) {
-        char c = *p;
+        return fail_nomem(err, "creating", path);
+    if (!*path)
+        st = fs_fail(err, ENOENT, "creating", path);
+    for (char *p = copy; !st && *p;) {
+        char c;
 
-        if (c != '/' && c != '\0')
-            continue;
+        p += strspn(p, "/");
+        p += strcspn(p, "/");
+        c = *p;
         *p = '\0';
-        if (mkdir(copy, 0777) != 0 && errno != EEXIST && errno != EISDIR)
-            st = fs_fail(err, errno, "creating", copy);
-        *p = c;
-        if (!c)
-            break;
-    }
-    if (!st) {
-        struct ims_file_info info;
+        if (mkdir(copy, 0777) != 0) {
+            int e = errno;
 
-        st = ims__stat(path, true, &info, err);
-        if (!st && !info.is_dir)
-            st = fs_fail(err, ENOTDIR, "creating", path);
+            if (!is_folder(copy))
+                st = fs_fail(err, e == EEXIST ? ENOTDIR : e, "creating", copy);
+        }
+        *p = c;
     }
     ims__free(copy);
     return st;

@@ -40,7 +40,7 @@ ims_status ims__map_open(struct ims_map *out, const char *path, ims_err *err) IM
 void ims__map_close(struct ims_map *m);
 
 /* Writes a temporary file beside path, syncs it, renames it over path: the old or the new content is
- * there, never a mixture. */
+ * there, never a mixture. Permissions follow the umask. A device or a pipe is not replaced but written to. */
 ims_status ims__write_file(const char *path, const void *p, size_t n, ims_err *err) IMS_MUST_CHECK;
 /* The same for data that can be made again: not synced, and the folder is created when it is missing. */
 ims_status ims__write_derived(const char *path, const void *p, size_t n, ims_err *err) IMS_MUST_CHECK;

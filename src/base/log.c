@@ -39,6 +39,13 @@ void ims__log_set_before(void (*fn)(void *), void *arg)
     pthread_mutex_unlock(&lock);
 }
 
+void ims__log_pause(void (*fn)(void *), void *arg)
+{
+    pthread_mutex_lock(&lock);
+    fn(arg);
+    pthread_mutex_unlock(&lock);
+}
+
 static void write_json(const char *now, ims_log_level level, const char *module, const char *text)
 {
     ims_json *o = ims__json_new_object();
@@ -55,10 +62,15 @@ static void write_json(const char *now, ims_log_level level, const char *module,
     ims__json_free(o);
 }
 
-static void write_line(ims_log_level level, const char *module, const char *text)
+/* Log lines are one line each, whatever a file name or a vendor's message contains. */
+static void write_line(ims_log_level level, const char *module, char *text)
 {
     char now[40];
 
+    for (char *p = text; *p; p++) {
+        if ((unsigned char)*p < 0x20 || *p == 0x7f)
+            *p = ' ';
+    }
     ims__format_utc(ims__now_us(), now, sizeof(now));
     pthread_mutex_lock(&lock);
     if (before_fn)
@@ -70,16 +82,6 @@ static void write_line(ims_log_level level, const char *module, const char *text
     pthread_mutex_unlock(&lock);
 }
 
-/* Log lines are one line each, whatever a file name contains. */
-IMS_PRINTF(3, 0) static void format_text(char *out, size_t size, const char *fmt, va_list args)
-{
-    vsnprintf(out, size, fmt, args);
-    for (char *p = out; *p; p++) {
-        if ((unsigned char)*p < 0x20 || *p == 0x7f)
-            *p = ' ';
-    }
-}
-
 void ims__log(ims_log_level level, const char *module, const char *fmt, ...)
 {
     char text[2048];
@@ -88,7 +90,7 @@ void ims__log(ims_log_level level, const char *module, const char *fmt, ...)
     if (level >= IMS_LOG_OFF || (int)level < atomic_load(&min_level))
         return;
     va_start(args, fmt);
-    format_text(text, sizeof(text), fmt, args);
+    vsnprintf(text, sizeof(text), fmt, args);
     va_end(args);
     write_line(level, module, text);
 }
@@ -101,7 +103,7 @@ void ims__log_err(ims_log_level level, const ims_err *err, const char *fmt, ...)
     if (level >= IMS_LOG_OFF || (int)level < atomic_load(&min_level))
         return;
     va_start(args, fmt);
-    format_text(what, sizeof(what), fmt, args);
+    vsnprintf(what, sizeof(what), fmt, args);
     va_end(args);
     if (err->native)
         snprintf(text, sizeof(text), "%s: %s [%s %s %d]", what, err->text, ims_status_name(err->status),

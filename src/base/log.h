@@ -21,6 +21,8 @@ void ims__log_setup(ims_log_level level, ims_log_format format);
 ims_log_level ims__log_level(void);
 /* A hook that clears a progress line before a log line is printed; NULL removes it. */
 void ims__log_set_before(void (*fn)(void *), void *arg);
+/* Runs fn while no log line is being written: for drawing that must not mix with one. fn must not log. */
+void ims__log_pause(void (*fn)(void *), void *arg);
 void ims__log(ims_log_level level, const char *module, const char *fmt, ...) IMS_PRINTF(3, 4);
 void ims__log_err(ims_log_level level, const ims_err *err, const char *fmt, ...) IMS_PRINTF(3, 4);
 

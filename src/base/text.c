@@ -100,26 +100,66 @@ bool ims__utf8_is_valid(const char *s, size_t n)
     return true;
 }
 
+#define MAX_UNIT 8 /* bytes of one unit of the display form: two escapes */
+
+/* The display form of what bytes[0..n) begins with: its length, and in *out_used how much was read. */
+static size_t display_unit(const char *bytes, size_t n, char out[MAX_UNIT], size_t *out_used)
+{
+    static const char digits[] = "0123456789ABCDEF";
+    uint32_t cp;
+    size_t len = 0;
+
+    *out_used = ims__utf8_decode(bytes, n, &cp);
+    if (cp == '\\') {
+        memcpy(out, "\\\\", 2);
+        return 2;
+    }
+    if (cp != BAD_CODE_POINT && cp >= 0x20 && (cp < 0x7f || cp > 0x9f)) {
+        memcpy(out, bytes, *out_used);
+        return *out_used;
+    }
+    for (size_t i = 0; i < *out_used; i++) {
+        out[len++] = '\\';
+        out[len++] = 'x';
+        out[len++] = digits[(unsigned char)bytes[i] >> 4];
+        out[len++] = digits[(unsigned char)bytes[i] & 15];
+    }
+    return len;
+}
+
 ims_status ims__display(const char *bytes, size_t n, struct ims_buf *out)
 {
-    size_t i = 0;
+    for (size_t i = 0, used; i < n; i += used) {
+        char unit[MAX_UNIT];
+        size_t len = display_unit(bytes + i, n - i, unit, &used);
+        ims_status st = ims__buf_add(out, unit, len);
 
-    while (i < n) {
-        uint32_t cp;
-        size_t used = ims__utf8_decode(bytes + i, n - i, &cp);
-        ims_status st;
-
-        if (cp == '\\')
-            st = ims__buf_add(out, "\\\\", 2);
-        else if (cp == BAD_CODE_POINT || cp < 0x20 || cp == 0x7f)
-            st = ims__buf_addf(out, "\\x%02X", (unsigned char)bytes[i]);
-        else
-            st = ims__buf_add(out, bytes + i, used);
         if (st)
             return st;
-        i += used;
     }
     return ims__buf_reserve(out, 0);
+}
+
+const char *ims__shown(char *out, size_t size, const char *bytes)
+{
+    size_t n = strlen(bytes), len = 0, cut = 0; /* cut: the last place with room for the dots */
+
+    for (size_t i = 0, used; i < n; i += used) {
+        char unit[MAX_UNIT];
+        size_t more = display_unit(bytes + i, n - i, unit, &used);
+
+        if (len + more + 1 > size) {
+            memcpy(out + cut, "...", 3);
+            len = cut + 3;
+            break;
+        }
+        memcpy(out + len, unit, more);
+        len += more;
+        if (len + sizeof("...") <= size)
+            cut = len;
+    }
+    out[len] = '\0';
+    return out;
 }
 
 static int hex_digit(char c)

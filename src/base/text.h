@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define IMS_SHOWN_BYTES 400 /* enough for ims__shown in a message */
+
 /* Decodes one code point of s[0..n); returns the bytes used (1..4), 0 when n is 0. Ill-formed input
  * (overlong, surrogate, above U+10FFFF, cut short) gives *out_cp = 0xFFFFFFFF and 1. */
 size_t ims__utf8_decode(const char *s, size_t n, uint32_t *out_cp);
@@ -17,9 +19,13 @@ size_t ims__utf8_decode(const char *s, size_t n, uint32_t *out_cp);
 size_t ims__utf8_encode(uint32_t cp, char out[4]);
 bool ims__utf8_is_valid(const char *s, size_t n);
 
-/* The display form of arbitrary bytes (paths): valid UTF-8, where control characters, backslash and
- * bytes that are not UTF-8 are written \xHH (two hex digits) and backslash as two of them. */
+/* The display form of arbitrary bytes (paths): valid UTF-8, where the bytes of control characters (U+0000
+ * to U+001F and U+007F to U+009F: terminals obey them) and bytes that are not UTF-8 are written \xHH (two
+ * hex digits) and a backslash as two of them. */
 ims_status ims__display(const char *bytes, size_t n, struct ims_buf *out);
+/* The same of a NUL-terminated string into a buffer on the stack, for messages: what does not fit is cut
+ * off and ends in "...". size >= 16. Returns out. */
+const char *ims__shown(char *out, size_t size, const char *bytes);
 /* The reverse; IMS_E_FORMAT when an escape is malformed. */
 ims_status ims__undisplay(const char *s, size_t n, struct ims_buf *out);
 

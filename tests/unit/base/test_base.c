@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "base/thread.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -120,6 +121,51 @@ TEST(files, "a file is written whole, read whole, mapped, and limits hold")
     ims__buf_release(&b);
 }
 
+TEST(umask_holds, "a written file is as private as the umask says")
+{
+    char path[700];
+    struct stat s;
+    mode_t before = umask(077);
+    ims_err err;
+
+    snprintf(path, sizeof(path), "%s/private", test_tmp_dir());
+    test_check_ok(__FILE__, __LINE__, "write", ims__write_file(path, "x", 1, &err), &err);
+    umask(022);
+    CHECK_INT(stat(path, &s), 0);
+    CHECK_INT(s.st_mode & 0777, 0600);
+    CHECK_OK(ims__write_file(path, "x", 1, &err), err);
+    umask(before);
+    CHECK_INT(stat(path, &s), 0);
+    CHECK_INT(s.st_mode & 0777, 0644);
+}
+
+TEST(special_target, "a pipe is written to, not replaced by a file of its name")
+{
+    char path[700], got[8] = "";
+    struct stat s;
+    ims_err err;
+    int fd;
+
+    snprintf(path, sizeof(path), "%s/pipe", test_tmp_dir());
+    CHECK_INT(mkfifo(path, 0600), 0);
+    fd = open(path, O_RDWR);
+    CHECK(fd >= 0);
+    CHECK_OK(ims__write_file(path, "hello", 5, &err), err);
+    CHECK_INT(read(fd, got, sizeof(got)), 5);
+    close(fd);
+    CHECK_STR(got, "hello");
+    CHECK(stat(path, &s) == 0 && S_ISFIFO(s.st_mode));
+}
+
+TEST(bytes_in_messages, "messages show the display form of a path")
+{
+    struct ims_buf b;
+    ims_err err;
+
+    CHECK_STATUS(ims__read_file("/nowhere/a\nb\xff", 100, &b, NULL, &err), IMS_E_NOT_FOUND, err);
+    CHECK(strstr(err.text, "/nowhere/a\\x0Ab\\xFF"));
+}
+
 TEST(odd_files, "folders, FIFOs and missing files are typed errors, and a FIFO does not block")
 {
     char path[700];
@@ -163,6 +209,10 @@ TEST(folders, "folders are made with their parents; a file in the way is an erro
     CHECK(ims__mkdir_p(path, &err) == IMS_E_NOT_FOUND);
     snprintf(path, sizeof(path), "%s/a/file/deeper", dir);
     CHECK(ims__mkdir_p(path, &err) == IMS_E_NOT_FOUND);
+    CHECK_STATUS(ims__mkdir_p("", &err), IMS_E_NOT_FOUND, err);
+    CHECK_OK(ims__mkdir_p("/", &err), err);
+    snprintf(path, sizeof(path), "%s/with//double/", dir);
+    CHECK_OK(ims__mkdir_p(path, &err), err);
 }
 
 TEST(json_round_trip, "JSON is read and written, with order, escapes, NUL and big integers kept")

@@ -58,9 +58,25 @@ TEST(display, "any bytes survive the display form and its reverse")
         ims__buf_release(&shown);
         ims__buf_release(&back);
     }
+    ims__buf_init(&shown, 1000); /* U+009B begins a terminal's command as ESC [ does */
+    CHECK_INT(ims__display("\xc2\x9b" "2J\x1b\xc2\xa0", 7, &shown), IMS_OK);
+    CHECK_STR(shown.data, "\\xC2\\x9B2J\\x1B\xc2\xa0");
+    ims__buf_release(&shown);
     ims__buf_init(&back, 100);
     CHECK_INT(ims__undisplay("\\q", 2, &back), IMS_E_FORMAT);
     ims__buf_release(&back);
+}
+
+TEST(shown, "a message shows a path's display form, cut at a whole character when it is too long")
+{
+    char out[16];
+
+    CHECK_STR(ims__shown(out, sizeof(out), ""), "");
+    CHECK_STR(ims__shown(out, sizeof(out), "a\nb"), "a\\x0Ab");
+    CHECK_STR(ims__shown(out, sizeof(out), "123456789012345"), "123456789012345");
+    CHECK_STR(ims__shown(out, sizeof(out), "1234567890123456"), "123456789012...");
+    CHECK_STR(ims__shown(out, sizeof(out), "12345678901\xc3\xa9 and more"), "12345678901...");
+    CHECK_STR(ims__shown(out, sizeof(out), "1234567890\xff\xff"), "1234567890...");
 }
 
 TEST(numbers, "numbers must fill the whole string and fit")
