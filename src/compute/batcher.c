@@ -313,6 +313,8 @@ ims_status ims_batcher_submit(struct ims_batcher *b, struct ims_batch_ticket *ti
         b->head = ticket;
     b->tail = ticket;
     b->n_waiting++;
+    if (b->n_waiting > b->stats.most_waiting)
+        b->stats.most_waiting = b->n_waiting;
     ims__cond_signal(&b->work);
     ims__unlock(&b->lock);
     return IMS_OK;

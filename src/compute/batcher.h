@@ -72,6 +72,7 @@ struct ims_batcher_stats {
     uint64_t n_failed_items;
     uint64_t n_halvings;
     size_t max_batch_now; /* after halvings */
+    size_t most_waiting;  /* the longest the queue ever was */
     uint64_t busy_ns;     /* inside run, summed over workers */
     uint64_t blocked_ns;  /* callers blocked in submit because the queue was full */
 };

@@ -455,6 +455,7 @@ TEST(bad_runs, "a run with a wrong name, type, shape, size or count is refused a
     in[0] = good;
     in[0].tensor.bytes--;
     CHECK_STATUS(ims_compute_session_run(s, in, 1, out, 1, &err), IMS_E_INVALID, err);
+    CHECK(strstr(err.text, "x needs 256 bytes and has 255") != NULL);
     in[0].tensor.data = NULL;
     CHECK_STATUS(ims_compute_session_run(s, in, 1, out, 1, &err), IMS_E_INVALID, err);
     in[0] = good;

@@ -168,6 +168,11 @@ TEST(full, "what is waiting is taken together, in order, up to the largest batch
     CHECK_INT(p.sizes[0], 4);
     CHECK_INT(p.sizes[1], 4);
     CHECK_INT(p.sizes[2], 3);
+    for (int i = 0; i < 4; i++) /* the flush is over: these wait for each other again */
+        CHECK_OK(ims_batcher_submit(b, &tickets[i], &x[i], &y[i], &err), err);
+    for (int i = 0; i < 4; i++)
+        CHECK_OK(ims_batcher_wait(b, &tickets[i], &err), err);
+    CHECK_INT(p.sizes[3], 4);
     ims_batcher_free(b);
     probe_release(&p);
 }
@@ -379,6 +384,7 @@ TEST(crowd, "six threads and two workers: every item gets its own result")
               (unsigned long long)stats.n_batches);
     CHECK_INT(stats.n_items, 1200);
     CHECK(stats.n_batches < 1200);
+    CHECK(stats.most_waiting >= 2 && stats.most_waiting <= 16);
     ims_batcher_free(crowds[0].b);
     probe_release(&p);
 }
