@@ -1,9 +1,9 @@
-/* The part of ONNX Runtime's C ABI that is used here, by slot number: the library's table of functions
- * is an array that only ever grows, so a number stays valid for ever. No header of the vendor is
- * needed.
+/* The part of ONNX Runtime's C ABI that is used here, by slot number: the library's table of
+ * functions is an array that only ever grows, so a number stays valid for ever. No header of the
+ * vendor is needed.
  *
- * Every line: slot, first minor version of 1.x that has it, name, return type, parameters. A function
- * whose version is above the library's stays NULL.
+ * Every line: slot, first minor version of 1.x that has it, name, return type, parameters. A
+ * function whose version is above the library's stays NULL.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef IMS_COMPUTE_ORT_API_H
 #define IMS_COMPUTE_ORT_API_H
