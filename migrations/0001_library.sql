@@ -140,9 +140,10 @@ CREATE TABLE embeddings (
     seq {int} NOT NULL,
     vector {blob} NOT NULL,
     created_us {int} NOT NULL,
-    PRIMARY KEY (content_id, model_id),
-    UNIQUE (model_id, seq)
+    PRIMARY KEY (content_id, model_id)
 ) {strict};
+-- content_id rides along so that "which contents have a vector" never reads the wide rows
+CREATE UNIQUE INDEX embeddings_seq ON embeddings (model_id, seq, content_id);
 
 -- vectors that were there once; numbered with the embeddings
 CREATE TABLE vector_removals (

@@ -13,6 +13,11 @@
 
 #define DEFAULT_BUSY_MS 10000u
 #define MAX_LIST_ITEMS ((size_t)1 << 31)
+#define FIRST_ANALYZE 500
+
+static const char *const analyze[] = {
+    "ANALYZE assets", "ANALYZE contents", "ANALYZE work", "ANALYZE embeddings", "ANALYZE evidence",
+};
 
 ims_status ims__store_nomem(ims_err *err)
 {
@@ -50,6 +55,7 @@ ims_status ims_store_open(struct ims_store **out, const char *url, const struct 
     if (!s)
         return ims_fail(err, IMS_E_NOMEM, "store", 0, "allocating the handle");
     s->busy_timeout_ms = o.busy_timeout_ms;
+    s->analyze_at = FIRST_ANALYZE;
     st = ims_db_open(&s->db, url,
                      &(struct ims_db_options){ .is_read_only = o.is_read_only,
                                                .must_exist = o.must_exist || o.is_read_only,
@@ -155,6 +161,26 @@ ims_status ims__store_read(struct ims_store *s, ims__store_body body, void *arg,
         ims_db_rollback(s->db);
         if (!is_lost || attempt > 0)
             return st;
+    }
+}
+
+/* A plan made for an empty table reads all of it for each row: right at the start of a library, wrong soon after.
+ * So once this handle has written a good part of the library, the planner is told the new sizes. Failing
+ * (busy, not the owner) costs speed alone. */
+void ims__store_grew(struct ims_store *s, size_t n)
+{
+    int64_t last_id = 0;
+
+    s->n_written += n;
+    if (s->n_written < s->analyze_at)
+        return;
+    s->analyze_at = s->n_written * 8;
+    if (ims_db_get_int(s->db, "SELECT COALESCE(MAX(id), 0) FROM assets", IMS_DB_NO_ARGS, &last_id, NULL, NULL) ||
+        (int64_t)s->n_written < last_id / 4)
+        return;
+    for (size_t i = 0; i < IMS_ARRAY_LEN(analyze); i++) {
+        if (ims_db_exec(s->db, analyze[i], NULL))
+            return;
     }
 }
 

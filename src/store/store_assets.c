@@ -212,8 +212,8 @@ ims_status ims_store_candidates(struct ims_store *s, int64_t model_id,
     if (has_date)
         ims__store_sql_add(&q, "JOIN contents c ON c.id = a.content_id ", NULL, 0);
     ims__store_sql_add(&q,
-                       "JOIN embeddings e ON e.content_id = a.content_id AND e.model_id = ? "
-                       "WHERE a.deleted_us IS NULL",
+                       "WHERE a.deleted_us IS NULL AND EXISTS (SELECT 1 FROM embeddings e "
+                       "WHERE e.content_id = a.content_id AND e.model_id = ?)",
                        IMS_DB_ARGS(ims_db_int(model_id)));
     st = ims__store_sql_filter(&q, filter, err);
     if (st)
@@ -261,8 +261,8 @@ static ims_status find_contents(struct ims_store *s, void *arg, ims_err *err)
 
     memset(x->out, 0, x->n * sizeof(*x->out));
     return ims_db_run_many(s->db,
-                           "SELECT c.id, e.content_id FROM contents c LEFT JOIN embeddings e "
-                           "ON e.content_id = c.id AND e.model_id = $2 WHERE c.sha256 = $1",
+                           "SELECT c.id, (SELECT 1 FROM embeddings e WHERE e.content_id = c.id "
+                           "AND e.model_id = $2) FROM contents c WHERE c.sha256 = $1",
                            x->values, 2, x->n, take_known, x, NULL, err);
 }
 

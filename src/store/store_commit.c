@@ -488,8 +488,10 @@ ims_status ims_store_commit(struct ims_store *s, const char *task, int64_t model
     x.values = ims__zalloc(n, MAX_WIDTH * sizeof(*x.values));
     x.chosen = ims__zalloc(n, sizeof(*x.chosen));
     st = x.values && x.chosen ? ims__store_write(s, commit_batch, &x, err) : ims__store_nomem(err);
-    if (!st)
+    if (!st) {
         publish(&x);
+        ims__store_grew(s, n);
+    }
 out:
     ims__free(x.values);
     ims__free(x.chosen);

@@ -12,6 +12,8 @@ struct ims_store {
     struct ims_db *db;
     unsigned busy_timeout_ms;
     char library_id[40];
+    size_t n_written; /* rows through this handle */
+    size_t analyze_at;
 };
 
 /* --- store.c: transactions and lists ---------------------------------------------------------------- */
@@ -22,6 +24,8 @@ typedef ims_status (*ims__store_body)(struct ims_store *s, void *arg, ims_err *e
 ims_status ims__store_write(struct ims_store *s, ims__store_body body, void *arg, ims_err *err) IMS_MUST_CHECK;
 /* The same for a consistent view. */
 ims_status ims__store_read(struct ims_store *s, ims__store_body body, void *arg, ims_err *err) IMS_MUST_CHECK;
+/* After a transaction: n rows were written. Now and then has the database look at its tables again. */
+void ims__store_grew(struct ims_store *s, size_t n);
 /* Inside a writing transaction: answers of ims_store_candidates may change. */
 ims_status ims__store_bump_epoch(struct ims_store *s, ims_err *err) IMS_MUST_CHECK;
 

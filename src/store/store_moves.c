@@ -13,8 +13,8 @@ struct move {
 /* The parts of joining, in order; $1 = old, $2 = fresh. */
 static const char *const hand_over[] = {
     /* what was done on the new path counts, and what was done on the old one besides it */
-    "DELETE FROM work WHERE asset_id = $1 AND EXISTS (SELECT 1 FROM work n WHERE n.asset_id = $2 "
-    "AND n.task = work.task AND n.model_id = work.model_id)",
+    ("DELETE FROM work WHERE asset_id = $1 AND EXISTS (SELECT 1 FROM work n WHERE n.asset_id = $2 "
+     "AND n.task = work.task AND n.model_id = work.model_id)"),
     "UPDATE work SET asset_id = $1 WHERE asset_id = $2",
     "UPDATE evidence SET asset_id = $1 WHERE asset_id = $2",
 };

@@ -112,9 +112,9 @@ static ims_status look_up(struct ims_store *s, struct scan_files *x, ims_err *er
         v[2] = ims_db_int(x->scan->model_id);
     }
     return ims_db_run_many(s->db,
-                           "SELECT a.id, a.size_bytes, a.mtime_us, a.content_id, a.deleted_us, w.state "
-                           "FROM assets a LEFT JOIN work w ON w.asset_id = a.id AND w.task = $2 "
-                           "AND w.model_id = $3 WHERE a.path = $1",
+                           "SELECT a.id, a.size_bytes, a.mtime_us, a.content_id, a.deleted_us, "
+                           "(SELECT w.state FROM work w WHERE w.asset_id = a.id AND w.task = $2 "
+                           "AND w.model_id = $3) FROM assets a WHERE a.path = $1",
                            x->values, 3, x->n, take_known, x, NULL, err);
 }
 
@@ -248,6 +248,8 @@ ims_status ims_store_scan_files(struct ims_store *s, const struct ims_store_scan
     x.values = ims__zalloc(n, MAX_VALUES * sizeof(*x.values));
     x.chosen = ims__zalloc(n, sizeof(*x.chosen));
     st = x.values && x.chosen ? ims__store_write(s, scan_files, &x, err) : ims__store_nomem(err);
+    if (!st)
+        ims__store_grew(s, n);
     ims__free(x.values);
     ims__free(x.chosen);
     return st;

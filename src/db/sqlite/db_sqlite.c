@@ -162,13 +162,15 @@ static int turn_on_wal(struct sqlite_ctx *c, unsigned timeout_ms)
 static ims_status set_up(struct sqlite_ctx *c, const struct ims_db_options *opts, ims_err *err)
 {
     /* fullfsync means something on macOS only: there plain fsync does not reach the disk. */
-    static const char pragmas[] = "PRAGMA foreign_keys = ON;"
+    static const char pragmas[] = "PRAGMA page_size = 16384;" /* of new files: rows hold vectors of 2 to 4 KiB */
+                                  "PRAGMA foreign_keys = ON;"
                                   "PRAGMA synchronous = FULL;"
                                   "PRAGMA fullfsync = ON;"
                                   "PRAGMA checkpoint_fullfsync = ON;"
                                   "PRAGMA temp_store = MEMORY;"
                                   "PRAGMA cache_size = -16384;"
                                   "PRAGMA cell_size_check = ON;"
+                                  "PRAGMA analysis_limit = 1000;" /* ANALYZE samples */
                                   "PRAGMA trusted_schema = OFF;"
                                   "PRAGMA journal_size_limit = 67108864;";
     int rc;
