@@ -64,20 +64,20 @@ function skip(id, text)
     sub(/:$/, "", id)
     text = $0
     sub(/^[0-9]+: ?/, "", text)
-    if (text !~ /^ok /)
+    if (text !~ /^ok [0-9]/)
         output[id] = output[id] "    " text "\n"
-    if (text ~ /^1\.\.[0-9]+/) { # a program that runs others prints several plans
+    if (text ~ /^1\.\.[0-9]+( *#.*)?$/) { # a program that runs others prints several plans
         split(text, parts, /\.\.| /)
         plan[id] += parts[2]
         if (parts[2] + 0 == 0 && text ~ /# *[Ss][Kk][Ii][Pp]/) {
             plan[id]++
             skip(id, text)
         }
-    } else if (text ~ /^not ok/) {
+    } else if (text ~ /^not ok [0-9]/) {
         n_bad[id]++
-    } else if (text ~ /^ok.*# *[Ss][Kk][Ii][Pp]/) {
+    } else if (text ~ /^ok [0-9].*# *[Ss][Kk][Ii][Pp]/) {
         skip(id, text)
-    } else if (text ~ /^ok /) {
+    } else if (text ~ /^ok [0-9]/) {
         n_ok[id]++
     }
     next

@@ -44,6 +44,9 @@ counts_interleaved_programs()
 2: 1..1
 1: ok 1 - first
 2: # x.c:3: not true: a
+2: ok    settings   understood
+2: not ok, says the program under test
+2: 1..9 is a range
 2: not ok 1 - second
 1: ok 2 - third
  1/2 Test #2: two ...***Failed    0.01 sec
