@@ -16,9 +16,9 @@ static bool is_complete(const struct ims_db_ops *o)
 {
     return o->abi == IMS_DB_ABI && o->name && o->ctx_size && o->stmt_size && o->words &&
            o->has_table_sql && o->accepts && o->open && o->close && o->location && o->version &&
-           o->exec && o->begin && o->commit && o->rollback && o->prepare && o->finalize && o->start &&
-           o->next && o->reset && o->n_changed && o->n_columns && o->column_type && o->column_int &&
-           o->column_double && o->column_bytes && !o->is_lost == !o->reconnect;
+           o->exec && o->begin && o->commit && o->rollback && o->prepare && o->finalize &&
+           o->start && o->next && o->reset && o->n_changed && o->n_columns && o->column_type &&
+           o->column_int && o->column_double && o->column_bytes && !o->is_lost == !o->reconnect;
 }
 
 static const struct ims_db_ops *find_backend(const char *url)
@@ -116,7 +116,8 @@ ims_status ims__db_failed(struct ims_db *db, ims_status st)
 ims_status ims__db_check_ready(struct ims_db *db, ims_err *err)
 {
     if (db->is_in_series)
-        return ims_fail(err, IMS_E_INVALID, "db", 0, "the handle is in use by a series of statements");
+        return ims_fail(err, IMS_E_INVALID, "db", 0,
+                        "the handle is in use by a series of statements");
     if (db->tx == DB_TX_FAILED)
         return ims_fail(err, IMS_E_INVALID, "db", 0,
                         "a statement of this transaction failed; it can only be rolled back");
@@ -159,7 +160,8 @@ ims_status ims_db_commit(struct ims_db *db, ims_err *err)
     if (db->tx == DB_TX_NONE)
         return ims_fail(err, IMS_E_INVALID, "db", 0, "there is no transaction to commit");
     if (db->is_in_series)
-        return ims_fail(err, IMS_E_INVALID, "db", 0, "the handle is in use by a series of statements");
+        return ims_fail(err, IMS_E_INVALID, "db", 0,
+                        "the handle is in use by a series of statements");
     if (db->tx == DB_TX_FAILED) {
         ims_db_rollback(db);
         return ims_fail(err, IMS_E_INVALID, "db", 0,

@@ -32,7 +32,8 @@ static bool line_is(const char *line, size_t n, const char *text)
 }
 
 /* Adds a line with the dialect's words in place of {…}. */
-static void add_line(struct ims_buf *out, const char *line, size_t n, const struct ims_db_word *words)
+static void add_line(struct ims_buf *out, const char *line, size_t n,
+                     const struct ims_db_word *words)
 {
     size_t i = 0;
 
@@ -88,8 +89,8 @@ static ims_status run_step(struct ims_db *db, const char *sql, ims_err *err)
 }
 
 /* Compares the steps recorded in the database with ours. */
-static ims_status compare_steps(struct ims_db *db, const struct ims_db_migration *steps, size_t n_steps,
-                                int *out_version, ims_err *err)
+static ims_status compare_steps(struct ims_db *db, const struct ims_db_migration *steps,
+                                size_t n_steps, int *out_version, ims_err *err)
 {
     struct ims_db_query *q = NULL;
     bool has_row = false;
@@ -110,9 +111,9 @@ static ims_status compare_steps(struct ims_db *db, const struct ims_db_migration
             st = ims_fail(err, IMS_E_CORRUPT, "db", 0, "%s lacks step %lld", ims_db_location(db),
                           (long long)last + 1);
         else if (!name || strcmp(name, steps[version - 1].name) != 0)
-            st = ims_fail(err, IMS_E_VERSION, "db", 0, "step %lld of %s is \"%s\"; this program's is \"%s\"",
-                          (long long)version, ims_db_location(db), name ? name : "?",
-                          steps[version - 1].name);
+            st = ims_fail(err, IMS_E_VERSION, "db", 0,
+                          "step %lld of %s is \"%s\"; this program's is \"%s\"", (long long)version,
+                          ims_db_location(db), name ? name : "?", steps[version - 1].name);
         last = version;
     }
     ims_db_done(q);
@@ -143,8 +144,8 @@ ims_status ims_db_migrations_check(struct ims_db *db, const struct ims_db_migrat
 }
 
 /* In one transaction: takes the turn, looks again, applies the next step if there is one. */
-static ims_status apply_next(struct ims_db *db, const struct ims_db_migration *steps, size_t n_steps,
-                             bool *out_applied, ims_err *err)
+static ims_status apply_next(struct ims_db *db, const struct ims_db_migration *steps,
+                             size_t n_steps, bool *out_applied, ims_err *err)
 {
     const struct ims_db_migration *next;
     bool is_there = false;
@@ -168,10 +169,11 @@ static ims_status apply_next(struct ims_db *db, const struct ims_db_migration *s
     next = &steps[version];
     st = run_step(db, next->sql, err);
     if (!st)
-        st = ims_db_run(db, "INSERT INTO schema_migrations (version, name, applied_us) VALUES ($1, $2, $3)",
-                        IMS_DB_ARGS(ims_db_int(next->version), ims_db_text(next->name),
-                                    ims_db_int(ims__now_us())),
-                        NULL, err);
+        st = ims_db_run(
+            db, "INSERT INTO schema_migrations (version, name, applied_us) VALUES ($1, $2, $3)",
+            IMS_DB_ARGS(ims_db_int(next->version), ims_db_text(next->name),
+                        ims_db_int(ims__now_us())),
+            NULL, err);
     if (st) {
         st = ims_fail_in(err, st, "migration %s", next->name);
         goto out;

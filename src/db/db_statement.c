@@ -119,8 +119,10 @@ static ims_status get_prepared(struct ims_db *db, const char *sql, struct ims_db
     return IMS_OK;
 }
 
-/* The rules that hold in every backend, so that no value is stored by one and refused by another. */
-static ims_status check_values(const struct ims_db_value *values, size_t n, size_t *out_bad, ims_err *err)
+/* The rules that hold in every backend, so that no value is stored by one and refused by another.
+ */
+static ims_status check_values(const struct ims_db_value *values, size_t n, size_t *out_bad,
+                               ims_err *err)
 {
     for (size_t i = 0; i < n; i++) {
         const struct ims_db_value *v = &values[i];
@@ -128,8 +130,8 @@ static ims_status check_values(const struct ims_db_value *values, size_t n, size
         *out_bad = i;
         if (v->type == IMS_DB_DOUBLE && isnan(v->d))
             return ims_fail(err, IMS_E_INVALID, "db", 0, "value %zu is not a number", i + 1);
-        if (v->type == IMS_DB_TEXT && (memchr(v->p, '\0', v->n_bytes) != NULL ||
-                                       !ims__utf8_is_valid(v->p, v->n_bytes)))
+        if (v->type == IMS_DB_TEXT &&
+            (memchr(v->p, '\0', v->n_bytes) != NULL || !ims__utf8_is_valid(v->p, v->n_bytes)))
             return ims_fail(err, IMS_E_INVALID, "db", 0, "value %zu is not UTF-8 text without NUL",
                             i + 1);
     }
@@ -203,7 +205,8 @@ bool ims_db_column_is_null(const struct ims_db_query *q, size_t column)
 
 int64_t ims_db_column_int(const struct ims_db_query *q, size_t column)
 {
-    return ims_db_column_type(q, column) == IMS_DB_INT64 ? q->db->ops->column_int(q->stmt, column) : 0;
+    return ims_db_column_type(q, column) == IMS_DB_INT64 ? q->db->ops->column_int(q->stmt, column)
+                                                         : 0;
 }
 
 double ims_db_column_double(const struct ims_db_query *q, size_t column)
@@ -282,9 +285,9 @@ ims_status ims_db_get_int(struct ims_db *db, const char *sql, const struct ims_d
 }
 
 /* A series for backends without one of their own. */
-static ims_status run_each(struct ims_db_query *q, const struct ims_db_value *values, size_t n_values,
-                           size_t n_items, ims_db_row_fn on_row, void *arg, size_t *out_failed_item,
-                           ims_err *err)
+static ims_status run_each(struct ims_db_query *q, const struct ims_db_value *values,
+                           size_t n_values, size_t n_items, ims_db_row_fn on_row, void *arg,
+                           size_t *out_failed_item, ims_err *err)
 {
     const struct ims_db_ops *ops = q->db->ops;
 
@@ -331,9 +334,9 @@ ims_status ims_db_run_many(struct ims_db *db, const char *sql, const struct ims_
 
     q->has_row = true; /* on_row reads columns through q */
     db->is_in_series = true;
-    st = db->ops->run_many ? db->ops->run_many(q->stmt, values, n_values, n_items, on_row, arg, q,
-                                               &failed, err)
-                           : run_each(q, values, n_values, n_items, on_row, arg, &failed, err);
+    st = db->ops->run_many
+             ? db->ops->run_many(q->stmt, values, n_values, n_items, on_row, arg, q, &failed, err)
+             : run_each(q, values, n_values, n_items, on_row, arg, &failed, err);
     db->is_in_series = false;
 out:
     if (st && out_failed_item)

@@ -33,7 +33,8 @@ struct ims_db_value ims_db_text_n(const char *s, size_t n_bytes)
 
 struct ims_db_value ims_db_blob(const void *p, size_t n_bytes)
 {
-    return (struct ims_db_value){ .type = IMS_DB_BLOB, .p = p ? p : "", .n_bytes = p ? n_bytes : 0 };
+    return (
+        struct ims_db_value){ .type = IMS_DB_BLOB, .p = p ? p : "", .n_bytes = p ? n_bytes : 0 };
 }
 
 const char *ims__db_type_name(ims_db_type t)

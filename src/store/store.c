@@ -31,7 +31,8 @@ static ims_status migrate(struct ims_store *s, bool is_read_only, ims_err *err)
 
     if (!is_read_only)
         return ims_db_migrate(s->db, ims__store_migrations, ims__store_n_migrations, NULL, err);
-    st = ims_db_migrations_check(s->db, ims__store_migrations, ims__store_n_migrations, &version, err);
+    st = ims_db_migrations_check(s->db, ims__store_migrations, ims__store_n_migrations, &version,
+                                 err);
     if (!st && (size_t)version < ims__store_n_migrations)
         st = ims_fail(err, IMS_E_VERSION, "store", version,
                       "%s is at step %d of %zu; open it once for writing to bring it up to date",
@@ -39,8 +40,8 @@ static ims_status migrate(struct ims_store *s, bool is_read_only, ims_err *err)
     return st;
 }
 
-ims_status ims_store_open(struct ims_store **out, const char *url, const struct ims_store_options *opts,
-                          ims_err *err)
+ims_status ims_store_open(struct ims_store **out, const char *url,
+                          const struct ims_store_options *opts, ims_err *err)
 {
     struct ims_store_options o = { 0 };
     struct ims_store *s;
@@ -68,7 +69,8 @@ ims_status ims_store_open(struct ims_store **out, const char *url, const struct 
     if (st)
         goto out;
     if (!id) {
-        st = ims_fail(err, IMS_E_CORRUPT, "store", 0, "%s has lost its library_id", ims_db_location(s->db));
+        st = ims_fail(err, IMS_E_CORRUPT, "store", 0, "%s has lost its library_id",
+                      ims_db_location(s->db));
         goto out;
     }
     snprintf(s->library_id, sizeof(s->library_id), "%s", id);
@@ -105,16 +107,16 @@ const char *ims_store_library_id(const struct ims_store *s)
 }
 
 /* One try of a writing transaction. Every writer takes the same row first: so writers take turns in
- * PostgreSQL as they do in SQLite, deadlocks between them cannot arise, and numbers handed out inside become
- * visible in their order. */
+ * PostgreSQL as they do in SQLite, deadlocks between them cannot arise, and numbers handed out
+ * inside become visible in their order. */
 static ims_status try_write(struct ims_store *s, ims__store_body body, void *arg, ims_err *err)
 {
     ims_status st = ims_db_begin(s->db, IMS_DB_WRITE, err);
 
     if (st)
         return st;
-    st = ims_db_run(s->db, "UPDATE counters SET value = value + 1 WHERE name = 'writer'", IMS_DB_NO_ARGS,
-                    NULL, err);
+    st = ims_db_run(s->db, "UPDATE counters SET value = value + 1 WHERE name = 'writer'",
+                    IMS_DB_NO_ARGS, NULL, err);
     if (!st)
         st = body(s, arg, err);
     return st ? st : ims_db_commit(s->db, err);
@@ -164,9 +166,9 @@ ims_status ims__store_read(struct ims_store *s, ims__store_body body, void *arg,
     }
 }
 
-/* A plan made for an empty table reads all of it for each row: right at the start of a library, wrong soon after.
- * So once this handle has written a good part of the library, the planner is told the new sizes. Failing
- * (busy, not the owner) costs speed alone. */
+/* A plan made for an empty table reads all of it for each row: right at the start of a library,
+ * wrong soon after. So once this handle has written a good part of the library, the planner is told
+ * the new sizes. Failing (busy, not the owner) costs speed alone. */
 void ims__store_grew(struct ims_store *s, size_t n)
 {
     int64_t last_id = 0;
@@ -175,7 +177,8 @@ void ims__store_grew(struct ims_store *s, size_t n)
     if (s->n_written < s->analyze_at)
         return;
     s->analyze_at = s->n_written * 8;
-    if (ims_db_get_int(s->db, "SELECT COALESCE(MAX(id), 0) FROM assets", IMS_DB_NO_ARGS, &last_id, NULL, NULL) ||
+    if (ims_db_get_int(s->db, "SELECT COALESCE(MAX(id), 0) FROM assets", IMS_DB_NO_ARGS, &last_id,
+                       NULL, NULL) ||
         (int64_t)s->n_written < last_id / 4)
         return;
     for (size_t i = 0; i < IMS_ARRAY_LEN(analyze); i++) {
@@ -186,18 +189,19 @@ void ims__store_grew(struct ims_store *s, size_t n)
 
 ims_status ims__store_bump_epoch(struct ims_store *s, ims_err *err)
 {
-    return ims_db_run(s->db, "UPDATE counters SET value = value + 1 WHERE name = 'epoch'", IMS_DB_NO_ARGS,
-                      NULL, err);
+    return ims_db_run(s->db, "UPDATE counters SET value = value + 1 WHERE name = 'epoch'",
+                      IMS_DB_NO_ARGS, NULL, err);
 }
 
 ims_status ims_store_epoch(struct ims_store *s, int64_t *out, ims_err *err)
 {
-    return ims__store_get_int(s, "SELECT value FROM counters WHERE name = 'epoch'", IMS_DB_NO_ARGS, out,
-                              NULL, err);
+    return ims__store_get_int(s, "SELECT value FROM counters WHERE name = 'epoch'", IMS_DB_NO_ARGS,
+                              out, NULL, err);
 }
 
-ims_status ims__store_select(struct ims_store *s, const char *sql, const struct ims_db_value *values,
-                             size_t n_values, ims__store_row on_row, void *arg, ims_err *err)
+ims_status ims__store_select(struct ims_store *s, const char *sql,
+                             const struct ims_db_value *values, size_t n_values,
+                             ims__store_row on_row, void *arg, ims_err *err)
 {
     for (int attempt = 0;; attempt++) {
         struct ims_db_query *q = NULL;
@@ -209,13 +213,15 @@ ims_status ims__store_select(struct ims_store *s, const char *sql, const struct 
             st = on_row(arg, q, err);
         }
         ims_db_done(q);
-        if (!st || attempt > 0 || !is_first || !ims_db_is_lost(s->db) || ims_db_is_in_transaction(s->db))
+        if (!st || attempt > 0 || !is_first || !ims_db_is_lost(s->db) ||
+            ims_db_is_in_transaction(s->db))
             return st;
     }
 }
 
-ims_status ims__store_get_int(struct ims_store *s, const char *sql, const struct ims_db_value *values,
-                              size_t n_values, int64_t *out, bool *out_found, ims_err *err)
+ims_status ims__store_get_int(struct ims_store *s, const char *sql,
+                              const struct ims_db_value *values, size_t n_values, int64_t *out,
+                              bool *out_found, ims_err *err)
 {
     ims_status st = ims_db_get_int(s->db, sql, values, n_values, out, out_found, err);
 
@@ -290,7 +296,8 @@ ims_status ims__store_check_path(const char *path, ims_err *err)
     if (!path || path[0] != '/')
         return ims_fail(err, IMS_E_INVALID, "store", 0, "a path is not absolute");
     if (strlen(path) > IMS_MAX_PATH_BYTES)
-        return ims_fail(err, IMS_E_LIMIT, "store", 0, "a path has more than %d bytes", IMS_MAX_PATH_BYTES);
+        return ims_fail(err, IMS_E_LIMIT, "store", 0, "a path has more than %d bytes",
+                        IMS_MAX_PATH_BYTES);
     return IMS_OK;
 }
 
@@ -331,7 +338,8 @@ static ims_status put_setting(struct ims_store *s, void *arg, ims_err *err)
                       IMS_DB_ARGS(ims_db_text(x->key), ims_db_text(x->value)), NULL, err);
 }
 
-ims_status ims_store_set_setting(struct ims_store *s, const char *key, const char *value, ims_err *err)
+ims_status ims_store_set_setting(struct ims_store *s, const char *key, const char *value,
+                                 ims_err *err)
 {
     struct setting x = { key, value };
 

@@ -1,15 +1,16 @@
 /* The library in SQL: roots, assets, contents, work, evidence, vectors, categories. The only truth.
  *
- * An asset is a file (a path); a content is its bytes (a SHA-256). Vectors belong to contents, so files
- * of equal content share one vector. Work is a row per (asset, task, model) and in exactly one state.
- * What is done has its vector: both are written in one transaction, and ims_store_commit checks it.
+ * An asset is a file (a path); a content is its bytes (a SHA-256). Vectors belong to contents, so
+ * files of equal content share one vector. Work is a row per (asset, task, model) and in exactly
+ * one state. What is done has its vector: both are written in one transaction, and ims_store_commit
+ * checks it.
  *
  * A handle belongs to one thread at a time: open one per thread. Functions that write do so in one
  * transaction of their own, repeated a few times when the database is busy; they cannot be nested.
  *
- * Paths are bytes without NUL, absolute, as the file system gives them. Lists are built in the caller's
- * arena (base/mem.h); strings in them live as long as the arena. Errors are those of db/db.h.
- * SPDX-License-Identifier: Apache-2.0 */
+ * Paths are bytes without NUL, absolute, as the file system gives them. Lists are built in the
+ * caller's arena (base/mem.h); strings in them live as long as the arena. Errors are those of
+ * db/db.h. SPDX-License-Identifier: Apache-2.0 */
 #ifndef IMS_STORE_STORE_H
 #define IMS_STORE_STORE_H
 
@@ -24,38 +25,39 @@
 struct ims_store;
 
 struct ims_store_options {
-    bool is_read_only;        /* implies must_exist; a database that needs migrating is IMS_E_VERSION */
-    bool must_exist;          /* a missing SQLite file is IMS_E_NOT_FOUND instead of a new library */
+    bool is_read_only; /* implies must_exist; a database that needs migrating is IMS_E_VERSION */
+    bool must_exist;   /* a missing SQLite file is IMS_E_NOT_FOUND instead of a new library */
     unsigned busy_timeout_ms; /* 0 = 10 seconds */
 };
 
-/* url: DATABASE_URL or the path of a SQLite file (its folder must exist). Migrates to this program's
- * schema; IMS_E_DB_NEWER when the database is ahead of it. opts may be NULL. */
-ims_status ims_store_open(struct ims_store **out, const char *url, const struct ims_store_options *opts,
-                          ims_err *err) IMS_MUST_CHECK;
+/* url: DATABASE_URL or the path of a SQLite file (its folder must exist). Migrates to this
+ * program's schema; IMS_E_DB_NEWER when the database is ahead of it. opts may be NULL. */
+ims_status ims_store_open(struct ims_store **out, const char *url,
+                          const struct ims_store_options *opts, ims_err *err) IMS_MUST_CHECK;
 void ims_store_close(struct ims_store *s);
 const char *ims_store_location(const struct ims_store *s); /* without secrets; as long as s */
 const char *ims_store_db_version(const struct ims_store *s);
-/* Identifies this library for ever (32 hex digits): files derived from it carry it. As long as s. */
+/* Identifies this library for ever (32 hex digits): files derived from it carry it. As long as s.
+ */
 const char *ims_store_library_id(const struct ims_store *s);
 
 /* Free-form settings of the library. *out is NULL when there is none; ims__free. */
-ims_status ims_store_get_setting(struct ims_store *s, const char *key, char **out, ims_err *err)
-    IMS_MUST_CHECK;
-ims_status ims_store_set_setting(struct ims_store *s, const char *key, const char *value, ims_err *err)
-    IMS_MUST_CHECK;
+ims_status ims_store_get_setting(struct ims_store *s, const char *key, char **out,
+                                 ims_err *err) IMS_MUST_CHECK;
+ims_status ims_store_set_setting(struct ims_store *s, const char *key, const char *value,
+                                 ims_err *err) IMS_MUST_CHECK;
 
-/* --- roots, categories, models: find or create ----------------------------------------------------- */
+/* --- roots, categories, models: find or create --- */
 
 struct ims_store_root {
     int64_t id;
     const char *path; /* without a trailing slash, except "/" */
     int64_t created_us;
 };
-ims_status ims_store_add_root(struct ims_store *s, const char *path, int64_t *out_id, ims_err *err)
-    IMS_MUST_CHECK;
-ims_status ims_store_roots(struct ims_store *s, struct ims_arena *arena, struct ims_store_root **out,
-                           size_t *out_n, ims_err *err) IMS_MUST_CHECK;
+ims_status ims_store_add_root(struct ims_store *s, const char *path, int64_t *out_id,
+                              ims_err *err) IMS_MUST_CHECK;
+ims_status ims_store_roots(struct ims_store *s, struct ims_arena *arena,
+                           struct ims_store_root **out, size_t *out_n, ims_err *err) IMS_MUST_CHECK;
 
 struct ims_store_category {
     int64_t id;
@@ -70,33 +72,37 @@ struct ims_store_category {
 ims_status ims_store_add_category(struct ims_store *s, const char *name, const char *description,
                                   const char *color, int64_t *out_id, ims_err *err) IMS_MUST_CHECK;
 /* name NULL: the default one. IMS_E_NOT_FOUND. */
-ims_status ims_store_find_category(struct ims_store *s, const char *name, int64_t *out_id, ims_err *err)
-    IMS_MUST_CHECK;
+ims_status ims_store_find_category(struct ims_store *s, const char *name, int64_t *out_id,
+                                   ims_err *err) IMS_MUST_CHECK;
 ims_status ims_store_categories(struct ims_store *s, struct ims_arena *arena,
-                                struct ims_store_category **out, size_t *out_n, ims_err *err)
-    IMS_MUST_CHECK;
-/* IMS_E_NOT_FOUND when the category or one of the assets does not exist; then nothing is changed. */
+                                struct ims_store_category **out, size_t *out_n,
+                                ims_err *err) IMS_MUST_CHECK;
+/* IMS_E_NOT_FOUND when the category or one of the assets does not exist; then nothing is changed.
+ */
 ims_status ims_store_set_category(struct ims_store *s, const int64_t *asset_ids, size_t n,
                                   int64_t category_id, ims_err *err) IMS_MUST_CHECK;
 
 struct ims_store_model {
     int64_t id;
-    const char *name;   /* "ViT-B-32/laion2b_s34b_b79k" */
-    const char *digest; /* what tells two models of one name apart, e.g. hex SHA-256 of the weights */
-    const char *kind;   /* "clip", "face" */
+    const char *name; /* "ViT-B-32/laion2b_s34b_b79k" */
+    const char
+        *digest;      /* what tells two models of one name apart, e.g. hex SHA-256 of the weights */
+    const char *kind; /* "clip", "face" */
     int dim;
     int64_t created_us;
 };
 /* Finds (name, digest) or creates it. IMS_E_DIMENSION when it is there with another dim or kind. */
 ims_status ims_store_add_model(struct ims_store *s, const char *name, const char *digest,
-                               const char *kind, int dim, int64_t *out_id, ims_err *err) IMS_MUST_CHECK;
+                               const char *kind, int dim, int64_t *out_id,
+                               ims_err *err) IMS_MUST_CHECK;
 /* Finds only: *out_id is 0 when there is none (works on a read-only library). */
 ims_status ims_store_find_model(struct ims_store *s, const char *name, const char *digest,
                                 int64_t *out_id, ims_err *err) IMS_MUST_CHECK;
-ims_status ims_store_models(struct ims_store *s, struct ims_arena *arena, struct ims_store_model **out,
-                            size_t *out_n, ims_err *err) IMS_MUST_CHECK;
+ims_status ims_store_models(struct ims_store *s, struct ims_arena *arena,
+                            struct ims_store_model **out, size_t *out_n,
+                            ims_err *err) IMS_MUST_CHECK;
 
-/* --- scanning: what is new, changed, gone ----------------------------------------------------------- */
+/* --- scanning: what is new, changed, gone --- */
 
 #define IMS_TASK_CLIP "clip"
 
@@ -140,20 +146,23 @@ struct ims_store_file {
     ims_store_verdict verdict;
     bool is_back; /* had been marked deleted */
 };
-/* Tells each file's verdict and registers it; one transaction for all n. Reads no files. */
+/* Tells each file's verdict and registers it; one transaction for all n, synced once: hand in
+ * hundreds at a time. Reads no files. */
 ims_status ims_store_scan_files(struct ims_store *s, const struct ims_store_scan *scan,
-                                struct ims_store_file *files, size_t n, ims_err *err) IMS_MUST_CHECK;
+                                struct ims_store_file *files, size_t n,
+                                ims_err *err) IMS_MUST_CHECK;
 
 struct ims_store_scan_result {
-    int64_t n_deleted; /* assets marked deleted: below `walked`, not seen, not below a failed folder */
-    int64_t n_moved;   /* of the files not seen, those found again under another path: they keep their id */
+    int64_t n_deleted; /* marked deleted: below `walked`, not seen, not below a failed folder */
+    int64_t n_moved;   /* not seen, but found again under another path: they keep their id */
 };
-/* Ends a walk that went over everything below `walked` (NULL: the root) except failed_dirs. A walk that
- * was cut short must not call this. Files whose move shows only later, when the new path's content is
- * committed, are joined by ims_store_commit. */
+/* Ends a walk that went over everything below `walked` (NULL: the root) except failed_dirs. A walk
+ * that was cut short must not call this. Files whose move shows only later, when the new path's
+ * content is committed, are joined by ims_store_commit. */
 ims_status ims_store_scan_end(struct ims_store *s, const struct ims_store_scan *scan,
-                              const char *walked, const char *const *failed_dirs, size_t n_failed_dirs,
-                              struct ims_store_scan_result *out, ims_err *err) IMS_MUST_CHECK;
+                              const char *walked, const char *const *failed_dirs,
+                              size_t n_failed_dirs, struct ims_store_scan_result *out,
+                              ims_err *err) IMS_MUST_CHECK;
 
 /* What is still to do, in the order of asset ids, from above after_asset_id: for resuming without a
  * walk. Deleted assets are left out. */
@@ -167,9 +176,10 @@ struct ims_store_todo {
 };
 ims_status ims_store_queued(struct ims_store *s, const char *task, int64_t model_id,
                             int64_t after_asset_id, size_t limit, struct ims_arena *arena,
-                            struct ims_store_todo **out, size_t *out_n, ims_err *err) IMS_MUST_CHECK;
+                            struct ims_store_todo **out, size_t *out_n,
+                            ims_err *err) IMS_MUST_CHECK;
 
-/* Puts work back to queued. reason NULL: any; asset_id 0: all; include_done: also what succeeded. */
+/* Puts work back to queued. reason NULL: any; asset_id 0: all; include_done: also successes. */
 struct ims_store_requeue {
     const char *task;
     int64_t model_id;
@@ -178,22 +188,22 @@ struct ims_store_requeue {
     const char *path_prefix; /* as in struct ims_store_filter */
     bool include_done;
 };
-ims_status ims_store_requeue(struct ims_store *s, const struct ims_store_requeue *what, int64_t *out_n,
-                             ims_err *err) IMS_MUST_CHECK;
+ims_status ims_store_requeue(struct ims_store *s, const struct ims_store_requeue *what,
+                             int64_t *out_n, ims_err *err) IMS_MUST_CHECK;
 
-/* --- contents: is this picture known already? -------------------------------------------------------- */
+/* --- contents: is this picture known already? --- */
 
 struct ims_store_known {
     int64_t content_id; /* 0: these bytes were never seen */
     bool has_vector;    /* of model_id: then neither decode nor inference is needed */
 };
 ims_status ims_store_find_contents(struct ims_store *s, const uint8_t (*sha256)[IMS_SHA256_BYTES],
-                                   size_t n, int64_t model_id, struct ims_store_known *out, ims_err *err)
-    IMS_MUST_CHECK;
+                                   size_t n, int64_t model_id, struct ims_store_known *out,
+                                   ims_err *err) IMS_MUST_CHECK;
 
-/* --- commit: the results of one batch, all or nothing ------------------------------------------------- */
+/* --- commit: the results of one batch, all or nothing --- */
 
-/* Facts from the decode. Strings may be NULL; text that is not UTF-8 is stored in its display form. */
+/* Facts from the decode. Strings may be NULL; what is not UTF-8 is stored in its display form. */
 struct ims_store_media {
     const char *mime;
     int width; /* as displayed, after orientation */
@@ -239,14 +249,15 @@ struct ims_store_item {
     const struct ims_store_evidence_in *evidence; /* may be NULL */
     /* filled by commit: */
     int64_t asset_id;
-    int64_t content_id;    /* 0 when sha256 is NULL */
-    ims_store_state state; /* as stored. Asked to be done but without any vector: stays queued. A vector
-                            * that is not finite or not normalised: failed, reason "bad_vector" */
-    bool is_moved;         /* the asset took over the id of a deleted file of the same content */
+    int64_t content_id; /* 0 when sha256 is NULL */
+    /* As stored. Asked to be done but without any vector: stays queued. A vector that is not finite
+     * or not normalised: failed, reason "bad_vector". */
+    ims_store_state state;
+    bool is_moved; /* the asset took over the id of a deleted file of the same content */
 };
 
-/* Stores content, asset, vector, work and evidence of all n items in one transaction. Doing it twice
- * changes nothing but adds evidence. IMS_E_INVALID names the item. */
+/* Stores content, asset, vector, work and evidence of all n items in one transaction. Doing it
+ * twice changes nothing but adds evidence. IMS_E_INVALID names the item. */
 ims_status ims_store_commit(struct ims_store *s, const char *task, int64_t model_id,
                             struct ims_store_item *items, size_t n, ims_err *err) IMS_MUST_CHECK;
 
@@ -254,29 +265,30 @@ ims_status ims_store_commit(struct ims_store *s, const char *task, int64_t model
 ims_status ims_store_purge(struct ims_store *s, int64_t deleted_before_us, int64_t *out_n_assets,
                            ims_err *err) IMS_MUST_CHECK;
 
-/* --- vectors ------------------------------------------------------------------------------------------ */
+/* --- vectors --- */
 
-/* One change of the set of vectors of a model. seq grows with every change, in the order of commits, so
- * whoever has seen everything up to seq n continues after n and misses nothing. */
+/* One change of the set of vectors of a model. seq grows with every change, in the order of
+ * commits, so whoever has seen everything up to seq n continues after n and misses nothing. */
 struct ims_store_vector_sink {
     void *arg;
     /* Vectors that are gone (comes first) ... */
     ims_status (*on_removed)(void *arg, int64_t content_id, ims_err *err); /* may be NULL */
     /* ... then those that are there, new or replaced. vector is borrowed for the call, aligned for
      * float, dim of the model. In the order of seq. */
-    ims_status (*on_vector)(void *arg, int64_t content_id, const float *vector, int64_t seq, ims_err *err);
+    ims_status (*on_vector)(void *arg, int64_t content_id, const float *vector, int64_t seq,
+                            ims_err *err);
 };
 /* after_seq 0 gives all. *out_seq: what to pass next time. One consistent view. */
 ims_status ims_store_vectors(struct ims_store *s, int64_t model_id, int64_t after_seq,
-                             const struct ims_store_vector_sink *sink, int64_t *out_seq, ims_err *err)
-    IMS_MUST_CHECK;
-ims_status ims_store_vector_count(struct ims_store *s, int64_t model_id, int64_t *out_n, int64_t *out_seq,
-                                  ims_err *err) IMS_MUST_CHECK;
+                             const struct ims_store_vector_sink *sink, int64_t *out_seq,
+                             ims_err *err) IMS_MUST_CHECK;
+ims_status ims_store_vector_count(struct ims_store *s, int64_t model_id, int64_t *out_n,
+                                  int64_t *out_seq, ims_err *err) IMS_MUST_CHECK;
 /* The vector of one asset's content into out[dim]; IMS_E_NOT_FOUND. */
-ims_status ims_store_asset_vector(struct ims_store *s, int64_t asset_id, int64_t model_id, float *out,
-                                  int dim, ims_err *err) IMS_MUST_CHECK;
+ims_status ims_store_asset_vector(struct ims_store *s, int64_t asset_id, int64_t model_id,
+                                  float *out, int dim, ims_err *err) IMS_MUST_CHECK;
 
-/* --- reading ------------------------------------------------------------------------------------------- */
+/* --- reading --- */
 
 /* All conditions must hold; a zero or NULL field asks for nothing. Deleted assets never match.
  * "/a/b" matches "/a/b" and what is below it, not "/a/bc". The dates are those when the picture was
@@ -294,8 +306,8 @@ struct ims_store_pair {
     int64_t content_id;
     int64_t asset_id;
 };
-/* The assets that pass the filter and have a vector of the model, ordered by content, then asset: the
- * candidates of a search and, expanded, its results. ims__free(*out). filter may be NULL. */
+/* The assets that pass the filter and have a vector of the model, ordered by content, then asset:
+ * the candidates of a search and, expanded, its results. ims__free(*out). filter may be NULL. */
 ims_status ims_store_candidates(struct ims_store *s, int64_t model_id,
                                 const struct ims_store_filter *filter, struct ims_store_pair **out,
                                 size_t *out_n, ims_err *err) IMS_MUST_CHECK;
@@ -318,8 +330,9 @@ struct ims_store_asset {
     struct ims_store_media media;
 };
 /* By id, in the order asked for; ids that do not exist are left out. Deleted ones are included. */
-ims_status ims_store_assets(struct ims_store *s, const int64_t *ids, size_t n, struct ims_arena *arena,
-                            struct ims_store_asset **out, size_t *out_n, ims_err *err) IMS_MUST_CHECK;
+ims_status ims_store_assets(struct ims_store *s, const int64_t *ids, size_t n,
+                            struct ims_arena *arena, struct ims_store_asset **out, size_t *out_n,
+                            ims_err *err) IMS_MUST_CHECK;
 /* IMS_E_NOT_FOUND. */
 ims_status ims_store_asset_by_path(struct ims_store *s, const char *path, struct ims_arena *arena,
                                    struct ims_store_asset **out, ims_err *err) IMS_MUST_CHECK;
@@ -355,9 +368,10 @@ struct ims_store_work {
     int64_t updated_us;
 };
 /* Failures in the order of asset ids, from above after_asset_id; reason NULL: any. */
-ims_status ims_store_failures(struct ims_store *s, const char *task, int64_t model_id, const char *reason,
-                              int64_t after_asset_id, size_t limit, struct ims_arena *arena,
-                              struct ims_store_work **out, size_t *out_n, ims_err *err) IMS_MUST_CHECK;
+ims_status ims_store_failures(struct ims_store *s, const char *task, int64_t model_id,
+                              const char *reason, int64_t after_asset_id, size_t limit,
+                              struct ims_arena *arena, struct ims_store_work **out, size_t *out_n,
+                              ims_err *err) IMS_MUST_CHECK;
 struct ims_store_reason {
     const char *reason;
     int64_t n;
@@ -368,7 +382,8 @@ ims_status ims_store_failure_reasons(struct ims_store *s, const char *task, int6
                                      size_t *out_n, ims_err *err) IMS_MUST_CHECK;
 /* All work of one asset. */
 ims_status ims_store_asset_work(struct ims_store *s, int64_t asset_id, struct ims_arena *arena,
-                                struct ims_store_work **out, size_t *out_n, ims_err *err) IMS_MUST_CHECK;
+                                struct ims_store_work **out, size_t *out_n,
+                                ims_err *err) IMS_MUST_CHECK;
 
 struct ims_store_evidence {
     int64_t id;

@@ -71,7 +71,8 @@ static ims_status take_asset(void *arg, const struct ims_db_query *row, ims_err 
     return a ? fill_asset(l->arena, row, a, err) : IMS_E_NOMEM;
 }
 
-static ims_status take_asset_of_series(void *arg, size_t item, const struct ims_db_query *row, ims_err *err)
+static ims_status take_asset_of_series(void *arg, size_t item, const struct ims_db_query *row,
+                                       ims_err *err)
 {
     (void)item;
     return take_asset(arg, row, err);
@@ -88,12 +89,13 @@ static ims_status read_by_ids(struct ims_store *s, void *arg, ims_err *err)
     struct by_ids *x = arg;
 
     x->list->n = 0;
-    return ims_db_run_many(s->db, "SELECT " ASSET_COLUMNS ASSET_TABLES "WHERE a.id = $1", x->values, 1, x->n,
-                           take_asset_of_series, x->list, NULL, err);
+    return ims_db_run_many(s->db, "SELECT " ASSET_COLUMNS ASSET_TABLES "WHERE a.id = $1", x->values,
+                           1, x->n, take_asset_of_series, x->list, NULL, err);
 }
 
-ims_status ims_store_assets(struct ims_store *s, const int64_t *ids, size_t n, struct ims_arena *arena,
-                            struct ims_store_asset **out, size_t *out_n, ims_err *err)
+ims_status ims_store_assets(struct ims_store *s, const int64_t *ids, size_t n,
+                            struct ims_arena *arena, struct ims_store_asset **out, size_t *out_n,
+                            ims_err *err)
 {
     struct ims__store_list l = { .arena = arena, .item_size = sizeof(**out) };
     struct by_ids x = { .n = n, .list = &l };
@@ -186,7 +188,7 @@ ims_status ims_store_list_assets(struct ims_store *s, const struct ims_store_fil
     return IMS_OK;
 }
 
-/* --- search candidates -------------------------------------------------------------------------------- */
+/* --- search candidates --- */
 
 static ims_status take_pair(void *arg, const struct ims_db_query *row, ims_err *err)
 {
@@ -237,7 +239,7 @@ out:
     return st;
 }
 
-/* --- known contents ------------------------------------------------------------------------------------- */
+/* --- known contents --- */
 
 struct find_contents {
     struct ims_db_value *values;
@@ -267,7 +269,8 @@ static ims_status find_contents(struct ims_store *s, void *arg, ims_err *err)
 }
 
 ims_status ims_store_find_contents(struct ims_store *s, const uint8_t (*sha256)[IMS_SHA256_BYTES],
-                                   size_t n, int64_t model_id, struct ims_store_known *out, ims_err *err)
+                                   size_t n, int64_t model_id, struct ims_store_known *out,
+                                   ims_err *err)
 {
     struct find_contents x = { .n = n };
     ims_status st;

@@ -29,8 +29,8 @@ ims_status ims__store_sql_status(const struct ims__store_sql *q, ims_err *err)
     return st ? ims_fail(err, st, "store", 0, "building a statement") : IMS_OK;
 }
 
-void ims__store_sql_add(struct ims__store_sql *q, const char *text, const struct ims_db_value *values,
-                        size_t n)
+void ims__store_sql_add(struct ims__store_sql *q, const char *text,
+                        const struct ims_db_value *values, size_t n)
 {
     size_t used = 0;
 
@@ -46,8 +46,8 @@ void ims__store_sql_add(struct ims__store_sql *q, const char *text, const struct
     }
 }
 
-/* "/a/b" matches itself and "/a/b/..." : as bytes, from "/a/b/" up to but not including "/a/b0", since '0'
- * follows '/'. A range, so the index on the path serves it. */
+/* "/a/b" matches itself and "/a/b/..." : as bytes, from "/a/b/" up to but not including "/a/b0",
+ * since '0' follows '/'. A range, so the index on the path serves it. */
 ims_status ims__store_sql_below(struct ims__store_sql *q, const char *column, const char *prefix,
                                 ims_err *err)
 {
@@ -59,7 +59,8 @@ ims_status ims__store_sql_below(struct ims__store_sql *q, const char *column, co
     if (!n)
         return IMS_OK;
     if (n > IMS_MAX_PATH_BYTES)
-        return ims_fail(err, IMS_E_LIMIT, "store", 0, "a path has more than %d bytes", IMS_MAX_PATH_BYTES);
+        return ims_fail(err, IMS_E_LIMIT, "store", 0, "a path has more than %d bytes",
+                        IMS_MAX_PATH_BYTES);
     ims__free(q->prefix);
     q->prefix = from = ims__alloc(2, n + 1);
     if (!from)
@@ -77,7 +78,8 @@ ims_status ims__store_sql_below(struct ims__store_sql *q, const char *column, co
     return IMS_OK;
 }
 
-ims_status ims__store_sql_filter(struct ims__store_sql *q, const struct ims_store_filter *f, ims_err *err)
+ims_status ims__store_sql_filter(struct ims__store_sql *q, const struct ims_store_filter *f,
+                                 ims_err *err)
 {
     if (!f)
         return ims__store_sql_status(q, err);

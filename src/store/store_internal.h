@@ -16,28 +16,34 @@ struct ims_store {
     size_t analyze_at;
 };
 
-/* --- store.c: transactions and lists ---------------------------------------------------------------- */
+/* --- store.c: transactions and lists --- */
 
-/* The body of a writing transaction. It may run more than once (busy, lost connection), so it sets its
- * outputs anew each time and changes nothing outside the database that a repetition would double. */
+/* The body of a writing transaction. It may run more than once (busy, lost connection), so it sets
+ * its outputs anew each time and changes nothing outside the database that a repetition would
+ * double. */
 typedef ims_status (*ims__store_body)(struct ims_store *s, void *arg, ims_err *err);
-ims_status ims__store_write(struct ims_store *s, ims__store_body body, void *arg, ims_err *err) IMS_MUST_CHECK;
+ims_status ims__store_write(struct ims_store *s, ims__store_body body, void *arg,
+                            ims_err *err) IMS_MUST_CHECK;
 /* The same for a consistent view. */
-ims_status ims__store_read(struct ims_store *s, ims__store_body body, void *arg, ims_err *err) IMS_MUST_CHECK;
-/* After a transaction: n rows were written. Now and then has the database look at its tables again. */
+ims_status ims__store_read(struct ims_store *s, ims__store_body body, void *arg,
+                           ims_err *err) IMS_MUST_CHECK;
+/* After a transaction: n rows were written. Now and then has the database look at its tables again.
+ */
 void ims__store_grew(struct ims_store *s, size_t n);
 /* Inside a writing transaction: answers of ims_store_candidates may change. */
 ims_status ims__store_bump_epoch(struct ims_store *s, ims_err *err) IMS_MUST_CHECK;
 
 typedef ims_status (*ims__store_row)(void *arg, const struct ims_db_query *row, ims_err *err);
-/* Runs a query and shows each row. Outside a transaction it is repeated once when the connection was
- * found lost before the first row. */
-ims_status ims__store_select(struct ims_store *s, const char *sql, const struct ims_db_value *values,
-                             size_t n_values, ims__store_row on_row, void *arg, ims_err *err) IMS_MUST_CHECK;
+/* Runs a query and shows each row. Outside a transaction it is repeated once when the connection
+ * was found lost before the first row. */
+ims_status ims__store_select(struct ims_store *s, const char *sql,
+                             const struct ims_db_value *values, size_t n_values,
+                             ims__store_row on_row, void *arg, ims_err *err) IMS_MUST_CHECK;
 
 /* ims_db_get_int with the same repetition. */
-ims_status ims__store_get_int(struct ims_store *s, const char *sql, const struct ims_db_value *values,
-                              size_t n_values, int64_t *out, bool *out_found, ims_err *err) IMS_MUST_CHECK;
+ims_status ims__store_get_int(struct ims_store *s, const char *sql,
+                              const struct ims_db_value *values, size_t n_values, int64_t *out,
+                              bool *out_found, ims_err *err) IMS_MUST_CHECK;
 
 /* A list that grows, then moves into the caller's arena. */
 struct ims__store_list {
@@ -47,7 +53,8 @@ struct ims__store_list {
     size_t cap;
     size_t item_size;
 };
-void *ims__store_list_add(struct ims__store_list *l, ims_err *err); /* zeroed; NULL: *err is filled */
+void *ims__store_list_add(struct ims__store_list *l,
+                          ims_err *err); /* zeroed; NULL: *err is filled */
 ims_status ims__store_list_end(struct ims__store_list *l, ims_status st, void **out, size_t *out_n,
                                ims_err *err) IMS_MUST_CHECK;
 
@@ -63,7 +70,7 @@ ims_status ims__store_check_path(const char *path, ims_err *err) IMS_MUST_CHECK;
 
 ims_store_state ims__store_parse_state(const char *name); /* NULL: IMS_STORE_NONE */
 
-/* --- store_filter.c ----------------------------------------------------------------------------------- */
+/* --- store_filter.c --- */
 
 /* A statement in the making: text and the values of $1 ... */
 struct ims__store_sql {
@@ -75,43 +82,44 @@ struct ims__store_sql {
 void ims__store_sql_init(struct ims__store_sql *q, const char *text);
 void ims__store_sql_release(struct ims__store_sql *q);
 /* Adds text in which every ? becomes the next $n; as many values follow as there are ?. */
-void ims__store_sql_add(struct ims__store_sql *q, const char *text, const struct ims_db_value *values,
-                        size_t n);
+void ims__store_sql_add(struct ims__store_sql *q, const char *text,
+                        const struct ims_db_value *values, size_t n);
 /* Adds " AND <column> is at or below prefix"; nothing for NULL and "/". */
 ims_status ims__store_sql_below(struct ims__store_sql *q, const char *column, const char *prefix,
                                 ims_err *err) IMS_MUST_CHECK;
 /* Adds the conditions of a filter over assets a and contents c. */
-ims_status ims__store_sql_filter(struct ims__store_sql *q, const struct ims_store_filter *f, ims_err *err)
-    IMS_MUST_CHECK;
+ims_status ims__store_sql_filter(struct ims__store_sql *q, const struct ims_store_filter *f,
+                                 ims_err *err) IMS_MUST_CHECK;
 ims_status ims__store_sql_status(const struct ims__store_sql *q, ims_err *err) IMS_MUST_CHECK;
 
-/* --- store_library.c ----------------------------------------------------------------------------------- */
+/* --- store_library.c --- */
 
 /* IMS_E_NOT_FOUND when there is no such model. */
-ims_status ims__store_model_dim(struct ims_store *s, int64_t model_id, int *out_dim, ims_err *err)
-    IMS_MUST_CHECK;
+ims_status ims__store_model_dim(struct ims_store *s, int64_t model_id, int *out_dim,
+                                ims_err *err) IMS_MUST_CHECK;
 
-/* --- store_moves.c -------------------------------------------------------------------------------------- */
+/* --- store_moves.c --- */
 
-/* Inside a transaction: the file of asset `fresh` is the one that asset `old` was, elsewhere. old takes over
- * its path, state and work; fresh is gone. */
-ims_status ims__store_join_assets(struct ims_store *s, int64_t old_id, int64_t fresh_id, ims_err *err)
-    IMS_MUST_CHECK;
-/* Joins assets deleted by `scan` (deleted_us == marked_us) with files of the same content that appeared
- * after they were last seen. */
-ims_status ims__store_join_moved(struct ims_store *s, const struct ims_store_scan *scan, int64_t marked_us,
-                                 int64_t *out_n, ims_err *err) IMS_MUST_CHECK;
+/* Inside a transaction: the file of asset `fresh` is the one that asset `old` was, elsewhere. old
+ * takes over its path, state and work; fresh is gone. */
+ims_status ims__store_join_assets(struct ims_store *s, int64_t old_id, int64_t fresh_id,
+                                  ims_err *err) IMS_MUST_CHECK;
+/* Joins assets deleted by `scan` (deleted_us == marked_us) with files of the same content that
+ * appeared after they were last seen. */
+ims_status ims__store_join_moved(struct ims_store *s, const struct ims_store_scan *scan,
+                                 int64_t marked_us, int64_t *out_n, ims_err *err) IMS_MUST_CHECK;
 
-/* --- store_vectors.c ------------------------------------------------------------------------------------ */
+/* --- store_vectors.c --- */
 
-/* Takes n numbers for changes of the vectors of a model; *out_first .. *out_first + n - 1 are ours. */
+/* Takes n numbers for changes of the vectors of a model; *out_first .. *out_first + n - 1 are ours.
+ */
 ims_status ims__store_take_seq(struct ims_store *s, int64_t model_id, size_t n, int64_t *out_first,
                                ims_err *err) IMS_MUST_CHECK;
 /* dim floats from and to stored form (little-endian). */
 void ims__store_get_f32(float *out, const void *stored, size_t dim);
 void ims__store_put_f32(void *stored, const float *in, size_t dim);
 
-/* --- store_items.c: what a batch brings, checked and made fit for SQL -------------------------------------- */
+/* --- store_items.c: what a batch brings, checked and made fit for SQL --- */
 
 struct ims__store_clean {
     struct ims_store_media media; /* with clean strings; unused when the item has none */
@@ -127,12 +135,13 @@ struct ims__store_clean {
     int64_t asset_id;
     int64_t prior_content_id; /* before this batch; 0 = none or unknown asset */
     int64_t created_scan;     /* of the asset */
-    int64_t old_asset_id; /* deleted, of the same content; 0 = none */
-    bool has_vector; /* after the vectors were written */
+    int64_t old_asset_id;     /* deleted, of the same content; 0 = none */
+    bool has_vector;          /* after the vectors were written */
     bool is_moved;
     ims_store_state state;
 };
-ims_status ims__store_clean_items(struct ims_arena *arena, const struct ims_store_item *items, size_t n,
-                                  int dim, struct ims__store_clean **out, ims_err *err) IMS_MUST_CHECK;
+ims_status ims__store_clean_items(struct ims_arena *arena, const struct ims_store_item *items,
+                                  size_t n, int dim, struct ims__store_clean **out,
+                                  ims_err *err) IMS_MUST_CHECK;
 
 #endif

@@ -1,8 +1,8 @@
 /* Checks what a batch brings and makes it fit for SQL: text, numbers, the stored form of vectors.
  *
- * One odd picture must not cost its batch: text that is not UTF-8 is stored in its display form, numbers
- * that are not finite are dropped, a vector that is no unit vector becomes the failure "bad_vector".
- * SPDX-License-Identifier: Apache-2.0 */
+ * One odd picture must not cost its batch: text that is not UTF-8 is stored in its display form,
+ * numbers that are not finite are dropped, a vector that is no unit vector becomes the failure
+ * "bad_vector". SPDX-License-Identifier: Apache-2.0 */
 #include "store/store_internal.h"
 
 #include "base/buf.h"
@@ -15,7 +15,8 @@
 
 #define MAX_NORM_ERROR 0.01
 
-static ims_status clean_text(struct ims_arena *arena, const char *in, const char **out, ims_err *err)
+static ims_status clean_text(struct ims_arena *arena, const char *in, const char **out,
+                             ims_err *err)
 {
     struct ims_buf shown;
     ims_status st;
@@ -101,7 +102,8 @@ static ims_status check_item(const struct ims_store_item *item, ims_err *err)
     if (st)
         return st;
     if (!item->failure != !item->reason || (item->reason && !*item->reason))
-        return ims_fail(err, IMS_E_INVALID, "store", 0, "a failure has a status and a reason, success neither");
+        return ims_fail(err, IMS_E_INVALID, "store", 0,
+                        "a failure has a status and a reason, success neither");
     if (!item->failure && !item->sha256)
         return ims_fail(err, IMS_E_INVALID, "store", 0, "success without the content's hash");
     if (item->failure && item->vector)
@@ -130,8 +132,8 @@ static ims_status clean_item(struct ims_arena *arena, const struct ims_store_ite
     return st;
 }
 
-ims_status ims__store_clean_items(struct ims_arena *arena, const struct ims_store_item *items, size_t n,
-                                  int dim, struct ims__store_clean **out, ims_err *err)
+ims_status ims__store_clean_items(struct ims_arena *arena, const struct ims_store_item *items,
+                                  size_t n, int dim, struct ims__store_clean **out, ims_err *err)
 {
     struct ims__store_clean *clean = ims__arena_alloc(arena, n, sizeof(*clean));
 

@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-/* --- roots ------------------------------------------------------------------------------------------ */
+/* --- roots --- */
 
 struct add_root {
     const char *path;
@@ -23,8 +23,8 @@ static ims_status add_root(struct ims_store *s, void *arg, ims_err *err)
     return ims_db_get_int(s->db,
                           "INSERT INTO roots (path, created_us) VALUES ($1, $2) "
                           "ON CONFLICT (path) DO UPDATE SET path = excluded.path RETURNING id",
-                          IMS_DB_ARGS(ims_db_blob(x->path, x->n), ims_db_int(ims__now_us())), &x->id, NULL,
-                          err);
+                          IMS_DB_ARGS(ims_db_blob(x->path, x->n), ims_db_int(ims__now_us())),
+                          &x->id, NULL, err);
 }
 
 ims_status ims_store_add_root(struct ims_store *s, const char *path, int64_t *out_id, ims_err *err)
@@ -55,8 +55,8 @@ static ims_status take_root(void *arg, const struct ims_db_query *row, ims_err *
     return ims__store_string(l->arena, row, 1, &r->path, err);
 }
 
-ims_status ims_store_roots(struct ims_store *s, struct ims_arena *arena, struct ims_store_root **out,
-                           size_t *out_n, ims_err *err)
+ims_status ims_store_roots(struct ims_store *s, struct ims_arena *arena,
+                           struct ims_store_root **out, size_t *out_n, ims_err *err)
 {
     struct ims__store_list l = { .arena = arena, .item_size = sizeof(**out) };
     void *items = NULL;
@@ -69,7 +69,7 @@ ims_status ims_store_roots(struct ims_store *s, struct ims_arena *arena, struct 
     return st;
 }
 
-/* --- categories --------------------------------------------------------------------------------------- */
+/* --- categories --- */
 
 struct add_category {
     const char *name;
@@ -109,7 +109,8 @@ ims_status ims_store_add_category(struct ims_store *s, const char *name, const c
     return st;
 }
 
-ims_status ims_store_find_category(struct ims_store *s, const char *name, int64_t *out_id, ims_err *err)
+ims_status ims_store_find_category(struct ims_store *s, const char *name, int64_t *out_id,
+                                   ims_err *err)
 {
     bool is_found = false;
     int64_t id = 0;
@@ -117,10 +118,10 @@ ims_status ims_store_find_category(struct ims_store *s, const char *name, int64_
 
     if (name)
         st = ims__store_get_int(s, "SELECT id FROM categories WHERE name = $1",
-                            IMS_DB_ARGS(ims_db_text(name)), &id, &is_found, err);
+                                IMS_DB_ARGS(ims_db_text(name)), &id, &is_found, err);
     else
         st = ims__store_get_int(s, "SELECT id FROM categories WHERE is_default = 1 ORDER BY id",
-                            IMS_DB_NO_ARGS, &id, &is_found, err);
+                                IMS_DB_NO_ARGS, &id, &is_found, err);
     if (st)
         return st;
     if (!is_found)
@@ -155,10 +156,11 @@ ims_status ims_store_categories(struct ims_store *s, struct ims_arena *arena,
 {
     struct ims__store_list l = { .arena = arena, .item_size = sizeof(**out) };
     void *items = NULL;
-    ims_status st = ims__store_select(s,
-                                      "SELECT id, name, description, color, is_default, created_us, "
-                                      "updated_us FROM categories ORDER BY id",
-                                      IMS_DB_NO_ARGS, take_category, &l, err);
+    ims_status st =
+        ims__store_select(s,
+                          "SELECT id, name, description, color, is_default, created_us, "
+                          "updated_us FROM categories ORDER BY id",
+                          IMS_DB_NO_ARGS, take_category, &l, err);
 
     st = ims__store_list_end(&l, st, &items, out_n, err);
     if (!st)
@@ -192,12 +194,13 @@ static ims_status set_category(struct ims_store *s, void *arg, ims_err *err)
     st = ims_db_get_int(s->db, "SELECT id FROM categories WHERE id = $1",
                         IMS_DB_ARGS(ims_db_int(x->category_id)), &id, NULL, err);
     if (st == IMS_E_NOT_FOUND)
-        return ims_fail(err, st, "store", 0, "there is no category %lld", (long long)x->category_id);
+        return ims_fail(err, st, "store", 0, "there is no category %lld",
+                        (long long)x->category_id);
     if (st)
         return st;
     x->n_found = 0;
-    st = ims_db_run_many(s->db, "UPDATE assets SET category_id = $2 WHERE id = $1 RETURNING id", x->values, 2,
-                         x->n, count_row, &x->n_found, NULL, err);
+    st = ims_db_run_many(s->db, "UPDATE assets SET category_id = $2 WHERE id = $1 RETURNING id",
+                         x->values, 2, x->n, count_row, &x->n_found, NULL, err);
     if (!st && x->n_found != x->n)
         st = ims_fail(err, IMS_E_NOT_FOUND, "store", 0, "%zu of %zu assets do not exist",
                       x->n - x->n_found, x->n);
@@ -222,7 +225,7 @@ ims_status ims_store_set_category(struct ims_store *s, const int64_t *asset_ids,
     return st;
 }
 
-/* --- models ------------------------------------------------------------------------------------------- */
+/* --- models --- */
 
 struct add_model {
     const char *name;
@@ -255,8 +258,9 @@ static ims_status add_model(struct ims_store *s, void *arg, ims_err *err)
                              "INSERT INTO models (name, digest, kind, dim, created_us) "
                              "VALUES ($1, $2, $3, $4, $5) ON CONFLICT (name, digest) "
                              "DO UPDATE SET name = excluded.name RETURNING id, dim, kind",
-                             IMS_DB_ARGS(ims_db_text(x->name), ims_db_text(x->digest), ims_db_text(x->kind),
-                                         ims_db_int(x->dim), ims_db_int(ims__now_us())),
+                             IMS_DB_ARGS(ims_db_text(x->name), ims_db_text(x->digest),
+                                         ims_db_text(x->kind), ims_db_int(x->dim),
+                                         ims_db_int(ims__now_us())),
                              take_model_id, x, err);
 }
 
@@ -267,17 +271,20 @@ ims_status ims_store_add_model(struct ims_store *s, const char *name, const char
     ims_status st;
 
     if (!name || !*name || !digest || !kind || !*kind)
-        return ims_fail(err, IMS_E_INVALID, "store", 0, "a model needs a name, a digest and a kind");
+        return ims_fail(err, IMS_E_INVALID, "store", 0,
+                        "a model needs a name, a digest and a kind");
     if (dim < 1 || dim > IMS_MAX_EMBEDDING_DIM)
-        return ims_fail(err, IMS_E_DIMENSION, "store", 0, "model %s has %d dimensions, expected 1 to %d",
-                        name, dim, IMS_MAX_EMBEDDING_DIM);
+        return ims_fail(err, IMS_E_DIMENSION, "store", 0,
+                        "model %s has %d dimensions, expected 1 to %d", name, dim,
+                        IMS_MAX_EMBEDDING_DIM);
     st = ims__store_write(s, add_model, &x, err);
     if (st)
         return st;
     if (x.stored_dim != dim || !x.is_same_kind)
-        return ims_fail(err, IMS_E_DIMENSION, "store", 0,
-                        "model %s is stored with %lld dimensions or as another kind, not %s with %d", name,
-                        (long long)x.stored_dim, kind, dim);
+        return ims_fail(
+            err, IMS_E_DIMENSION, "store", 0,
+            "model %s is stored with %lld dimensions or as another kind, not %s with %d", name,
+            (long long)x.stored_dim, kind, dim);
     *out_id = x.id;
     return IMS_OK;
 }
@@ -288,7 +295,8 @@ ims_status ims_store_find_model(struct ims_store *s, const char *name, const cha
     bool is_found = false;
     int64_t id = 0;
     ims_status st = ims__store_get_int(s, "SELECT id FROM models WHERE name = $1 AND digest = $2",
-                                   IMS_DB_ARGS(ims_db_text(name), ims_db_text(digest)), &id, &is_found, err);
+                                       IMS_DB_ARGS(ims_db_text(name), ims_db_text(digest)), &id,
+                                       &is_found, err);
 
     if (!st)
         *out_id = is_found ? id : 0;
@@ -300,12 +308,13 @@ ims_status ims__store_model_dim(struct ims_store *s, int64_t model_id, int *out_
     bool is_found = false;
     int64_t dim = 0;
     ims_status st = ims__store_get_int(s, "SELECT dim FROM models WHERE id = $1",
-                                   IMS_DB_ARGS(ims_db_int(model_id)), &dim, &is_found, err);
+                                       IMS_DB_ARGS(ims_db_int(model_id)), &dim, &is_found, err);
 
     if (st)
         return st;
     if (!is_found)
-        return ims_fail(err, IMS_E_NOT_FOUND, "store", 0, "there is no model %lld", (long long)model_id);
+        return ims_fail(err, IMS_E_NOT_FOUND, "store", 0, "there is no model %lld",
+                        (long long)model_id);
     if (dim < 1 || dim > IMS_MAX_EMBEDDING_DIM)
         return ims_fail(err, IMS_E_CORRUPT, "store", 0, "model %lld has %lld dimensions",
                         (long long)model_id, (long long)dim);
@@ -332,14 +341,14 @@ static ims_status take_model(void *arg, const struct ims_db_query *row, ims_err 
     return st;
 }
 
-ims_status ims_store_models(struct ims_store *s, struct ims_arena *arena, struct ims_store_model **out,
-                            size_t *out_n, ims_err *err)
+ims_status ims_store_models(struct ims_store *s, struct ims_arena *arena,
+                            struct ims_store_model **out, size_t *out_n, ims_err *err)
 {
     struct ims__store_list l = { .arena = arena, .item_size = sizeof(**out) };
     void *items = NULL;
-    ims_status st =
-        ims__store_select(s, "SELECT id, name, digest, kind, dim, created_us FROM models ORDER BY id",
-                          IMS_DB_NO_ARGS, take_model, &l, err);
+    ims_status st = ims__store_select(
+        s, "SELECT id, name, digest, kind, dim, created_us FROM models ORDER BY id", IMS_DB_NO_ARGS,
+        take_model, &l, err);
 
     st = ims__store_list_end(&l, st, &items, out_n, err);
     if (!st)

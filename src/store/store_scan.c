@@ -1,5 +1,5 @@
-/* Scans: which files are new, changed, unchanged, gone; decided from the walk's facts, without reading.
- * SPDX-License-Identifier: Apache-2.0 */
+/* Scans: which files are new, changed, unchanged, gone; decided from the walk's facts, without
+ * reading. SPDX-License-Identifier: Apache-2.0 */
 #include "store/store_internal.h"
 
 #include "base/clock.h"
@@ -27,12 +27,13 @@ static ims_status begin_scan(struct ims_store *s, void *arg, ims_err *err)
     }
     if (st)
         return st;
-    return ims_db_get_int(s->db,
-                          "INSERT INTO scans (root_id, task, model_id, started_us) VALUES ($1, $2, $3, $4) "
-                          "RETURNING id",
-                          IMS_DB_ARGS(ims_db_int(x->scan.root_id), ims_db_text(x->scan.task),
-                                      ims_db_int(x->scan.model_id), ims_db_int(x->scan.started_us)),
-                          &x->scan.id, NULL, err);
+    return ims_db_get_int(
+        s->db,
+        "INSERT INTO scans (root_id, task, model_id, started_us) VALUES ($1, $2, $3, $4) "
+        "RETURNING id",
+        IMS_DB_ARGS(ims_db_int(x->scan.root_id), ims_db_text(x->scan.task),
+                    ims_db_int(x->scan.model_id), ims_db_int(x->scan.started_us)),
+        &x->scan.id, NULL, err);
 }
 
 ims_status ims_store_scan_begin(struct ims_store *s, int64_t root_id, const char *task,
@@ -56,7 +57,7 @@ ims_status ims_store_scan_begin(struct ims_store *s, int64_t root_id, const char
     return st;
 }
 
-/* --- files ------------------------------------------------------------------------------------------ */
+/* --- files --- */
 
 struct scan_files {
     const struct ims_store_scan *scan;
@@ -145,11 +146,12 @@ static ims_status insert_new(struct ims_store *s, struct scan_files *x, ims_err 
         v[5] = ims_db_int(x->scan->id);
         v[6] = ims_db_int(x->now_us);
     }
-    return ims_db_run_many(s->db,
-                           "INSERT INTO assets (root_id, path, category_id, size_bytes, mtime_us, seen_scan, "
-                           "created_scan, created_us) VALUES ($1, $2, $3, $4, $5, $6, $6, $7) "
-                           "ON CONFLICT (path) DO UPDATE SET seen_scan = excluded.seen_scan RETURNING id",
-                           x->values, 7, x->n_chosen, take_new_id, x, NULL, err);
+    return ims_db_run_many(
+        s->db,
+        "INSERT INTO assets (root_id, path, category_id, size_bytes, mtime_us, seen_scan, "
+        "created_scan, created_us) VALUES ($1, $2, $3, $4, $5, $6, $6, $7) "
+        "ON CONFLICT (path) DO UPDATE SET seen_scan = excluded.seen_scan RETURNING id",
+        x->values, 7, x->n_chosen, take_new_id, x, NULL, err);
 }
 
 static ims_status update_known(struct ims_store *s, struct scan_files *x, ims_err *err)
@@ -169,10 +171,11 @@ static ims_status update_known(struct ims_store *s, struct scan_files *x, ims_er
         v[3] = ims_db_int(x->scan->id);
     }
     /* two scans at once: the later one's mark stays */
-    return ims_db_run_many(s->db,
-                           "UPDATE assets SET size_bytes = $2, mtime_us = $3, deleted_us = NULL, "
-                           "seen_scan = CASE WHEN seen_scan > $4 THEN seen_scan ELSE $4 END WHERE id = $1",
-                           x->values, 4, x->n_chosen, NULL, NULL, NULL, err);
+    return ims_db_run_many(
+        s->db,
+        "UPDATE assets SET size_bytes = $2, mtime_us = $3, deleted_us = NULL, "
+        "seen_scan = CASE WHEN seen_scan > $4 THEN seen_scan ELSE $4 END WHERE id = $1",
+        x->values, 4, x->n_chosen, NULL, NULL, NULL, err);
 }
 
 /* Work of changed files starts again, for every task and model. */
@@ -188,10 +191,11 @@ static ims_status requeue_changed(struct ims_store *s, struct scan_files *x, ims
         v[0] = ims_db_int(x->files[i].asset_id);
         v[1] = ims_db_int(x->now_us);
     }
-    return ims_db_run_many(s->db,
-                           "UPDATE work SET state = 'queued', failure = 0, reason = NULL, detail = NULL, "
-                           "attempts = 0, updated_us = $2 WHERE asset_id = $1",
-                           x->values, 2, x->n_chosen, NULL, NULL, NULL, err);
+    return ims_db_run_many(
+        s->db,
+        "UPDATE work SET state = 'queued', failure = 0, reason = NULL, detail = NULL, "
+        "attempts = 0, updated_us = $2 WHERE asset_id = $1",
+        x->values, 2, x->n_chosen, NULL, NULL, NULL, err);
 }
 
 static ims_status register_work(struct ims_store *s, struct scan_files *x, ims_err *err)
@@ -200,7 +204,8 @@ static ims_status register_work(struct ims_store *s, struct scan_files *x, ims_e
     for (size_t i = 0; i < x->n; i++) {
         struct ims_db_value *v;
 
-        if (x->files[i].verdict == IMS_STORE_FILE_DONE || x->files[i].verdict == IMS_STORE_FILE_FAILED)
+        if (x->files[i].verdict == IMS_STORE_FILE_DONE ||
+            x->files[i].verdict == IMS_STORE_FILE_FAILED)
             continue;
         v = choose(x, i, 4);
         v[0] = ims_db_int(x->files[i].asset_id);
@@ -208,10 +213,11 @@ static ims_status register_work(struct ims_store *s, struct scan_files *x, ims_e
         v[2] = ims_db_int(x->scan->model_id);
         v[3] = ims_db_int(x->now_us);
     }
-    return ims_db_run_many(s->db,
-                           "INSERT INTO work (asset_id, task, model_id, state, updated_us) "
-                           "VALUES ($1, $2, $3, 'queued', $4) ON CONFLICT (asset_id, task, model_id) DO NOTHING",
-                           x->values, 4, x->n_chosen, NULL, NULL, NULL, err);
+    return ims_db_run_many(
+        s->db,
+        "INSERT INTO work (asset_id, task, model_id, state, updated_us) "
+        "VALUES ($1, $2, $3, 'queued', $4) ON CONFLICT (asset_id, task, model_id) DO NOTHING",
+        x->values, 4, x->n_chosen, NULL, NULL, NULL, err);
 }
 
 static ims_status scan_files(struct ims_store *s, void *arg, ims_err *err)
@@ -255,7 +261,7 @@ ims_status ims_store_scan_files(struct ims_store *s, const struct ims_store_scan
     return st;
 }
 
-/* --- the end ------------------------------------------------------------------------------------------ */
+/* --- the end --- */
 
 struct end_scan {
     const struct ims_store_scan *scan;
@@ -266,15 +272,17 @@ struct end_scan {
 };
 
 /* Runs "UPDATE assets ..." for what is below prefix and was not seen by the scan. */
-static ims_status update_unseen(struct ims_store *s, const struct ims_store_scan *scan, const char *set,
-                                int64_t value, const char *prefix, int64_t *out_n, ims_err *err)
+static ims_status update_unseen(struct ims_store *s, const struct ims_store_scan *scan,
+                                const char *set, int64_t value, const char *prefix, int64_t *out_n,
+                                ims_err *err)
 {
     struct ims__store_sql q;
     ims_status st;
 
     ims__store_sql_init(&q, "UPDATE assets SET ");
     ims__store_sql_add(&q, set, IMS_DB_ARGS(ims_db_int(value)));
-    ims__store_sql_add(&q, " WHERE deleted_us IS NULL AND seen_scan < ?", IMS_DB_ARGS(ims_db_int(scan->id)));
+    ims__store_sql_add(&q, " WHERE deleted_us IS NULL AND seen_scan < ?",
+                       IMS_DB_ARGS(ims_db_int(scan->id)));
     st = ims__store_sql_below(&q, "path", prefix, err);
     if (!st)
         st = ims__store_sql_status(&q, err);
@@ -296,7 +304,8 @@ static ims_status take_path(void *arg, const struct ims_db_query *row, ims_err *
     return ims__store_string(&r->arena, row, 0, &r->path, err);
 }
 
-static ims_status mark_deleted(struct ims_store *s, struct end_scan *x, int64_t now_us, ims_err *err)
+static ims_status mark_deleted(struct ims_store *s, struct end_scan *x, int64_t now_us,
+                               ims_err *err)
 {
     struct root_path root = { .path = NULL };
     const char *walked = x->walked;
@@ -340,9 +349,9 @@ static ims_status end_scan(struct ims_store *s, void *arg, ims_err *err)
     return st;
 }
 
-ims_status ims_store_scan_end(struct ims_store *s, const struct ims_store_scan *scan, const char *walked,
-                              const char *const *failed_dirs, size_t n_failed_dirs,
-                              struct ims_store_scan_result *out, ims_err *err)
+ims_status ims_store_scan_end(struct ims_store *s, const struct ims_store_scan *scan,
+                              const char *walked, const char *const *failed_dirs,
+                              size_t n_failed_dirs, struct ims_store_scan_result *out, ims_err *err)
 {
     struct end_scan x = {
         .scan = scan, .walked = walked, .failed_dirs = failed_dirs, .n_failed_dirs = n_failed_dirs

@@ -1,8 +1,8 @@
 /* Vectors: reading what changed since a number, counting, forgetting.
  *
- * Every change of a model's vectors takes the next number from models.vector_seq inside the writers' turn
- * (store.c), so numbers become visible in their order and a reader that has seen n has seen all up to n.
- * SPDX-License-Identifier: Apache-2.0 */
+ * Every change of a model's vectors takes the next number from models.vector_seq inside the
+ * writers' turn (store.c), so numbers become visible in their order and a reader that has seen n
+ * has seen all up to n. SPDX-License-Identifier: Apache-2.0 */
 #include "store/store_internal.h"
 
 #include "base/limits.h"
@@ -41,18 +41,18 @@ ims_status ims__store_take_seq(struct ims_store *s, int64_t model_id, size_t n, 
                                ims_err *err)
 {
     int64_t last = 0;
-    ims_status st = ims_db_get_int(s->db,
-                                   "UPDATE models SET vector_seq = vector_seq + $2 WHERE id = $1 "
-                                   "RETURNING vector_seq",
-                                   IMS_DB_ARGS(ims_db_int(model_id), ims_db_int((int64_t)n)), &last, NULL,
-                                   err);
+    ims_status st =
+        ims_db_get_int(s->db,
+                       "UPDATE models SET vector_seq = vector_seq + $2 WHERE id = $1 "
+                       "RETURNING vector_seq",
+                       IMS_DB_ARGS(ims_db_int(model_id), ims_db_int((int64_t)n)), &last, NULL, err);
 
     if (!st)
         *out_first = last - (int64_t)n + 1;
     return st;
 }
 
-/* --- reading changes ---------------------------------------------------------------------------------- */
+/* --- reading changes --- */
 
 struct read_vectors {
     int64_t model_id;
@@ -77,8 +77,9 @@ static ims_status take_removal(void *arg, const struct ims_db_query *row, ims_er
 
 static ims_status bad_length(int64_t content_id, size_t n_bytes, int dim, ims_err *err)
 {
-    return ims_fail(err, IMS_E_CORRUPT, "store", 0, "the vector of content %lld has %zu bytes, expected %zu",
-                    (long long)content_id, n_bytes, (size_t)dim * sizeof(float));
+    return ims_fail(err, IMS_E_CORRUPT, "store", 0,
+                    "the vector of content %lld has %zu bytes, expected %zu", (long long)content_id,
+                    n_bytes, (size_t)dim * sizeof(float));
 }
 
 static ims_status take_vector(void *arg, const struct ims_db_query *row, ims_err *err)
@@ -105,11 +106,12 @@ static ims_status read_pages(struct ims_store *s, struct read_vectors *x, ims_er
     x->page_seq = x->after_seq;
     do {
         x->n_rows = 0;
-        st = ims__store_select(s,
-                               "SELECT content_id, seq, vector FROM embeddings WHERE model_id = $1 "
-                               "AND seq > $2 ORDER BY seq LIMIT $3",
-                               IMS_DB_ARGS(ims_db_int(x->model_id), ims_db_int(x->page_seq), ims_db_int(page)),
-                               take_vector, x, err);
+        st = ims__store_select(
+            s,
+            "SELECT content_id, seq, vector FROM embeddings WHERE model_id = $1 "
+            "AND seq > $2 ORDER BY seq LIMIT $3",
+            IMS_DB_ARGS(ims_db_int(x->model_id), ims_db_int(x->page_seq), ims_db_int(page)),
+            take_vector, x, err);
     } while (!st && x->n_rows == page);
     return st;
 }
@@ -120,22 +122,24 @@ static ims_status read_vectors(struct ims_store *s, void *arg, ims_err *err)
     ims_status st;
 
     if (x->has_begun)
-        return ims_fail(err, IMS_E_DB, "store", 0, "the connection was lost while vectors were read");
+        return ims_fail(err, IMS_E_DB, "store", 0,
+                        "the connection was lost while vectors were read");
     st = ims_db_get_int(s->db, "SELECT vector_seq FROM models WHERE id = $1",
                         IMS_DB_ARGS(ims_db_int(x->model_id)), &x->last_seq, NULL, err);
     if (!st && x->last_seq > x->after_seq && x->after_seq > 0 && x->sink->on_removed)
-        st = ims__store_select(s,
-                               "SELECT content_id FROM vector_removals WHERE model_id = $1 AND seq > $2 "
-                               "ORDER BY seq",
-                               IMS_DB_ARGS(ims_db_int(x->model_id), ims_db_int(x->after_seq)), take_removal, x,
-                               err);
+        st = ims__store_select(
+            s,
+            "SELECT content_id FROM vector_removals WHERE model_id = $1 AND seq > $2 "
+            "ORDER BY seq",
+            IMS_DB_ARGS(ims_db_int(x->model_id), ims_db_int(x->after_seq)), take_removal, x, err);
     if (!st && x->last_seq > x->after_seq)
         st = read_pages(s, x, err);
     return st;
 }
 
 ims_status ims_store_vectors(struct ims_store *s, int64_t model_id, int64_t after_seq,
-                             const struct ims_store_vector_sink *sink, int64_t *out_seq, ims_err *err)
+                             const struct ims_store_vector_sink *sink, int64_t *out_seq,
+                             ims_err *err)
 {
     struct read_vectors x = { .model_id = model_id, .after_seq = after_seq, .sink = sink };
     ims_status st = ims__store_model_dim(s, model_id, &x.dim, err);
@@ -169,8 +173,8 @@ static ims_status take_count(void *arg, const struct ims_db_query *row, ims_err 
     return IMS_OK;
 }
 
-ims_status ims_store_vector_count(struct ims_store *s, int64_t model_id, int64_t *out_n, int64_t *out_seq,
-                                  ims_err *err)
+ims_status ims_store_vector_count(struct ims_store *s, int64_t model_id, int64_t *out_n,
+                                  int64_t *out_seq, ims_err *err)
 {
     struct count_vectors x = { .is_found = false };
     ims_status st = ims__store_select(s,
@@ -181,7 +185,8 @@ ims_status ims_store_vector_count(struct ims_store *s, int64_t model_id, int64_t
     if (st)
         return st;
     if (!x.is_found)
-        return ims_fail(err, IMS_E_NOT_FOUND, "store", 0, "there is no model %lld", (long long)model_id);
+        return ims_fail(err, IMS_E_NOT_FOUND, "store", 0, "there is no model %lld",
+                        (long long)model_id);
     *out_n = x.n;
     if (out_seq)
         *out_seq = x.seq;
@@ -207,8 +212,8 @@ static ims_status take_one(void *arg, const struct ims_db_query *row, ims_err *e
     return IMS_OK;
 }
 
-ims_status ims_store_asset_vector(struct ims_store *s, int64_t asset_id, int64_t model_id, float *out,
-                                  int dim, ims_err *err)
+ims_status ims_store_asset_vector(struct ims_store *s, int64_t asset_id, int64_t model_id,
+                                  float *out, int dim, ims_err *err)
 {
     struct one_vector x = { .out = out, .dim = dim };
     int stored_dim = 0;
@@ -221,14 +226,15 @@ ims_status ims_store_asset_vector(struct ims_store *s, int64_t asset_id, int64_t
         st = ims__store_select(s,
                                "SELECT e.vector, e.content_id FROM assets a JOIN embeddings e "
                                "ON e.content_id = a.content_id AND e.model_id = $2 WHERE a.id = $1",
-                               IMS_DB_ARGS(ims_db_int(asset_id), ims_db_int(model_id)), take_one, &x, err);
+                               IMS_DB_ARGS(ims_db_int(asset_id), ims_db_int(model_id)), take_one,
+                               &x, err);
     if (!st && !x.is_found)
         st = ims_fail(err, IMS_E_NOT_FOUND, "store", 0, "asset %lld has no vector of model %lld",
                       (long long)asset_id, (long long)model_id);
     return st;
 }
 
-/* --- forgetting --------------------------------------------------------------------------------------- */
+/* --- forgetting --- */
 
 struct purge {
     int64_t before_us;
@@ -267,8 +273,9 @@ static ims_status log_removals(struct ims_store *s, const struct orphan *o, size
         values[3 * i + 2] = ims_db_int(o[i].content_id);
     }
     if (!st)
-        st = ims_db_run_many(s->db, "INSERT INTO vector_removals (model_id, seq, content_id) VALUES ($1, $2, $3)",
-                             values, 3, n, NULL, NULL, NULL, err);
+        st = ims_db_run_many(
+            s->db, "INSERT INTO vector_removals (model_id, seq, content_id) VALUES ($1, $2, $3)",
+            values, 3, n, NULL, NULL, NULL, err);
     ims__free(values);
     return st;
 }
@@ -280,13 +287,14 @@ static ims_status purge(struct ims_store *s, void *arg, ims_err *err)
     const struct orphan *o;
     ims_status st;
 
-    st = ims_db_run(s->db, "DELETE FROM assets WHERE deleted_us < $1", IMS_DB_ARGS(ims_db_int(x->before_us)),
-                    &x->n_assets, err);
+    st = ims_db_run(s->db, "DELETE FROM assets WHERE deleted_us < $1",
+                    IMS_DB_ARGS(ims_db_int(x->before_us)), &x->n_assets, err);
     if (!st)
-        st = ims__store_select(s,
-                               "SELECT e.model_id, e.content_id FROM embeddings e WHERE NOT EXISTS (SELECT 1 "
-                               "FROM assets a WHERE a.content_id = e.content_id) ORDER BY 1, 2",
-                               IMS_DB_NO_ARGS, take_orphan, &l, err);
+        st = ims__store_select(
+            s,
+            "SELECT e.model_id, e.content_id FROM embeddings e WHERE NOT EXISTS (SELECT 1 "
+            "FROM assets a WHERE a.content_id = e.content_id) ORDER BY 1, 2",
+            IMS_DB_NO_ARGS, take_orphan, &l, err);
     o = l.items;
     for (size_t i = 0, end; !st && i < l.n; i = end) {
         for (end = i + 1; end < l.n && o[end].model_id == o[i].model_id; end++)
@@ -302,7 +310,8 @@ static ims_status purge(struct ims_store *s, void *arg, ims_err *err)
     return st ? st : ims__store_bump_epoch(s, err);
 }
 
-ims_status ims_store_purge(struct ims_store *s, int64_t deleted_before_us, int64_t *out_n_assets, ims_err *err)
+ims_status ims_store_purge(struct ims_store *s, int64_t deleted_before_us, int64_t *out_n_assets,
+                           ims_err *err)
 {
     struct purge x = { .before_us = deleted_before_us };
     ims_status st = ims__store_write(s, purge, &x, err);

@@ -27,7 +27,7 @@ ims_store_state ims__store_parse_state(const char *name)
     return IMS_STORE_NONE;
 }
 
-/* --- what is to do ------------------------------------------------------------------------------------ */
+/* --- what is to do --- */
 
 static ims_status take_todo(void *arg, const struct ims_db_query *row, ims_err *err)
 {
@@ -53,7 +53,8 @@ ims_status ims_store_queued(struct ims_store *s, const char *task, int64_t model
     ims_status st = ims__store_select(
         s,
         "SELECT a.id, a.root_id, a.size_bytes, a.mtime_us, a.path, w.attempts FROM work w "
-        "JOIN assets a ON a.id = w.asset_id WHERE w.task = $1 AND w.model_id = $2 AND w.state = 'queued' "
+        "JOIN assets a ON a.id = w.asset_id WHERE w.task = $1 AND w.model_id = $2 AND w.state = "
+        "'queued' "
         "AND w.asset_id > $3 AND a.deleted_us IS NULL ORDER BY w.asset_id LIMIT $4",
         IMS_DB_ARGS(ims_db_text(task), ims_db_int(model_id), ims_db_int(after_asset_id),
                     ims_db_int((int64_t)limit)),
@@ -77,15 +78,18 @@ static ims_status requeue(struct ims_store *s, void *arg, ims_err *err)
     struct ims__store_sql q;
     ims_status st;
 
-    ims__store_sql_init(&q, "UPDATE work SET state = 'queued', failure = 0, reason = NULL, detail = NULL, ");
-    ims__store_sql_add(&q, "updated_us = ? WHERE task = ? AND model_id = ? AND state ",
-                       IMS_DB_ARGS(ims_db_int(ims__now_us()), ims_db_text(w->task), ims_db_int(w->model_id)));
+    ims__store_sql_init(
+        &q, "UPDATE work SET state = 'queued', failure = 0, reason = NULL, detail = NULL, ");
+    ims__store_sql_add(
+        &q, "updated_us = ? WHERE task = ? AND model_id = ? AND state ",
+        IMS_DB_ARGS(ims_db_int(ims__now_us()), ims_db_text(w->task), ims_db_int(w->model_id)));
     ims__store_sql_add(&q, w->include_done ? "<> 'queued'" : "= 'failed'", NULL, 0);
     if (w->asset_id)
         ims__store_sql_add(&q, " AND asset_id = ?", IMS_DB_ARGS(ims_db_int(w->asset_id)));
     if (w->reason)
         ims__store_sql_add(&q, " AND reason = ?", IMS_DB_ARGS(ims_db_text(w->reason)));
-    ims__store_sql_add(&q, " AND asset_id IN (SELECT id FROM assets WHERE deleted_us IS NULL", NULL, 0);
+    ims__store_sql_add(&q, " AND asset_id IN (SELECT id FROM assets WHERE deleted_us IS NULL", NULL,
+                       0);
     st = ims__store_sql_below(&q, "path", w->path_prefix, err);
     if (!st) {
         ims__store_sql_add(&q, ")", NULL, 0);
@@ -97,8 +101,8 @@ static ims_status requeue(struct ims_store *s, void *arg, ims_err *err)
     return st;
 }
 
-ims_status ims_store_requeue(struct ims_store *s, const struct ims_store_requeue *what, int64_t *out_n,
-                             ims_err *err)
+ims_status ims_store_requeue(struct ims_store *s, const struct ims_store_requeue *what,
+                             int64_t *out_n, ims_err *err)
 {
     struct requeue x = { .what = what };
     ims_status st = ims__store_write(s, requeue, &x, err);
@@ -108,7 +112,7 @@ ims_status ims_store_requeue(struct ims_store *s, const struct ims_store_requeue
     return st;
 }
 
-/* --- counts ------------------------------------------------------------------------------------------- */
+/* --- counts --- */
 
 static ims_status take_asset_counts(void *arg, const struct ims_db_query *row, ims_err *err)
 {
@@ -146,16 +150,18 @@ static ims_status count(struct ims_store *s, void *arg, ims_err *err)
     ims_status st;
 
     x->counts = (struct ims_store_counts){ 0 };
-    st = ims__store_select(s,
-                           "SELECT count(CASE WHEN deleted_us IS NULL THEN 1 END), count(deleted_us), "
-                           "count(DISTINCT CASE WHEN deleted_us IS NULL THEN content_id END) FROM assets",
-                           IMS_DB_NO_ARGS, take_asset_counts, &x->counts, err);
+    st = ims__store_select(
+        s,
+        "SELECT count(CASE WHEN deleted_us IS NULL THEN 1 END), count(deleted_us), "
+        "count(DISTINCT CASE WHEN deleted_us IS NULL THEN content_id END) FROM assets",
+        IMS_DB_NO_ARGS, take_asset_counts, &x->counts, err);
     if (!st)
-        st = ims__store_select(s,
-                               "SELECT w.state, count(*) FROM work w JOIN assets a ON a.id = w.asset_id "
-                               "WHERE w.task = $1 AND w.model_id = $2 AND a.deleted_us IS NULL GROUP BY w.state",
-                               IMS_DB_ARGS(ims_db_text(x->task), ims_db_int(x->model_id)), take_state_count,
-                               &x->counts, err);
+        st = ims__store_select(
+            s,
+            "SELECT w.state, count(*) FROM work w JOIN assets a ON a.id = w.asset_id "
+            "WHERE w.task = $1 AND w.model_id = $2 AND a.deleted_us IS NULL GROUP BY w.state",
+            IMS_DB_ARGS(ims_db_text(x->task), ims_db_int(x->model_id)), take_state_count,
+            &x->counts, err);
     if (!st)
         st = ims_db_get_int(s->db, "SELECT count(*) FROM embeddings WHERE model_id = $1",
                             IMS_DB_ARGS(ims_db_int(x->model_id)), &x->counts.vectors, NULL, err);
@@ -174,7 +180,7 @@ ims_status ims_store_count(struct ims_store *s, const char *task, int64_t model_
     return st;
 }
 
-/* --- failures and the work of one asset ------------------------------------------------------------------ */
+/* --- failures and the work of one asset --- */
 
 #define WORK_COLUMNS                                                                               \
     "w.asset_id, a.path, w.task, w.model_id, w.state, w.failure, w.reason, w.detail, w.attempts, " \
@@ -204,20 +210,23 @@ static ims_status take_work(void *arg, const struct ims_db_query *row, ims_err *
     return st;
 }
 
-ims_status ims_store_failures(struct ims_store *s, const char *task, int64_t model_id, const char *reason,
-                              int64_t after_asset_id, size_t limit, struct ims_arena *arena,
-                              struct ims_store_work **out, size_t *out_n, ims_err *err)
+ims_status ims_store_failures(struct ims_store *s, const char *task, int64_t model_id,
+                              const char *reason, int64_t after_asset_id, size_t limit,
+                              struct ims_arena *arena, struct ims_store_work **out, size_t *out_n,
+                              ims_err *err)
 {
     struct ims__store_list l = { .arena = arena, .item_size = sizeof(**out) };
     struct ims__store_sql q;
     void *items = NULL;
     ims_status st;
 
-    ims__store_sql_init(&q, "SELECT " WORK_COLUMNS "FROM work w JOIN assets a ON a.id = w.asset_id ");
-    ims__store_sql_add(&q,
-                       "WHERE w.task = ? AND w.model_id = ? AND w.state = 'failed' AND w.asset_id > ? "
-                       "AND a.deleted_us IS NULL",
-                       IMS_DB_ARGS(ims_db_text(task), ims_db_int(model_id), ims_db_int(after_asset_id)));
+    ims__store_sql_init(&q,
+                        "SELECT " WORK_COLUMNS "FROM work w JOIN assets a ON a.id = w.asset_id ");
+    ims__store_sql_add(
+        &q,
+        "WHERE w.task = ? AND w.model_id = ? AND w.state = 'failed' AND w.asset_id > ? "
+        "AND a.deleted_us IS NULL",
+        IMS_DB_ARGS(ims_db_text(task), ims_db_int(model_id), ims_db_int(after_asset_id)));
     if (reason)
         ims__store_sql_add(&q, " AND w.reason = ?", IMS_DB_ARGS(ims_db_text(reason)));
     ims__store_sql_add(&q, " ORDER BY w.asset_id LIMIT ?", IMS_DB_ARGS(ims_db_int((int64_t)limit)));
@@ -236,10 +245,11 @@ ims_status ims_store_asset_work(struct ims_store *s, int64_t asset_id, struct im
 {
     struct ims__store_list l = { .arena = arena, .item_size = sizeof(**out) };
     void *items = NULL;
-    ims_status st = ims__store_select(s,
-                                      "SELECT " WORK_COLUMNS "FROM work w JOIN assets a ON a.id = w.asset_id "
-                                      "WHERE w.asset_id = $1 ORDER BY w.task, w.model_id",
-                                      IMS_DB_ARGS(ims_db_int(asset_id)), take_work, &l, err);
+    ims_status st =
+        ims__store_select(s,
+                          "SELECT " WORK_COLUMNS "FROM work w JOIN assets a ON a.id = w.asset_id "
+                          "WHERE w.asset_id = $1 ORDER BY w.task, w.model_id",
+                          IMS_DB_ARGS(ims_db_int(asset_id)), take_work, &l, err);
 
     st = ims__store_list_end(&l, st, &items, out_n, err);
     if (!st)
@@ -259,8 +269,8 @@ static ims_status take_reason(void *arg, const struct ims_db_query *row, ims_err
 }
 
 ims_status ims_store_failure_reasons(struct ims_store *s, const char *task, int64_t model_id,
-                                     struct ims_arena *arena, struct ims_store_reason **out, size_t *out_n,
-                                     ims_err *err)
+                                     struct ims_arena *arena, struct ims_store_reason **out,
+                                     size_t *out_n, ims_err *err)
 {
     struct ims__store_list l = { .arena = arena, .item_size = sizeof(**out) };
     void *items = NULL;
@@ -269,8 +279,8 @@ ims_status ims_store_failure_reasons(struct ims_store *s, const char *task, int6
                                       "ON a.id = w.asset_id WHERE w.task = $1 AND w.model_id = $2 "
                                       "AND w.state = 'failed' AND a.deleted_us IS NULL "
                                       "GROUP BY w.reason ORDER BY n DESC, w.reason",
-                                      IMS_DB_ARGS(ims_db_text(task), ims_db_int(model_id)), take_reason, &l,
-                                      err);
+                                      IMS_DB_ARGS(ims_db_text(task), ims_db_int(model_id)),
+                                      take_reason, &l, err);
 
     st = ims__store_list_end(&l, st, &items, out_n, err);
     if (!st)
@@ -278,7 +288,7 @@ ims_status ims_store_failure_reasons(struct ims_store *s, const char *task, int6
     return st;
 }
 
-/* --- evidence ------------------------------------------------------------------------------------------- */
+/* --- evidence --- */
 
 static ims_status take_evidence_texts(struct ims_arena *arena, const struct ims_db_query *row,
                                       struct ims_store_evidence *e, ims_err *err)
@@ -312,16 +322,18 @@ static ims_status take_evidence(void *arg, const struct ims_db_query *row, ims_e
 }
 
 ims_status ims_store_asset_evidence(struct ims_store *s, int64_t asset_id, size_t limit,
-                                    struct ims_arena *arena, struct ims_store_evidence **out, size_t *out_n,
-                                    ims_err *err)
+                                    struct ims_arena *arena, struct ims_store_evidence **out,
+                                    size_t *out_n, ims_err *err)
 {
     struct ims__store_list l = { .arena = arena, .item_size = sizeof(**out) };
     void *items = NULL;
     ims_status st = ims__store_select(
         s,
-        "SELECT e.id, e.asset_id, e.model_id, e.dim, e.norm, e.embedding_ms, e.total_ms, e.created_us, e.task, "
+        "SELECT e.id, e.asset_id, e.model_id, e.dim, e.norm, e.embedding_ms, e.total_ms, "
+        "e.created_us, e.task, "
         "m.name, m.digest, e.device, e.provider, e.runtime, e.checksum, e.error, e.metadata_json "
-        "FROM evidence e JOIN models m ON m.id = e.model_id WHERE e.asset_id = $1 ORDER BY e.id DESC LIMIT $2",
+        "FROM evidence e JOIN models m ON m.id = e.model_id WHERE e.asset_id = $1 ORDER BY e.id "
+        "DESC LIMIT $2",
         IMS_DB_ARGS(ims_db_int(asset_id), ims_db_int((int64_t)limit)), take_evidence, &l, err);
 
     st = ims__store_list_end(&l, st, &items, out_n, err);

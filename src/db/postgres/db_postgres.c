@@ -35,11 +35,9 @@ static const struct {
     { "42501", IMS_E_PERMISSION }, /* insufficient privilege */
     { "28", IMS_E_PERMISSION },    /* authorization */
     { "3D000", IMS_E_NOT_FOUND },  /* no such database */
-    { "57014", IMS_E_CANCELLED },
-    { "23", IMS_E_CONSTRAINT },
+    { "57014", IMS_E_CANCELLED },  { "23", IMS_E_CONSTRAINT },
     { "22", IMS_E_INVALID }, /* data exceptions */
-    { "54", IMS_E_LIMIT },
-    { "XX001", IMS_E_CORRUPT },
+    { "54", IMS_E_LIMIT },         { "XX001", IMS_E_CORRUPT },
     { "XX002", IMS_E_CORRUPT },
 };
 
@@ -77,7 +75,8 @@ ims_status ims__postgres_fail(struct postgres_ctx *c, const PGresult *res, const
     char safe[320];
 
     if (!text)
-        text = res && *PQresultErrorMessage(res) ? PQresultErrorMessage(res) : PQerrorMessage(c->conn);
+        text =
+            res && *PQresultErrorMessage(res) ? PQresultErrorMessage(res) : PQerrorMessage(c->conn);
     redact(safe, sizeof(safe), *text ? text : "no message", c->password);
     if (PQstatus(c->conn) == CONNECTION_BAD && (!state || state_status(state) == IMS_E_DB))
         return ims_fail(err, IMS_E_DB, "postgres", 0, "%s %s: the connection was lost: %s", doing,
@@ -96,7 +95,8 @@ static bool postgres_accepts(const char *url)
 
     if (plus)
         n = (size_t)(plus - url);
-    return (n == 10 && memcmp(url, "postgresql", 10) == 0) || (n == 8 && memcmp(url, "postgres", 8) == 0);
+    return (n == 10 && memcmp(url, "postgresql", 10) == 0) ||
+           (n == 8 && memcmp(url, "postgres", 8) == 0);
 }
 
 /* Runs commands without rows. */
@@ -130,8 +130,8 @@ static ims_status check_server(struct postgres_ctx *c, ims_err *err)
                         c->location, c->version);
     if (!encoding || strcmp(encoding, "UTF8") != 0)
         return ims_fail(err, IMS_E_CONFIG, "postgres", 0,
-                        "the database %s is encoded in %s; create one with ENCODING 'UTF8'", c->location,
-                        encoding ? encoding : "an unknown way");
+                        "the database %s is encoded in %s; create one with ENCODING 'UTF8'",
+                        c->location, encoding ? encoding : "an unknown way");
     return IMS_OK;
 }
 
@@ -175,8 +175,8 @@ static ims_status open_connection(struct postgres_ctx *c, ims_err *err)
         return ims_fail(err, IMS_E_NOMEM, "postgres", 0, "allocating a connection");
     if (PQstatus(c->conn) != CONNECTION_OK) {
         redact(safe, sizeof(safe), PQerrorMessage(c->conn), c->password);
-        return ims_fail(err, connect_status(safe), "postgres", 0, "connecting to %s: %s", c->location,
-                        safe);
+        return ims_fail(err, connect_status(safe), "postgres", 0, "connecting to %s: %s",
+                        c->location, safe);
     }
     c->connection++;
     c->n_dead = 0;
@@ -185,7 +185,8 @@ static ims_status open_connection(struct postgres_ctx *c, ims_err *err)
     if (st)
         return st;
     snprintf(text, sizeof(text), "SET lock_timeout = %u; SET client_min_messages = error; %s",
-             c->opts.busy_timeout_ms, c->opts.is_read_only ? "SET default_transaction_read_only = on" : "");
+             c->opts.busy_timeout_ms,
+             c->opts.is_read_only ? "SET default_transaction_read_only = on" : "");
     return command(c, text, "setting up", err);
 }
 
@@ -253,8 +254,10 @@ static ims_status postgres_commit(void *ctx, ims_err *err)
 
     if (PQresultStatus(res) != PGRES_COMMAND_OK)
         st = ims__postgres_fail(c, res, "committing to", err);
-    else if (strcmp(PQcmdStatus(res), "COMMIT") != 0) /* the server answers ROLLBACK to a failed one */
-        st = ims_fail(err, IMS_E_DB, "postgres", 0, "committing to %s: it was rolled back", c->location);
+    else if (strcmp(PQcmdStatus(res), "COMMIT") !=
+             0) /* the server answers ROLLBACK to a failed one */
+        st = ims_fail(err, IMS_E_DB, "postgres", 0, "committing to %s: it was rolled back",
+                      c->location);
     PQclear(res);
     return st;
 }
@@ -274,7 +277,8 @@ const struct ims_db_ops ims__db_postgres = {
     .stmt_size = sizeof(struct postgres_stmt),
     .caps = 0,
     .words = words,
-    /* from the tables themselves: to_regclass may answer from a cache older than the migration lock */
+    /* from the tables themselves: to_regclass may answer from a cache older than the migration lock
+     */
     .has_table_sql = "SELECT count(*) FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n "
                      "ON n.oid = c.relnamespace WHERE c.relname = $1 AND c.relkind IN ('r', 'p') "
                      "AND n.nspname = ANY (current_schemas(false))",

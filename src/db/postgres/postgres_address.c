@@ -26,10 +26,11 @@ static bool is_port_list(const char *s)
 
 static ims_status not_understood(ims_err *err)
 {
-    return ims_fail(err, IMS_E_CONFIG, "postgres", 0,
-                    "the database address is not understood (its text is withheld, it may hold a "
-                    "password); write postgresql://USER:PASSWORD@HOST:PORT/NAME with any of @ : / ? # %% "
-                    "in the password as %%40 %%3A %%2F %%3F %%23 %%25");
+    return ims_fail(
+        err, IMS_E_CONFIG, "postgres", 0,
+        "the database address is not understood (its text is withheld, it may hold a "
+        "password); write postgresql://USER:PASSWORD@HOST:PORT/NAME with any of @ : / ? # %% "
+        "in the password as %%40 %%3A %%2F %%3F %%23 %%25");
 }
 
 static char *describe(const PQconninfoOption *options)
@@ -71,7 +72,8 @@ ims_status ims__postgres_parse_url(struct postgres_ctx *c, const char *url, ims_
     port = value_of(options, "port");
     name = value_of(options, "dbname");
     password = value_of(options, "password");
-    if ((host && strchr(host, '@')) || (name && strpbrk(name, "@:/=")) || (port && !is_port_list(port))) {
+    if ((host && strchr(host, '@')) || (name && strpbrk(name, "@:/=")) ||
+        (port && !is_port_list(port))) {
         st = not_understood(err);
         goto out;
     }

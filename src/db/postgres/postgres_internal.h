@@ -18,7 +18,8 @@ struct postgres_ctx {
     struct ims_db_options opts;
     unsigned connection;   /* raised by each connect: statements prepared before are gone */
     unsigned n_statements; /* names given out on any connection */
-    /* statements that were forgotten: the server is told at the next prepare, not one by one at close */
+    /* statements that were forgotten: the server is told at the next prepare, not one by one at
+     * close */
     unsigned dead[PG_MAX_DEAD];
     size_t n_dead;
 };
@@ -59,19 +60,20 @@ struct postgres_stmt {
 ims_status ims__postgres_fail(struct postgres_ctx *c, const PGresult *res, const char *doing,
                               ims_err *err);
 
-/* address.c: from DATABASE_URL to what libpq takes and to what may be shown. Fills conninfo, password,
- * location. */
+/* address.c: from DATABASE_URL to what libpq takes and to what may be shown. Fills conninfo,
+ * password, location. */
 ims_status ims__postgres_parse_url(struct postgres_ctx *c, const char *url, ims_err *err);
 
 ims_status ims__postgres_prepare(void *ctx, void *stmt, const char *sql, ims_err *err);
 /* Prepares on the present connection where that is still to do. */
 ims_status ims__postgres_prepare_now(struct postgres_stmt *s, ims_err *err);
-ims_status ims__postgres_encode(struct postgres_stmt *s, const struct ims_db_value *values, size_t n,
-                                ims_err *err);
+ims_status ims__postgres_encode(struct postgres_stmt *s, const struct ims_db_value *values,
+                                size_t n, ims_err *err);
 /* Takes a result of the statement: rows and counts, or its failure. Owns res from here on. */
 ims_status ims__postgres_take_result(struct postgres_stmt *s, PGresult *res, ims_err *err);
 void ims__postgres_finalize(void *stmt);
-ims_status ims__postgres_start(void *stmt, const struct ims_db_value *values, size_t n, ims_err *err);
+ims_status ims__postgres_start(void *stmt, const struct ims_db_value *values, size_t n,
+                               ims_err *err);
 ims_status ims__postgres_next(void *stmt, bool *out_has_row, ims_err *err);
 void ims__postgres_reset(void *stmt);
 int64_t ims__postgres_n_changed(const void *stmt);
@@ -82,6 +84,7 @@ double ims__postgres_column_double(const void *stmt, size_t column);
 const void *ims__postgres_column_bytes(const void *stmt, size_t column, size_t *n);
 ims_status ims__postgres_run_many(void *stmt, const struct ims_db_value *values, size_t n_values,
                                   size_t n_items, ims_db_row_fn on_row, void *arg,
-                                  const struct ims_db_query *row, size_t *out_failed_item, ims_err *err);
+                                  const struct ims_db_query *row, size_t *out_failed_item,
+                                  ims_err *err);
 
 #endif

@@ -1,6 +1,5 @@
-/* A series of one statement over PostgreSQL: sent in chunks through pipeline mode, so that a batch costs a
- * round trip per chunk and not per item.
- * SPDX-License-Identifier: Apache-2.0 */
+/* A series of one statement over PostgreSQL: sent in chunks through pipeline mode, so that a batch
+ * costs a round trip per chunk and not per item. SPDX-License-Identifier: Apache-2.0 */
 #include "db/postgres/postgres_internal.h"
 
 /* Replies wait in libpq's memory until the chunk is read; both bounds keep that small. */
@@ -17,8 +16,9 @@ static size_t sent_bytes(const struct ims_db_value *values, size_t n)
 }
 
 /* Sends items from first on; *out_end is the first not sent. */
-static ims_status send_chunk(struct postgres_stmt *s, const struct ims_db_value *values, size_t n_values,
-                             size_t first, size_t n_items, size_t *out_end, ims_err *err)
+static ims_status send_chunk(struct postgres_stmt *s, const struct ims_db_value *values,
+                             size_t n_values, size_t first, size_t n_items, size_t *out_end,
+                             ims_err *err)
 {
     PGconn *conn = s->ctx->conn;
     size_t bytes = 0, i;
@@ -30,7 +30,8 @@ static ims_status send_chunk(struct postgres_stmt *s, const struct ims_db_value 
         st = ims__postgres_encode(s, v, n_values, err);
         if (st)
             break;
-        if (!PQsendQueryPrepared(conn, s->name, s->n_params, s->values, s->lengths, s->formats, 1)) {
+        if (!PQsendQueryPrepared(conn, s->name, s->n_params, s->values, s->lengths, s->formats,
+                                 1)) {
             st = ims__postgres_fail(s->ctx, NULL, "sending to", err);
             break;
         }
@@ -60,8 +61,8 @@ static ims_status take_item(struct series *r, size_t item, PGresult *res, ims_er
     return st;
 }
 
-/* Reads the replies of items first .. end; after the first failure the rest is read and dropped, since the
- * connection can be used again only behind it. */
+/* Reads the replies of items first .. end; after the first failure the rest is read and dropped,
+ * since the connection can be used again only behind it. */
 static ims_status read_chunk(struct series *r, size_t first, size_t end, ims_status st,
                              size_t *out_failed_item, ims_err *err)
 {
@@ -91,7 +92,8 @@ static ims_status read_chunk(struct series *r, size_t first, size_t end, ims_sta
 
 ims_status ims__postgres_run_many(void *stmt, const struct ims_db_value *values, size_t n_values,
                                   size_t n_items, ims_db_row_fn on_row, void *arg,
-                                  const struct ims_db_query *row, size_t *out_failed_item, ims_err *err)
+                                  const struct ims_db_query *row, size_t *out_failed_item,
+                                  ims_err *err)
 {
     struct postgres_stmt *s = stmt;
     struct series r = { .s = s, .on_row = on_row, .arg = arg, .row = row };

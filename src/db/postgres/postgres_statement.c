@@ -162,11 +162,12 @@ static size_t encode_number(unsigned char *out, Oid type, const struct ims_db_va
     return n;
 }
 
-ims_status ims__postgres_encode(struct postgres_stmt *s, const struct ims_db_value *values, size_t n,
-                                ims_err *err)
+ims_status ims__postgres_encode(struct postgres_stmt *s, const struct ims_db_value *values,
+                                size_t n, ims_err *err)
 {
     if (n != (size_t)s->n_params)
-        return ims_fail(err, IMS_E_INVALID, "postgres", 0, "%zu values for %d parameters", n, s->n_params);
+        return ims_fail(err, IMS_E_INVALID, "postgres", 0, "%zu values for %d parameters", n,
+                        s->n_params);
     for (size_t i = 0; i < n; i++) {
         const struct ims_db_value *v = &values[i];
         Oid type = s->types[i];
@@ -194,7 +195,8 @@ ims_status ims__postgres_encode(struct postgres_stmt *s, const struct ims_db_val
     return IMS_OK;
 }
 
-ims_status ims__postgres_start(void *stmt, const struct ims_db_value *values, size_t n, ims_err *err)
+ims_status ims__postgres_start(void *stmt, const struct ims_db_value *values, size_t n,
+                               ims_err *err)
 {
     struct postgres_stmt *s = stmt;
     ims_status st = ims__postgres_prepare_now(s, err);
@@ -223,8 +225,8 @@ static ims_status check_columns(struct postgres_stmt *s, ims_err *err)
             break;
         default:
             return ims_fail(err, IMS_E_UNSUPPORTED, "postgres", (int)PQftype(s->res, i),
-                            "column %d (%s) has a type we do not read; cast it in the statement", i + 1,
-                            PQfname(s->res, i));
+                            "column %d (%s) has a type we do not read; cast it in the statement",
+                            i + 1, PQfname(s->res, i));
         }
     }
     return IMS_OK;

@@ -64,7 +64,8 @@ static ims_status to_status(int rc, int os_error)
     case SQLITE_IOERR:
         return io_status(rc, os_error);
     case SQLITE_CANTOPEN:
-        return os_error == EACCES || os_error == EPERM || os_error == EROFS ? IMS_E_PERMISSION : IMS_E_IO;
+        return os_error == EACCES || os_error == EPERM || os_error == EROFS ? IMS_E_PERMISSION
+                                                                            : IMS_E_IO;
     case SQLITE_MISUSE:
     case SQLITE_RANGE:
         return IMS_E_INTERNAL;
@@ -82,8 +83,8 @@ ims_status ims__sqlite_fail(struct sqlite_ctx *c, int rc, const char *doing, ims
 
     if ((rc & 0xff) == SQLITE_IOERR && os_error)
         why = strerror(os_error);
-    return ims_fail(err, st, "sqlite", rc, "%s %s: %s%s%s", doing, c->path ? c->path : "the database",
-                    text, *why ? ": " : "", why);
+    return ims_fail(err, st, "sqlite", rc, "%s %s: %s%s%s", doing,
+                    c->path ? c->path : "the database", text, *why ? ": " : "", why);
 }
 
 static bool sqlite_accepts(const char *url)
@@ -112,9 +113,10 @@ static char *path_of_url(const char *url)
     return ims__strdup(*url ? url : ":memory:");
 }
 
-/* SQLite says only "unable to open", with the errno of its last try: finds out which part of the path is to
- * blame. */
-static ims_status explain_open(struct sqlite_ctx *c, int rc, const struct ims_db_options *opts, ims_err *err)
+/* SQLite says only "unable to open", with the errno of its last try: finds out which part of the
+ * path is to blame. */
+static ims_status explain_open(struct sqlite_ctx *c, int rc, const struct ims_db_options *opts,
+                               ims_err *err)
 {
     bool must_exist = opts->is_read_only || opts->must_exist;
     const char *base = ims__path_base(c->path);
@@ -128,15 +130,16 @@ static ims_status explain_open(struct sqlite_ctx *c, int rc, const struct ims_db
     if (of_file == IMS_OK && info.is_dir)
         st = ims_fail(err, IMS_E_CONFIG, "sqlite", rc, "%s is a folder, not a database", c->path);
     else if (of_file == IMS_OK && access(c->path, opts->is_read_only ? R_OK : R_OK | W_OK) != 0)
-        st = ims_fail(err, ims__errno_status(errno), "sqlite", errno, "%s: %s", c->path, strerror(errno));
+        st = ims_fail(err, ims__errno_status(errno), "sqlite", errno, "%s: %s", c->path,
+                      strerror(errno));
     else if (access(dir, F_OK) != 0)
         st = ims_fail(err, ims__errno_status(errno), "sqlite", errno, "the folder %s: %s", dir,
                       strerror(errno));
     else if (of_file == IMS_E_NOT_FOUND && must_exist)
         st = ims_fail(err, IMS_E_NOT_FOUND, "sqlite", rc, "there is no database %s", c->path);
     else if (access(dir, W_OK) != 0)
-        st = ims_fail(err, ims__errno_status(errno), "sqlite", errno, "the folder %s cannot be written: %s",
-                      dir, strerror(errno));
+        st = ims_fail(err, ims__errno_status(errno), "sqlite", errno,
+                      "the folder %s cannot be written: %s", dir, strerror(errno));
     else
         st = ims__sqlite_fail(c, rc, "opening", err);
     ims__free(dir);
@@ -162,17 +165,18 @@ static int turn_on_wal(struct sqlite_ctx *c, unsigned timeout_ms)
 static ims_status set_up(struct sqlite_ctx *c, const struct ims_db_options *opts, ims_err *err)
 {
     /* fullfsync means something on macOS only: there plain fsync does not reach the disk. */
-    static const char pragmas[] = "PRAGMA page_size = 16384;" /* of new files: rows hold vectors of 2 to 4 KiB */
-                                  "PRAGMA foreign_keys = ON;"
-                                  "PRAGMA synchronous = FULL;"
-                                  "PRAGMA fullfsync = ON;"
-                                  "PRAGMA checkpoint_fullfsync = ON;"
-                                  "PRAGMA temp_store = MEMORY;"
-                                  "PRAGMA cache_size = -16384;"
-                                  "PRAGMA cell_size_check = ON;"
-                                  "PRAGMA analysis_limit = 1000;" /* ANALYZE samples */
-                                  "PRAGMA trusted_schema = OFF;"
-                                  "PRAGMA journal_size_limit = 67108864;";
+    static const char pragmas[] =
+        "PRAGMA page_size = 16384;" /* of new files: rows hold vectors of 2 to 4 KiB */
+        "PRAGMA foreign_keys = ON;"
+        "PRAGMA synchronous = FULL;"
+        "PRAGMA fullfsync = ON;"
+        "PRAGMA checkpoint_fullfsync = ON;"
+        "PRAGMA temp_store = MEMORY;"
+        "PRAGMA cache_size = -16384;"
+        "PRAGMA cell_size_check = ON;"
+        "PRAGMA analysis_limit = 1000;" /* ANALYZE samples */
+        "PRAGMA trusted_schema = OFF;"
+        "PRAGMA journal_size_limit = 67108864;";
     int rc;
 
     sqlite3_extended_result_codes(c->db, 1);
@@ -186,7 +190,8 @@ static ims_status set_up(struct sqlite_ctx *c, const struct ims_db_options *opts
         return explain_open(c, rc, opts, err);
     if (rc)
         return ims__sqlite_fail(c, rc, "opening", err);
-    if (!opts->is_read_only && sqlite3_db_readonly(c->db, "main") == 1) /* SQLite falls back in silence */
+    if (!opts->is_read_only &&
+        sqlite3_db_readonly(c->db, "main") == 1) /* SQLite falls back in silence */
         return ims_fail(err, IMS_E_PERMISSION, "sqlite", 0, "%s cannot be written", c->path);
     return IMS_OK;
 }
@@ -198,7 +203,8 @@ static ims_status sqlite_open(void *ctx, const char *url, const struct ims_db_op
     int flags = SQLITE_OPEN_NOMUTEX, rc;
 
     if (!sqlite3_threadsafe())
-        return ims_fail(err, IMS_E_UNSUPPORTED, "sqlite", 0, "this SQLite library is not thread-safe");
+        return ims_fail(err, IMS_E_UNSUPPORTED, "sqlite", 0,
+                        "this SQLite library is not thread-safe");
     snprintf(c->version, sizeof(c->version), "SQLite %s", sqlite3_libversion());
     c->path = path_of_url(url);
     if (!c->path)

@@ -20,7 +20,8 @@ struct sqlite_stmt {
     struct sqlite_ctx *ctx;
     sqlite3_stmt *stmt;
     int n_params;
-    unsigned char index[SQLITE_MAX_PARAMS]; /* $1 is index[0] of SQLite's own numbering, and so on */
+    unsigned char
+        index[SQLITE_MAX_PARAMS]; /* $1 is index[0] of SQLite's own numbering, and so on */
     int n_changed;
 };
 

@@ -10,8 +10,8 @@ static ims_status number_params(struct sqlite_stmt *s, ims_err *err)
     int n = sqlite3_bind_parameter_count(s->stmt);
 
     if (n > SQLITE_MAX_PARAMS)
-        return ims_fail(err, IMS_E_LIMIT, "sqlite", 0, "a statement has %d parameters, at most %d", n,
-                        SQLITE_MAX_PARAMS);
+        return ims_fail(err, IMS_E_LIMIT, "sqlite", 0, "a statement has %d parameters, at most %d",
+                        n, SQLITE_MAX_PARAMS);
     for (int i = 1; i <= n; i++) {
         const char *name = sqlite3_bind_parameter_name(s->stmt, i);
         int64_t number;
@@ -19,7 +19,8 @@ static ims_status number_params(struct sqlite_stmt *s, ims_err *err)
         /* n different numbers from 1 to n: none can be missing */
         if (!name || name[0] != '$' || !ims__parse_int(name + 1, 1, n, &number))
             return ims_fail(err, IMS_E_INVALID, "sqlite", 0,
-                            "parameters must be $1, $2 ... without gaps; found %s", name ? name : "?");
+                            "parameters must be $1, $2 ... without gaps; found %s",
+                            name ? name : "?");
         s->index[number - 1] = (unsigned char)i;
     }
     s->n_params = n;
@@ -68,7 +69,8 @@ ims_status ims__sqlite_start(void *stmt, const struct ims_db_value *values, size
     struct sqlite_stmt *s = stmt;
 
     if (n != (size_t)s->n_params)
-        return ims_fail(err, IMS_E_INVALID, "sqlite", 0, "%zu values for %d parameters", n, s->n_params);
+        return ims_fail(err, IMS_E_INVALID, "sqlite", 0, "%zu values for %d parameters", n,
+                        s->n_params);
     if (s->ctx->is_reading && !sqlite3_stmt_readonly(s->stmt))
         return ims_fail(err, IMS_E_PERMISSION, "sqlite", 0,
                         "a statement writes in a transaction that only reads");
@@ -92,8 +94,8 @@ ims_status ims__sqlite_next(void *stmt, bool *out_has_row, ims_err *err)
         return IMS_OK;
     }
     if (rc != SQLITE_DONE) {
-        ims_status st =
-            ims__sqlite_fail(s->ctx, rc, sqlite3_stmt_readonly(s->stmt) ? "reading" : "writing", err);
+        ims_status st = ims__sqlite_fail(
+            s->ctx, rc, sqlite3_stmt_readonly(s->stmt) ? "reading" : "writing", err);
 
         sqlite3_reset(s->stmt);
         return st;

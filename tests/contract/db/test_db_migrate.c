@@ -11,7 +11,8 @@
 #include <unistd.h>
 
 static const struct ims_db_migration steps[] = {
-    { 1, "0001_one", "CREATE TABLE one (id {id}, n {int} NOT NULL, x {real}, b {blob}) {strict};\n" },
+    { 1, "0001_one",
+      "CREATE TABLE one (id {id}, n {int} NOT NULL, x {real}, b {blob}) {strict};\n" },
     { 2, "0002_two",
       "-- sqlite\n"
       "CREATE TABLE only_sqlite (n INTEGER);\n"
@@ -72,7 +73,9 @@ TEST(half_step, "a step that fails in its middle leaves nothing, and the steps b
 {
     const struct ims_db_migration broken[] = {
         steps[0],
-        { 2, "0002_broken", "CREATE TABLE two (n {int}); INSERT INTO one (n) VALUES (7); INSERT INTO nowhere VALUES (1);" },
+        { 2, "0002_broken",
+          "CREATE TABLE two (n {int}); INSERT INTO one (n) VALUES (7); INSERT INTO nowhere VALUES "
+          "(1);" },
     };
     struct ims_db *db = NULL;
     ims_err err = { 0 };
@@ -85,7 +88,8 @@ TEST(half_step, "a step that fails in its middle leaves nothing, and the steps b
     CHECK(!has_table(db, "two"));
     CHECK_INT(get(db, "SELECT count(*) FROM one"), 0);
     CHECK_INT(get(db, "SELECT max(version) FROM schema_migrations"), 1);
-    CHECK_OK(ims_db_migrate(db, steps, 3, &n, &err), err); /* the repaired program goes on from there */
+    CHECK_OK(ims_db_migrate(db, steps, 3, &n, &err),
+             err); /* the repaired program goes on from there */
     CHECK_INT(n, 2);
     ims_db_close(db);
 }
@@ -106,9 +110,12 @@ TEST(newer, "a database ahead of the program is IMS_E_DB_NEWER and stays as it i
     ims_db_close(db);
 }
 
-TEST(other_line, "a step of the same number and another name is IMS_E_VERSION, a gap is IMS_E_CORRUPT")
+TEST(other_line,
+     "a step of the same number and another name is IMS_E_VERSION, a gap is IMS_E_CORRUPT")
 {
-    const struct ims_db_migration other[] = { steps[0], { 2, "0002_other", "SELECT 1;" }, steps[2] };
+    const struct ims_db_migration other[] = { steps[0],
+                                              { 2, "0002_other", "SELECT 1;" },
+                                              steps[2] };
     struct ims_db *db = NULL;
     ims_err err = { 0 };
 
@@ -145,7 +152,8 @@ static int race(void *arg)
     return st ? 1 : 0;
 }
 
-TEST(race, "programs that start at the same moment on an empty database all succeed, each step applied once")
+TEST(race, "programs that start at the same moment on an empty database all succeed, each step "
+           "applied once")
 {
     enum { N_RACERS = 6 };
 
@@ -198,7 +206,8 @@ TEST(migrate_out_of_memory, "memory that runs out while migrating leaves whole s
         if (st)
             CHECK_STATUS(st, IMS_E_NOMEM, err);
         if (has_table(db, "schema_migrations"))
-            CHECK_INT(has_table(db, "three"), get(db, "SELECT count(*) FROM schema_migrations") == 3);
+            CHECK_INT(has_table(db, "three"),
+                      get(db, "SELECT count(*) FROM schema_migrations") == 3);
         ims_db_close(db);
     } while (st && n < 1000);
     CHECK_OK(st, err);

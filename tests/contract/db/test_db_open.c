@@ -1,5 +1,5 @@
-/* Opening: addresses, what is wrong with a file or folder, full disks. Mostly about SQLite files, which need no
- * server; secrets in PostgreSQL addresses are tested without one.
+/* Opening: addresses, what is wrong with a file or folder, full disks. Mostly about SQLite files,
+ * which need no server; secrets in PostgreSQL addresses are tested without one.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "contract/db/db_fixture.h"
 #include "harness/test.h"
@@ -48,7 +48,8 @@ static ims_status fill(const char *path, int n_rows, ims_err *err)
     if (!st)
         st = ims_db_begin(db, IMS_DB_WRITE, err);
     for (int i = 0; !st && i < n_rows; i++)
-        st = ims_db_run(db, "INSERT INTO t (s) VALUES ($1)", IMS_DB_ARGS(ims_db_text(text)), NULL, err);
+        st = ims_db_run(db, "INSERT INTO t (s) VALUES ($1)", IMS_DB_ARGS(ims_db_text(text)), NULL,
+                        err);
     if (!st)
         st = ims_db_commit(db, err);
     ims_db_close(db);
@@ -61,10 +62,12 @@ TEST(schemes, "the scheme of an address decides between server and file")
         const char *url;
         bool is_server;
     } urls[] = {
-        { "postgresql://h/d", true },        { "postgres://h/d", true },   { "postgresql+asyncpg://h/d", true },
-        { "postgresql+psycopg2://h", true }, { "postgres+x://h", true },   { "/data/library.db", false },
-        { "sqlite:////data/l.db", false },   { "postgresql.db", false },   { "postgresqlx://h/d", false },
-        { "mysql://h/d", false },            { "postgresql:/h/d", false },
+        { "postgresql://h/d", true },         { "postgres://h/d", true },
+        { "postgresql+asyncpg://h/d", true }, { "postgresql+psycopg2://h", true },
+        { "postgres+x://h", true },           { "/data/library.db", false },
+        { "sqlite:////data/l.db", false },    { "postgresql.db", false },
+        { "postgresqlx://h/d", false },       { "mysql://h/d", false },
+        { "postgresql:/h/d", false },
     };
 
     for (size_t i = 0; i < sizeof(urls) / sizeof(urls[0]); i++)
@@ -168,7 +171,7 @@ TEST(truncated, "a database file cut in half is IMS_E_CORRUPT when it is read")
     ims_db_close(db);
 }
 
-/* --- as a user without rights ------------------------------------------------------------------------ */
+/* --- as a user without rights --- */
 
 struct attempt {
     const char *path;
@@ -232,7 +235,7 @@ TEST(permissions, "a folder or file that may not be written is IMS_E_PERMISSION"
     CHECK_INT(of_unreadable, -IMS_E_PERMISSION);
 }
 
-/* --- a full disk -------------------------------------------------------------------------------------- */
+/* --- a full disk --- */
 
 /* 20 rows before, then as many as fit; the data of before must be there. */
 static void check_kept(const char *path)
@@ -247,7 +250,8 @@ static void check_kept(const char *path)
     ims_db_close(db);
 }
 
-TEST(page_limit, "a database that may not grow fails as IMS_E_NO_SPACE and takes the next transaction")
+TEST(page_limit,
+     "a database that may not grow fails as IMS_E_NO_SPACE and takes the next transaction")
 {
     const char *path = path_in(test_tmp_dir(), "a.db");
     struct ims_db *db = NULL;
@@ -262,17 +266,21 @@ TEST(page_limit, "a database that may not grow fails as IMS_E_NO_SPACE and takes
     CHECK_OK(ims_db_exec(db, "PRAGMA max_page_count = 40", &err), err);
     CHECK_OK(ims_db_begin(db, IMS_DB_WRITE, &err), err);
     do {
-        st = ims_db_run(db, "INSERT INTO t (s) VALUES ($1)", IMS_DB_ARGS(ims_db_text(text)), NULL, &err);
+        st = ims_db_run(db, "INSERT INTO t (s) VALUES ($1)", IMS_DB_ARGS(ims_db_text(text)), NULL,
+                        &err);
     } while (!st);
     CHECK_STATUS(st, IMS_E_NO_SPACE, err);
     CHECK_STATUS(ims_db_commit(db, &err), IMS_E_INVALID, err);
     check_kept(path);
     CHECK_OK(ims_db_exec(db, "PRAGMA max_page_count = 4000", &err), err);
-    CHECK_OK(ims_db_run(db, "INSERT INTO t (s) VALUES ($1)", IMS_DB_ARGS(ims_db_text(text)), NULL, &err), err);
+    CHECK_OK(
+        ims_db_run(db, "INSERT INTO t (s) VALUES ($1)", IMS_DB_ARGS(ims_db_text(text)), NULL, &err),
+        err);
     ims_db_close(db);
 }
 
-TEST(full_disk, "on a full disk the transaction fails as IMS_E_NO_SPACE and the data before it stays")
+TEST(full_disk,
+     "on a full disk the transaction fails as IMS_E_NO_SPACE and the data before it stays")
 {
     const char *dir = test_tmp_dir(), *path;
     ims_err err = { 0 };
@@ -312,7 +320,8 @@ TEST(file_limit, "when a file may not grow beyond the process's limit the data b
 
     CHECK_OK(fill(path, 20, &err), err);
     got = fixture_fork(fill_up, (void *)path);
-    CHECK(got == -IMS_E_NO_SPACE || got == -IMS_E_IO); /* SQLite keeps the cause of some write errors to itself */
+    CHECK(got == -IMS_E_NO_SPACE ||
+          got == -IMS_E_IO); /* SQLite keeps the cause of some write errors to itself */
     check_kept(path);
     CHECK_OK(fill(path, 20, &err), err); /* without the limit it goes on */
 }
@@ -337,7 +346,7 @@ TEST(durable, "a SQLite database syncs every commit, logs ahead and enforces for
     ims_db_close(db);
 }
 
-/* --- secrets -------------------------------------------------------------------------------------------- */
+/* --- secrets --- */
 
 TEST(secrets, "no message about a PostgreSQL address ever shows its password or a piece of it")
 {

@@ -11,10 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NEEDS_SERVER                                                                              \
-    do {                                                                                          \
-        if (!fixture_is_postgres())                                                               \
-            SKIP("about servers; runs as contract_db_postgres");                                  \
+#define NEEDS_SERVER                                                                               \
+    do {                                                                                           \
+        if (!fixture_is_postgres())                                                                \
+            SKIP("about servers; runs as contract_db_postgres");                                   \
     } while (0)
 
 static bool open_pair(struct ims_db **a, struct ims_db **b, ims_err *err)
@@ -22,14 +22,17 @@ static bool open_pair(struct ims_db **a, struct ims_db **b, ims_err *err)
     const char *url = fixture_url();
 
     return !ims_db_open(a, url, NULL, err) && !ims_db_open(b, url, NULL, err) &&
-           !ims_db_exec(*a, "CREATE TABLE t (k BIGINT PRIMARY KEY, n BIGINT); INSERT INTO t VALUES (1, 0), (2, 0)",
+           !ims_db_exec(*a,
+                        "CREATE TABLE t (k BIGINT PRIMARY KEY, n BIGINT); INSERT INTO t VALUES (1, "
+                        "0), (2, 0)",
                         err);
 }
 
 static ims_status cut(struct ims_db *victim, struct ims_db *by, ims_err *err)
 {
     int64_t pid = 0;
-    ims_status st = ims_db_get_int(victim, "SELECT pg_backend_pid()", IMS_DB_NO_ARGS, &pid, NULL, err);
+    ims_status st =
+        ims_db_get_int(victim, "SELECT pg_backend_pid()", IMS_DB_NO_ARGS, &pid, NULL, err);
 
     return st ? st
               : ims_db_run(by, "SELECT pg_terminate_backend(CAST($1 AS BIGINT)::integer)",
@@ -60,7 +63,8 @@ TEST(lost, "a lost connection fails the statement that meets it, and the next on
     CHECK_OK(ims_db_get_int(a, "SELECT count(*) FROM t", IMS_DB_NO_ARGS, &n, NULL, &err), err);
     CHECK_OK(cut(a, b, &err), err);
     CHECK(!ims_db_is_lost(a)); /* nobody has tried it yet */
-    CHECK_STATUS(ims_db_get_int(a, "SELECT count(*) FROM t", IMS_DB_NO_ARGS, &n, NULL, &err), IMS_E_DB, err);
+    CHECK_STATUS(ims_db_get_int(a, "SELECT count(*) FROM t", IMS_DB_NO_ARGS, &n, NULL, &err),
+                 IMS_E_DB, err);
     CHECK(ims_db_is_lost(a));
     CHECK_OK(ims_db_get_int(a, "SELECT count(*) FROM t", IMS_DB_NO_ARGS, &n, NULL, &err), err);
     CHECK_INT(n, 2);
@@ -69,7 +73,8 @@ TEST(lost, "a lost connection fails the statement that meets it, and the next on
     ims_db_close(b);
 }
 
-TEST(lost_in_transaction, "a connection lost inside a transaction loses the transaction and never half of it")
+TEST(lost_in_transaction,
+     "a connection lost inside a transaction loses the transaction and never half of it")
 {
     struct ims_db_value values[2] = { ims_db_int(5), ims_db_int(6) };
     struct ims_db *a = NULL, *b = NULL;
@@ -83,11 +88,14 @@ TEST(lost_in_transaction, "a connection lost inside a transaction loses the tran
         CHECK_OK(ims_db_run(a, "INSERT INTO t VALUES (3, 0)", IMS_DB_NO_ARGS, NULL, &err), err);
         CHECK_OK(cut(a, b, &err), err);
         if (series)
-            CHECK_STATUS(ims_db_run_many(a, "INSERT INTO t VALUES ($1, 0)", values, 1, 2, NULL, NULL, NULL, &err),
+            CHECK_STATUS(ims_db_run_many(a, "INSERT INTO t VALUES ($1, 0)", values, 1, 2, NULL,
+                                         NULL, NULL, &err),
                          IMS_E_DB, err);
         else
-            CHECK_STATUS(ims_db_run(a, "INSERT INTO t VALUES (4, 0)", IMS_DB_NO_ARGS, NULL, &err), IMS_E_DB, err);
-        CHECK_STATUS(ims_db_exec(a, "SELECT 1", &err), IMS_E_INVALID, err); /* no silent new start inside */
+            CHECK_STATUS(ims_db_run(a, "INSERT INTO t VALUES (4, 0)", IMS_DB_NO_ARGS, NULL, &err),
+                         IMS_E_DB, err);
+        CHECK_STATUS(ims_db_exec(a, "SELECT 1", &err), IMS_E_INVALID,
+                     err); /* no silent new start inside */
         ims_db_rollback(a);
         CHECK_OK(ims_db_begin(a, IMS_DB_WRITE, &err), err);
         CHECK_OK(ims_db_get_int(a, "SELECT count(*) FROM t", IMS_DB_NO_ARGS, &n, NULL, &err), err);
@@ -151,10 +159,12 @@ TEST(refused, "an unknown database is IMS_E_NOT_FOUND, an unreachable server IMS
     char url[640];
 
     NEEDS_SERVER;
-    snprintf(url, sizeof(url), "postgresql://ims@/nosuchdatabase?host=%s", getenv("IMS_TEST_POSTGRES_DIR"));
+    snprintf(url, sizeof(url), "postgresql://ims@/nosuchdatabase?host=%s",
+             getenv("IMS_TEST_POSTGRES_DIR"));
     CHECK_STATUS(ims_db_open(&db, url, NULL, &err), IMS_E_NOT_FOUND, err);
     CHECK(strstr(err.text, "nosuchdatabase") != NULL);
-    CHECK_STATUS(ims_db_open(&db, "postgresql://ims@/postgres?host=/nonexistent", NULL, &err), IMS_E_DB, err);
+    CHECK_STATUS(ims_db_open(&db, "postgresql://ims@/postgres?host=/nonexistent", NULL, &err),
+                 IMS_E_DB, err);
     CHECK(db == NULL);
 }
 
@@ -175,7 +185,8 @@ TEST(privileges, "a user who may not write is told IMS_E_PERMISSION")
                          &err),
              err);
     CHECK_OK(ims_db_get_int(db, "SELECT count(*) FROM t", IMS_DB_NO_ARGS, &n, NULL, &err), err);
-    CHECK_STATUS(ims_db_run(db, "INSERT INTO t VALUES (1)", IMS_DB_NO_ARGS, NULL, &err), IMS_E_PERMISSION, err);
+    CHECK_STATUS(ims_db_run(db, "INSERT INTO t VALUES (1)", IMS_DB_NO_ARGS, NULL, &err),
+                 IMS_E_PERMISSION, err);
     ims_db_close(db);
 }
 
@@ -187,8 +198,12 @@ TEST(encoding, "a database that is not encoded in UTF-8 is refused with the reme
 
     NEEDS_SERVER;
     CHECK_OK(ims_db_open(&db, getenv("IMS_TEST_POSTGRES_URL"), NULL, &err), err);
-    CHECK_OK(ims_db_exec(db, "CREATE DATABASE ims_latin1 ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0", &err), err);
-    snprintf(url, sizeof(url), "postgresql://ims@/ims_latin1?host=%s", getenv("IMS_TEST_POSTGRES_DIR"));
+    CHECK_OK(
+        ims_db_exec(
+            db, "CREATE DATABASE ims_latin1 ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0", &err),
+        err);
+    snprintf(url, sizeof(url), "postgresql://ims@/ims_latin1?host=%s",
+             getenv("IMS_TEST_POSTGRES_DIR"));
     {
         struct ims_db *latin = NULL;
 
@@ -207,15 +222,18 @@ TEST(cast, "a column of a type we do not read is refused by name, not misread")
 
     NEEDS_SERVER;
     CHECK_OK(ims_db_open(&db, fixture_url(), NULL, &err), err);
-    CHECK_STATUS(ims_db_get_int(db, "SELECT CAST(1 AS numeric) AS total", IMS_DB_NO_ARGS, &n, NULL, &err),
-                 IMS_E_UNSUPPORTED, err);
+    CHECK_STATUS(
+        ims_db_get_int(db, "SELECT CAST(1 AS numeric) AS total", IMS_DB_NO_ARGS, &n, NULL, &err),
+        IMS_E_UNSUPPORTED, err);
     CHECK(strstr(err.text, "total") != NULL);
-    CHECK_OK(ims_db_get_int(db, "SELECT CAST(-5 AS smallint)", IMS_DB_NO_ARGS, &n, NULL, &err), err);
+    CHECK_OK(ims_db_get_int(db, "SELECT CAST(-5 AS smallint)", IMS_DB_NO_ARGS, &n, NULL, &err),
+             err);
     CHECK_INT(n, -5);
-    CHECK_OK(ims_db_get_int(db, "SELECT CAST(-70000 AS integer)", IMS_DB_NO_ARGS, &n, NULL, &err), err);
+    CHECK_OK(ims_db_get_int(db, "SELECT CAST(-70000 AS integer)", IMS_DB_NO_ARGS, &n, NULL, &err),
+             err);
     CHECK_INT(n, -70000);
-    CHECK_STATUS(ims_db_get_int(db, "SELECT CAST($1 AS integer)", IMS_DB_ARGS(ims_db_int((int64_t)1 << 40)), &n, NULL,
-                                &err),
+    CHECK_STATUS(ims_db_get_int(db, "SELECT CAST($1 AS integer)",
+                                IMS_DB_ARGS(ims_db_int((int64_t)1 << 40)), &n, NULL, &err),
                  IMS_E_INVALID, err);
     ims_db_close(db);
 }

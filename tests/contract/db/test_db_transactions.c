@@ -41,7 +41,8 @@ static int64_t count(struct ims_db *db)
 
 static ims_status insert(struct ims_db *db, int64_t k, ims_err *err)
 {
-    return ims_db_run(db, "INSERT INTO t (k, n) VALUES ($1, 0)", IMS_DB_ARGS(ims_db_int(k)), NULL, err);
+    return ims_db_run(db, "INSERT INTO t (k, n) VALUES ($1, 0)", IMS_DB_ARGS(ims_db_int(k)), NULL,
+                      err);
 }
 
 TEST(commit, "others see a transaction's changes after its commit and not before")
@@ -126,7 +127,8 @@ TEST(two_writers, "a second writer waits, then is told that the database is busy
     CHECK(open_two(&x));
     CHECK_OK(insert(x.a, 1, &x.err), x.err);
     CHECK_OK(ims_db_begin(x.a, IMS_DB_WRITE, &x.err), x.err);
-    CHECK_OK(ims_db_run(x.a, "UPDATE t SET n = 1 WHERE k = 1", IMS_DB_NO_ARGS, NULL, &x.err), x.err);
+    CHECK_OK(ims_db_run(x.a, "UPDATE t SET n = 1 WHERE k = 1", IMS_DB_NO_ARGS, NULL, &x.err),
+             x.err);
     st = ims_db_begin(x.b, IMS_DB_WRITE, &x.err);
     if (!st)
         st = ims_db_run(x.b, "UPDATE t SET n = 2 WHERE k = 1", IMS_DB_NO_ARGS, NULL, &x.err);
@@ -135,7 +137,8 @@ TEST(two_writers, "a second writer waits, then is told that the database is busy
     ims_db_rollback(x.b);
     CHECK_OK(ims_db_commit(x.a, &x.err), x.err);
     CHECK_OK(ims_db_begin(x.b, IMS_DB_WRITE, &x.err), x.err);
-    CHECK_OK(ims_db_run(x.b, "UPDATE t SET n = 2 WHERE k = 1", IMS_DB_NO_ARGS, NULL, &x.err), x.err);
+    CHECK_OK(ims_db_run(x.b, "UPDATE t SET n = 2 WHERE k = 1", IMS_DB_NO_ARGS, NULL, &x.err),
+             x.err);
     CHECK_OK(ims_db_commit(x.b, &x.err), x.err);
     close_two(&x);
 }

@@ -38,11 +38,13 @@ static struct ims_db *open_with_table(ims_err *err)
 #define INSERT "INSERT INTO t (k, i, d, s, b) VALUES ($1, $2, $3, $4, $5)"
 #define SELECT_ALL "SELECT k, i, d, s, b FROM t ORDER BY k"
 
-TEST(round_trip, "every type comes back as it went in, extremes, empty values and NUL bytes included")
+TEST(round_trip,
+     "every type comes back as it went in, extremes, empty values and NUL bytes included")
 {
     static const int64_t ints[] = { 0, -1, INT64_MAX, INT64_MIN, (int64_t)1 << 40 };
     static const double doubles[] = { 0.0, -2.0, 1e308, 5e-324, 0.1 };
-    static const char *const texts[] = { "", "a", "\xc3\xa4\xe2\x82\xac\xf0\x9f\x93\xb7", "it's $1 \\ \"q\"", "\n\t" };
+    static const char *const texts[] = { "", "a", "\xc3\xa4\xe2\x82\xac\xf0\x9f\x93\xb7",
+                                         "it's $1 \\ \"q\"", "\n\t" };
     static const unsigned char blob[] = { 0, 1, 0, 0xff, '\\', '\'', 0 };
     struct ims_db_query *q = NULL;
     struct ims_db *db;
@@ -53,8 +55,9 @@ TEST(round_trip, "every type comes back as it went in, extremes, empty values an
     CHECK(db != NULL);
     for (size_t i = 0; i < 5; i++)
         CHECK_OK(ims_db_run(db, INSERT,
-                            IMS_DB_ARGS(ims_db_int((int64_t)i), ims_db_int(ints[i]), ims_db_double(doubles[i]),
-                                        ims_db_text(texts[i]), ims_db_blob(blob, i + 3)),
+                            IMS_DB_ARGS(ims_db_int((int64_t)i), ims_db_int(ints[i]),
+                                        ims_db_double(doubles[i]), ims_db_text(texts[i]),
+                                        ims_db_blob(blob, i + 3)),
                             NULL, &err),
                  err);
     CHECK_OK(ims_db_query(db, &q, SELECT_ALL, IMS_DB_NO_ARGS, &err), err);
@@ -96,7 +99,8 @@ TEST(nulls, "nulls and empty values are told apart")
     db = open_with_table(&err);
     CHECK(db != NULL);
     CHECK_OK(ims_db_run(db, INSERT,
-                        IMS_DB_ARGS(ims_db_int(1), ims_db_null(), ims_db_null(), ims_db_null(), ims_db_null()),
+                        IMS_DB_ARGS(ims_db_int(1), ims_db_null(), ims_db_null(), ims_db_null(),
+                                    ims_db_null()),
                         NULL, &err),
              err);
     CHECK_OK(ims_db_run(db, INSERT,
@@ -162,14 +166,16 @@ TEST(bad_text, "text with a NUL or that is not UTF-8 is refused before it reache
     CHECK(db != NULL);
     for (size_t i = 0; i < 4; i++)
         CHECK_STATUS(ims_db_run(db, "INSERT INTO t (k, s) VALUES ($1, $2)",
-                                IMS_DB_ARGS(ims_db_int(1), ims_db_text_n(bad[i].p, bad[i].n)), NULL, &err),
+                                IMS_DB_ARGS(ims_db_int(1), ims_db_text_n(bad[i].p, bad[i].n)), NULL,
+                                &err),
                      IMS_E_INVALID, err);
     CHECK_OK(ims_db_get_int(db, "SELECT count(*) FROM t", IMS_DB_NO_ARGS, &n, NULL, &err), err);
     CHECK_INT(n, 0);
     ims_db_close(db);
 }
 
-TEST(wrong_values, "a wrong number of values or a value of the wrong type is refused and stores nothing")
+TEST(wrong_values,
+     "a wrong number of values or a value of the wrong type is refused and stores nothing")
 {
     struct ims_db *db;
     ims_err err = { 0 };
@@ -177,27 +183,30 @@ TEST(wrong_values, "a wrong number of values or a value of the wrong type is ref
 
     db = open_with_table(&err);
     CHECK(db != NULL);
-    CHECK_STATUS(ims_db_run(db, "INSERT INTO t (k, i) VALUES ($1, $2)", IMS_DB_ARGS(ims_db_int(1)), NULL, &err),
+    CHECK_STATUS(ims_db_run(db, "INSERT INTO t (k, i) VALUES ($1, $2)", IMS_DB_ARGS(ims_db_int(1)),
+                            NULL, &err),
                  IMS_E_INVALID, err);
-    CHECK_STATUS(ims_db_run(db, "INSERT INTO t (k) VALUES ($1)", IMS_DB_ARGS(ims_db_int(1), ims_db_int(2)), NULL,
-                            &err),
+    CHECK_STATUS(ims_db_run(db, "INSERT INTO t (k) VALUES ($1)",
+                            IMS_DB_ARGS(ims_db_int(1), ims_db_int(2)), NULL, &err),
                  IMS_E_INVALID, err);
-    CHECK(ims_db_run(db, "INSERT INTO t (k, i) VALUES ($1, $2)", IMS_DB_ARGS(ims_db_int(1), ims_db_text("x")),
-                     NULL, &err) != IMS_OK);
-    CHECK(ims_db_run(db, "INSERT INTO t (k, i) VALUES ($1, $2)", IMS_DB_ARGS(ims_db_int(1), ims_db_blob("x", 1)),
-                     NULL, &err) != IMS_OK);
-    CHECK(ims_db_run(db, "INSERT INTO t (k, b) VALUES ($1, $2)", IMS_DB_ARGS(ims_db_int(1), ims_db_text("x")),
-                     NULL, &err) != IMS_OK);
+    CHECK(ims_db_run(db, "INSERT INTO t (k, i) VALUES ($1, $2)",
+                     IMS_DB_ARGS(ims_db_int(1), ims_db_text("x")), NULL, &err) != IMS_OK);
+    CHECK(ims_db_run(db, "INSERT INTO t (k, i) VALUES ($1, $2)",
+                     IMS_DB_ARGS(ims_db_int(1), ims_db_blob("x", 1)), NULL, &err) != IMS_OK);
+    CHECK(ims_db_run(db, "INSERT INTO t (k, b) VALUES ($1, $2)",
+                     IMS_DB_ARGS(ims_db_int(1), ims_db_text("x")), NULL, &err) != IMS_OK);
     CHECK_OK(ims_db_get_int(db, "SELECT count(*) FROM t", IMS_DB_NO_ARGS, &n, NULL, &err), err);
     CHECK_INT(n, 0);
     /* an integer into a column of doubles is a number all the same, also after a null came first */
-    CHECK_OK(ims_db_run(db, "INSERT INTO t (k, d) VALUES ($1, $2)", IMS_DB_ARGS(ims_db_int(1), ims_db_null()),
-                        NULL, &err),
+    CHECK_OK(ims_db_run(db, "INSERT INTO t (k, d) VALUES ($1, $2)",
+                        IMS_DB_ARGS(ims_db_int(1), ims_db_null()), NULL, &err),
              err);
-    CHECK_OK(ims_db_run(db, "INSERT INTO t (k, d) VALUES ($1, $2)", IMS_DB_ARGS(ims_db_int(2), ims_db_int(3)),
-                        NULL, &err),
+    CHECK_OK(ims_db_run(db, "INSERT INTO t (k, d) VALUES ($1, $2)",
+                        IMS_DB_ARGS(ims_db_int(2), ims_db_int(3)), NULL, &err),
              err);
-    CHECK_OK(ims_db_get_int(db, "SELECT count(*) FROM t WHERE d = 3.0", IMS_DB_NO_ARGS, &n, NULL, &err), err);
+    CHECK_OK(
+        ims_db_get_int(db, "SELECT count(*) FROM t WHERE d = 3.0", IMS_DB_NO_ARGS, &n, NULL, &err),
+        err);
     CHECK_INT(n, 1);
     ims_db_close(db);
 }
@@ -209,24 +218,27 @@ TEST(numbered, "parameters go by their number, in any order and more than once")
     int64_t n = 0;
 
     CHECK_OK(ims_db_open(&db, fixture_url(), NULL, &err), err);
-    CHECK_OK(ims_db_get_int(db,
-                            "SELECT CAST($3 AS BIGINT) * 100 + CAST($1 AS BIGINT) * 10 + CAST($2 AS BIGINT) + "
-                            "CAST($3 AS BIGINT)",
-                            IMS_DB_ARGS(ims_db_int(1), ims_db_int(2), ims_db_int(3)), &n, NULL, &err),
+    CHECK_OK(ims_db_get_int(
+                 db,
+                 "SELECT CAST($3 AS BIGINT) * 100 + CAST($1 AS BIGINT) * 10 + CAST($2 AS BIGINT) + "
+                 "CAST($3 AS BIGINT)",
+                 IMS_DB_ARGS(ims_db_int(1), ims_db_int(2), ims_db_int(3)), &n, NULL, &err),
              err);
     CHECK_INT(n, 315);
     CHECK(ims_db_get_int(db, "SELECT CAST($1 AS BIGINT) + CAST($3 AS BIGINT)",
-                         IMS_DB_ARGS(ims_db_int(1), ims_db_int(2), ims_db_int(3)), &n, NULL, &err) != IMS_OK);
+                         IMS_DB_ARGS(ims_db_int(1), ims_db_int(2), ims_db_int(3)), &n, NULL,
+                         &err) != IMS_OK);
     CHECK(ims_db_get_int(db, "this is no SQL", IMS_DB_NO_ARGS, &n, NULL, &err) != IMS_OK);
-    CHECK_STATUS(ims_db_get_int(db, "SELECT 1 WHERE 1 = 0", IMS_DB_NO_ARGS, &n, NULL, &err), IMS_E_NOT_FOUND,
-                 err);
+    CHECK_STATUS(ims_db_get_int(db, "SELECT 1 WHERE 1 = 0", IMS_DB_NO_ARGS, &n, NULL, &err),
+                 IMS_E_NOT_FOUND, err);
     CHECK_INT(n, 315); /* outputs are untouched by failures */
     ims_db_close(db);
 }
 
 TEST(blob_order, "blobs compare as bytes, so a prefix is a range")
 {
-    static const char *const paths[] = { "/a", "/a/b", "/a/b/x", "/a/b/\xff", "/a/bc", "/a/b.x", "/a/c", "/b" };
+    static const char *const paths[] = { "/a",    "/a/b",   "/a/b/x", "/a/b/\xff",
+                                         "/a/bc", "/a/b.x", "/a/c",   "/b" };
     struct ims_db *db;
     struct ims_db_query *q = NULL;
     ims_err err = { 0 };
@@ -237,10 +249,11 @@ TEST(blob_order, "blobs compare as bytes, so a prefix is a range")
     db = open_with_table(&err);
     CHECK(db != NULL);
     for (size_t i = 0; i < 8; i++)
-        CHECK_OK(ims_db_run(db, "INSERT INTO t (k, b) VALUES ($1, $2)",
-                            IMS_DB_ARGS(ims_db_int((int64_t)i), ims_db_blob(paths[i], strlen(paths[i]))), NULL,
-                            &err),
-                 err);
+        CHECK_OK(
+            ims_db_run(db, "INSERT INTO t (k, b) VALUES ($1, $2)",
+                       IMS_DB_ARGS(ims_db_int((int64_t)i), ims_db_blob(paths[i], strlen(paths[i]))),
+                       NULL, &err),
+            err);
     CHECK_OK(ims_db_query(db, &q, "SELECT k FROM t WHERE b >= $1 AND b < $2 ORDER BY k",
                           IMS_DB_ARGS(ims_db_blob("/a/b/", 5), ims_db_blob("/a/b0", 5)), &err),
              err);
@@ -270,9 +283,10 @@ TEST(large, "a blob of 3 MiB and a text of 1 MiB come back whole")
     memset(text, 'x', n_text);
     db = open_with_table(&err);
     CHECK(db != NULL);
-    CHECK_OK(ims_db_run(db, "INSERT INTO t (k, s, b) VALUES ($1, $2, $3)",
-                        IMS_DB_ARGS(ims_db_int(1), ims_db_text_n(text, n_text), ims_db_blob(blob, n_blob)), NULL,
-                        &err),
+    CHECK_OK(ims_db_run(
+                 db, "INSERT INTO t (k, s, b) VALUES ($1, $2, $3)",
+                 IMS_DB_ARGS(ims_db_int(1), ims_db_text_n(text, n_text), ims_db_blob(blob, n_blob)),
+                 NULL, &err),
              err);
     CHECK_OK(ims_db_query(db, &q, SELECT_ALL, IMS_DB_NO_ARGS, &err), err);
     CHECK_OK(ims_db_next(q, &has_row, &err), err);
@@ -295,37 +309,49 @@ TEST(constraints, "a broken unique, foreign key, not-null or check rule is IMS_E
     CHECK_OK(ims_db_open(&db, fixture_url(), NULL, &err), err);
     CHECK_OK(ims_db_exec(db,
                          "CREATE TABLE parent (id BIGINT PRIMARY KEY);"
-                         "CREATE TABLE child (id BIGINT NOT NULL REFERENCES parent (id), n BIGINT CHECK (n > 0));"
+                         "CREATE TABLE child (id BIGINT NOT NULL REFERENCES parent (id), n BIGINT "
+                         "CHECK (n > 0));"
                          "INSERT INTO parent VALUES (1);",
                          &err),
              err);
-    CHECK_STATUS(ims_db_run(db, "INSERT INTO parent VALUES ($1)", IMS_DB_ARGS(ims_db_int(1)), NULL, &err),
-                 IMS_E_CONSTRAINT, err);
-    CHECK_STATUS(ims_db_run(db, "INSERT INTO child VALUES ($1, 1)", IMS_DB_ARGS(ims_db_int(2)), NULL, &err),
-                 IMS_E_CONSTRAINT, err);
-    CHECK_STATUS(ims_db_run(db, "INSERT INTO child VALUES ($1, 1)", IMS_DB_ARGS(ims_db_null()), NULL, &err),
-                 IMS_E_CONSTRAINT, err);
-    CHECK_STATUS(ims_db_run(db, "INSERT INTO child VALUES (1, $1)", IMS_DB_ARGS(ims_db_int(0)), NULL, &err),
-                 IMS_E_CONSTRAINT, err);
-    CHECK_OK(ims_db_run(db, "INSERT INTO child VALUES (1, $1)", IMS_DB_ARGS(ims_db_int(1)), NULL, &err), err);
+    CHECK_STATUS(
+        ims_db_run(db, "INSERT INTO parent VALUES ($1)", IMS_DB_ARGS(ims_db_int(1)), NULL, &err),
+        IMS_E_CONSTRAINT, err);
+    CHECK_STATUS(
+        ims_db_run(db, "INSERT INTO child VALUES ($1, 1)", IMS_DB_ARGS(ims_db_int(2)), NULL, &err),
+        IMS_E_CONSTRAINT, err);
+    CHECK_STATUS(
+        ims_db_run(db, "INSERT INTO child VALUES ($1, 1)", IMS_DB_ARGS(ims_db_null()), NULL, &err),
+        IMS_E_CONSTRAINT, err);
+    CHECK_STATUS(
+        ims_db_run(db, "INSERT INTO child VALUES (1, $1)", IMS_DB_ARGS(ims_db_int(0)), NULL, &err),
+        IMS_E_CONSTRAINT, err);
+    CHECK_OK(
+        ims_db_run(db, "INSERT INTO child VALUES (1, $1)", IMS_DB_ARGS(ims_db_int(1)), NULL, &err),
+        err);
     ims_db_close(db);
 }
 
 TEST(upsert, "ON CONFLICT and RETURNING give the row that is there in the end")
 {
-    static const char sql[] = "INSERT INTO t (k, i) VALUES ($1, $2) ON CONFLICT (k) DO UPDATE SET i = t.i + "
-                              "excluded.i RETURNING i";
+    static const char sql[] =
+        "INSERT INTO t (k, i) VALUES ($1, $2) ON CONFLICT (k) DO UPDATE SET i = t.i + "
+        "excluded.i RETURNING i";
     struct ims_db *db;
     ims_err err = { 0 };
     int64_t n = 0, changed = -1;
 
     db = open_with_table(&err);
     CHECK(db != NULL);
-    CHECK_OK(ims_db_get_int(db, sql, IMS_DB_ARGS(ims_db_int(1), ims_db_int(5)), &n, NULL, &err), err);
+    CHECK_OK(ims_db_get_int(db, sql, IMS_DB_ARGS(ims_db_int(1), ims_db_int(5)), &n, NULL, &err),
+             err);
     CHECK_INT(n, 5);
-    CHECK_OK(ims_db_get_int(db, sql, IMS_DB_ARGS(ims_db_int(1), ims_db_int(6)), &n, NULL, &err), err);
+    CHECK_OK(ims_db_get_int(db, sql, IMS_DB_ARGS(ims_db_int(1), ims_db_int(6)), &n, NULL, &err),
+             err);
     CHECK_INT(n, 11);
-    CHECK_OK(ims_db_run(db, "UPDATE t SET i = 0 WHERE k >= $1", IMS_DB_ARGS(ims_db_int(0)), &changed, &err), err);
+    CHECK_OK(ims_db_run(db, "UPDATE t SET i = 0 WHERE k >= $1", IMS_DB_ARGS(ims_db_int(0)),
+                        &changed, &err),
+             err);
     CHECK_INT(changed, 1);
     CHECK_OK(ims_db_run(db, "SELECT k FROM t", IMS_DB_NO_ARGS, &changed, &err), err);
     CHECK_INT(changed, 0);
@@ -350,8 +376,10 @@ TEST(many_texts, "more statements than are kept prepared, and one text open twic
             CHECK_INT(n, i + 1);
         }
     }
-    CHECK_OK(ims_db_query(db, &a, "SELECT CAST($1 AS BIGINT)", IMS_DB_ARGS(ims_db_int(1)), &err), err);
-    CHECK_OK(ims_db_query(db, &b, "SELECT CAST($1 AS BIGINT)", IMS_DB_ARGS(ims_db_int(2)), &err), err);
+    CHECK_OK(ims_db_query(db, &a, "SELECT CAST($1 AS BIGINT)", IMS_DB_ARGS(ims_db_int(1)), &err),
+             err);
+    CHECK_OK(ims_db_query(db, &b, "SELECT CAST($1 AS BIGINT)", IMS_DB_ARGS(ims_db_int(2)), &err),
+             err);
     CHECK_OK(ims_db_next(a, &has_row, &err), err);
     CHECK_OK(ims_db_next(b, &has_row, &err), err);
     CHECK_INT(ims_db_column_int(a, 0), 1);
@@ -396,16 +424,17 @@ TEST(series, "a series gives each item's rows in the order of the items")
         values[2 * i] = ims_db_int((int64_t)i);
         values[2 * i + 1] = ims_db_blob("some bytes", 10);
     }
-    CHECK_STATUS(ims_db_run_many(db, "INSERT INTO t (k, b) VALUES ($1, $2)", values, 2, n_items, NULL, NULL,
-                                 NULL, &err),
+    CHECK_STATUS(ims_db_run_many(db, "INSERT INTO t (k, b) VALUES ($1, $2)", values, 2, n_items,
+                                 NULL, NULL, NULL, &err),
                  IMS_E_INVALID, err); /* no transaction */
     CHECK_OK(ims_db_begin(db, IMS_DB_WRITE, &err), err);
-    CHECK_OK(ims_db_run_many(db, "INSERT INTO t (k, b) VALUES ($1, $2) RETURNING k * 2", values, 2, n_items,
-                             see_row, &seen, NULL, &err),
+    CHECK_OK(ims_db_run_many(db, "INSERT INTO t (k, b) VALUES ($1, $2) RETURNING k * 2", values, 2,
+                             n_items, see_row, &seen, NULL, &err),
              err);
     CHECK_INT(seen.n, n_items);
     CHECK(!seen.is_wrong);
-    CHECK_OK(ims_db_run_many(db, "INSERT INTO t (k, b) VALUES ($1, $2)", values, 2, 0, NULL, NULL, NULL, &err),
+    CHECK_OK(ims_db_run_many(db, "INSERT INTO t (k, b) VALUES ($1, $2)", values, 2, 0, NULL, NULL,
+                             NULL, &err),
              err);
     CHECK_OK(ims_db_commit(db, &err), err);
     CHECK_OK(ims_db_get_int(db, "SELECT count(*) FROM t", IMS_DB_NO_ARGS, &n, NULL, &err), err);
@@ -414,7 +443,8 @@ TEST(series, "a series gives each item's rows in the order of the items")
     free(values);
 }
 
-TEST(series_failure, "a series that fails names its item and leaves nothing behind after the rollback")
+TEST(series_failure,
+     "a series that fails names its item and leaves nothing behind after the rollback")
 {
     struct ims_db_value values[2000];
     struct seen seen = { .stop_at = 700 };
@@ -428,7 +458,8 @@ TEST(series_failure, "a series that fails names its item and leaves nothing behi
     for (int64_t i = 0; i < 2000; i++)
         values[i] = ims_db_int(i == 1234 ? 5 : i);
     CHECK_OK(ims_db_begin(db, IMS_DB_WRITE, &err), err);
-    CHECK_STATUS(ims_db_run_many(db, "INSERT INTO t (k) VALUES ($1)", values, 1, 2000, NULL, NULL, &failed, &err),
+    CHECK_STATUS(ims_db_run_many(db, "INSERT INTO t (k) VALUES ($1)", values, 1, 2000, NULL, NULL,
+                                 &failed, &err),
                  IMS_E_CONSTRAINT, err);
     CHECK_INT(failed, 1234);
     CHECK_STATUS(ims_db_exec(db, "SELECT 1", &err), IMS_E_INVALID, err);
@@ -437,8 +468,8 @@ TEST(series_failure, "a series that fails names its item and leaves nothing behi
     CHECK_INT(n, 0);
 
     CHECK_OK(ims_db_begin(db, IMS_DB_WRITE, &err), err);
-    CHECK_STATUS(ims_db_run_many(db, "INSERT INTO t (k) VALUES ($1) RETURNING k * 2", values, 1, 1000, see_row,
-                                 &seen, &failed, &err),
+    CHECK_STATUS(ims_db_run_many(db, "INSERT INTO t (k) VALUES ($1) RETURNING k * 2", values, 1,
+                                 1000, see_row, &seen, &failed, &err),
                  IMS_E_CANCELLED, err);
     CHECK_INT(failed, 700);
     CHECK_INT(seen.n, 701);
@@ -446,7 +477,8 @@ TEST(series_failure, "a series that fails names its item and leaves nothing behi
 
     values[3] = ims_db_text("\xff");
     CHECK_OK(ims_db_begin(db, IMS_DB_WRITE, &err), err);
-    CHECK_STATUS(ims_db_run_many(db, "INSERT INTO t (k) VALUES ($1)", values, 1, 10, NULL, NULL, &failed, &err),
+    CHECK_STATUS(ims_db_run_many(db, "INSERT INTO t (k) VALUES ($1)", values, 1, 10, NULL, NULL,
+                                 &failed, &err),
                  IMS_E_INVALID, err);
     CHECK_INT(failed, 3);
     ims_db_rollback(db);
@@ -466,8 +498,8 @@ TEST(series_inside, "the handle refuses other statements while a series is runni
     CHECK(db != NULL);
     seen.db = db;
     CHECK_OK(ims_db_begin(db, IMS_DB_WRITE, &err), err);
-    CHECK_STATUS(ims_db_run_many(db, "INSERT INTO t (k) VALUES ($1) RETURNING k * 2", values, 1, 2, see_row, &seen,
-                                 NULL, &err),
+    CHECK_STATUS(ims_db_run_many(db, "INSERT INTO t (k) VALUES ($1) RETURNING k * 2", values, 1, 2,
+                                 see_row, &seen, NULL, &err),
                  IMS_OK, err);
     CHECK_INT(seen.inner, IMS_E_INVALID);
     ims_db_rollback(db);
@@ -488,7 +520,8 @@ static ims_status go_through(const char *url, ims_err *err)
     if (!st)
         st = ims_db_begin(db, IMS_DB_WRITE, err);
     if (!st)
-        st = ims_db_run_many(db, "INSERT INTO f (k) VALUES ($1) RETURNING k", values, 1, 3, NULL, NULL, NULL, err);
+        st = ims_db_run_many(db, "INSERT INTO f (k) VALUES ($1) RETURNING k", values, 1, 3, NULL,
+                             NULL, NULL, err);
     if (!st)
         st = ims_db_query(db, &q, "SELECT k FROM f WHERE k > $1", IMS_DB_ARGS(ims_db_int(0)), err);
     while (!st && has_row)

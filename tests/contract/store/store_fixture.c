@@ -12,12 +12,14 @@ bool library_open(struct library *l)
 {
     *l = (struct library){ .url = fixture_url() };
     ims__arena_init(&l->arena, 0);
-    return test_check_ok(__FILE__, __LINE__, "open", ims_store_open(&l->store, l->url, NULL, &l->err), &l->err) &&
+    return test_check_ok(__FILE__, __LINE__, "open",
+                         ims_store_open(&l->store, l->url, NULL, &l->err), &l->err) &&
            test_check_ok(__FILE__, __LINE__, "root",
                          ims_store_add_root(l->store, "/photos", &l->root_id, &l->err), &l->err) &&
-           test_check_ok(__FILE__, __LINE__, "model",
-                         ims_store_add_model(l->store, "tiny", "abc", "clip", DIM, &l->model_id, &l->err),
-                         &l->err);
+           test_check_ok(
+               __FILE__, __LINE__, "model",
+               ims_store_add_model(l->store, "tiny", "abc", "clip", DIM, &l->model_id, &l->err),
+               &l->err);
 }
 
 void library_close(struct library *l)
@@ -47,7 +49,8 @@ void make_sha256(uint64_t seed, uint8_t out[IMS_SHA256_BYTES])
         out[i] = (uint8_t)test_random(&state);
 }
 
-struct ims_store_item make_item(const struct library *l, const char *path, uint64_t seed, bool with_vector)
+struct ims_store_item make_item(const struct library *l, const char *path, uint64_t seed,
+                                bool with_vector)
 {
     static struct {
         float vector[DIM];
@@ -101,7 +104,8 @@ int64_t commit_one(struct library *l, const char *path, uint64_t seed)
     struct ims_store_item item = make_item(l, path, seed, true);
 
     return test_check_ok(__FILE__, __LINE__, "commit",
-                         ims_store_commit(l->store, IMS_TASK_CLIP, l->model_id, &item, 1, &l->err), &l->err)
+                         ims_store_commit(l->store, IMS_TASK_CLIP, l->model_id, &item, 1, &l->err),
+                         &l->err)
                ? item.asset_id
                : 0;
 }
@@ -117,17 +121,19 @@ bool scan_paths(struct library *l, const char *const *paths, size_t n, struct im
     for (size_t i = 0; i < n; i++)
         files[i] = (struct ims_store_file){ .path = paths[i], .size_bytes = 100, .mtime_us = 1000 };
     if (!test_check_ok(__FILE__, __LINE__, "begin",
-                       ims_store_scan_begin(l->store, l->root_id, IMS_TASK_CLIP, l->model_id, 0, &scan, &l->err),
+                       ims_store_scan_begin(l->store, l->root_id, IMS_TASK_CLIP, l->model_id, 0,
+                                            &scan, &l->err),
                        &l->err) ||
-        !test_check_ok(__FILE__, __LINE__, "files", ims_store_scan_files(l->store, &scan, files, n, &l->err),
-                       &l->err))
+        !test_check_ok(__FILE__, __LINE__, "files",
+                       ims_store_scan_files(l->store, &scan, files, n, &l->err), &l->err))
         return false;
     if (out_scan)
         *out_scan = scan;
     return true;
 }
 
-bool scan_all(struct library *l, const char *const *paths, size_t n, struct ims_store_scan_result *out)
+bool scan_all(struct library *l, const char *const *paths, size_t n,
+              struct ims_store_scan_result *out)
 {
     struct ims_store_scan scan;
 
@@ -143,8 +149,8 @@ struct ims_store_counts counts_of(struct library *l)
     if (ims_store_count(l->store, IMS_TASK_CLIP, l->model_id, &c, &l->err))
         test_fail(__FILE__, __LINE__, "counting: %s", l->err.text);
     if (c.assets != c.done + c.failed + c.queued)
-        test_fail(__FILE__, __LINE__, "%lld assets, but %lld done, %lld failed, %lld queued", (long long)c.assets,
-                  (long long)c.done, (long long)c.failed, (long long)c.queued);
+        test_fail(__FILE__, __LINE__, "%lld assets, but %lld done, %lld failed, %lld queued",
+                  (long long)c.assets, (long long)c.done, (long long)c.failed, (long long)c.queued);
     return c;
 }
 

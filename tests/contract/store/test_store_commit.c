@@ -32,7 +32,8 @@ TEST(whole_photo, "everything known of a photo is stored with it and read back")
     CHECK_INT(item.state, IMS_STORE_DONE);
     CHECK(!item.is_moved);
 
-    CHECK_OK(ims_store_asset_by_path(l.store, "/photos/\xff\n odd.jpg", &l.arena, &a, &l.err), l.err);
+    CHECK_OK(ims_store_asset_by_path(l.store, "/photos/\xff\n odd.jpg", &l.arena, &a, &l.err),
+             l.err);
     CHECK_INT(a->id, item.asset_id);
     CHECK_INT(a->content_id, item.content_id);
     CHECK_INT(a->root_id, l.root_id);
@@ -56,11 +57,13 @@ TEST(whole_photo, "everything known of a photo is stored with it and read back")
     CHECK(a->media.note == NULL);
 
     make_vector(7, vector);
-    CHECK_OK(ims_store_asset_vector(l.store, item.asset_id, l.model_id, stored, DIM, &l.err), l.err);
+    CHECK_OK(ims_store_asset_vector(l.store, item.asset_id, l.model_id, stored, DIM, &l.err),
+             l.err);
     CHECK_MEM(stored, vector, sizeof(vector));
-    CHECK_STATUS(ims_store_asset_vector(l.store, item.asset_id, l.model_id, stored, 8, &l.err), IMS_E_DIMENSION,
-                 l.err);
-    CHECK_STATUS(ims_store_asset_vector(l.store, 9999, l.model_id, stored, DIM, &l.err), IMS_E_NOT_FOUND, l.err);
+    CHECK_STATUS(ims_store_asset_vector(l.store, item.asset_id, l.model_id, stored, 8, &l.err),
+                 IMS_E_DIMENSION, l.err);
+    CHECK_STATUS(ims_store_asset_vector(l.store, 9999, l.model_id, stored, DIM, &l.err),
+                 IMS_E_NOT_FOUND, l.err);
 
     CHECK_OK(ims_store_asset_work(l.store, item.asset_id, &l.arena, &w, &n, &l.err), l.err);
     CHECK_INT(n, 1);
@@ -112,7 +115,8 @@ TEST(twice, "committing a batch twice leaves one vector per content and one work
     CHECK_INT(sql_int(&l, "SELECT count(*) FROM work"), 3);
     CHECK_INT(sql_int(&l, "SELECT count(*) FROM assets"), 3);
     CHECK_INT(sql_int(&l, "SELECT count(*) FROM contents"), 2);
-    CHECK_INT(sql_int(&l, "SELECT max(seq) FROM embeddings"), sql_int(&l, "SELECT min(seq) FROM embeddings") + 1);
+    CHECK_INT(sql_int(&l, "SELECT max(seq) FROM embeddings"),
+              sql_int(&l, "SELECT min(seq) FROM embeddings") + 1);
     CHECK_INT(counts_of(&l).done, 3);
     CHECK_INT(counts_of(&l).contents, 2);
     library_close(&l);
@@ -133,12 +137,14 @@ TEST(duplicate, "a file whose content has its vector is done without decode, and
     first = commit_one(&l, "/photos/a.jpg", 1);
     for (uint64_t i = 0; i < 3; i++)
         make_sha256(i, sha[i]);
-    CHECK_OK(ims_store_find_contents(l.store, (const uint8_t(*)[IMS_SHA256_BYTES])sha, 3, l.model_id, known, &l.err),
+    CHECK_OK(ims_store_find_contents(l.store, (const uint8_t(*)[IMS_SHA256_BYTES])sha, 3,
+                                     l.model_id, known, &l.err),
              l.err);
     CHECK_INT(known[0].content_id, 0);
     CHECK(known[1].content_id > 0 && known[1].has_vector);
     CHECK(!known[2].has_vector);
-    CHECK_OK(ims_store_find_contents(l.store, (const uint8_t(*)[IMS_SHA256_BYTES])sha, 3, 12345, known, &l.err),
+    CHECK_OK(ims_store_find_contents(l.store, (const uint8_t(*)[IMS_SHA256_BYTES])sha, 3, 12345,
+                                     known, &l.err),
              l.err);
     CHECK(known[1].content_id > 0 && !known[1].has_vector);
 
@@ -170,14 +176,16 @@ TEST(no_vector, "nothing is done without a vector: it stays queued")
     CHECK_INT(counts_of(&l).queued, 1);
     CHECK_INT(counts_of(&l).done, 1);
     CHECK_INT(sql_int(&l, "SELECT count(*) FROM assets WHERE indexed_us IS NOT NULL"), 1);
-    items[0] = make_item(&l, "/photos/a.jpg", 2, false); /* of a batch that brings the vector itself */
+    items[0] =
+        make_item(&l, "/photos/a.jpg", 2, false); /* of a batch that brings the vector itself */
     items[1] = make_item(&l, "/photos/c.jpg", 3, true);
     CHECK_OK(commit(&l, items, 2), l.err);
     CHECK_INT(items[0].state, IMS_STORE_DONE);
     library_close(&l);
 }
 
-TEST(bad_vectors, "a vector that is not finite or not of length 1 is a failure by name, and only its own")
+TEST(bad_vectors,
+     "a vector that is not finite or not of length 1 is a failure by name, and only its own")
 {
     static const float values[] = { NAN, INFINITY, 0.0f, 2.0f };
     struct ims_store_item items[5];
@@ -201,7 +209,8 @@ TEST(bad_vectors, "a vector that is not finite or not of length 1 is a failure b
     for (int i = 0; i < 4; i++)
         CHECK_INT(items[i].state, IMS_STORE_FAILED);
     CHECK_INT(items[4].state, IMS_STORE_DONE);
-    CHECK_OK(ims_store_failures(l.store, IMS_TASK_CLIP, l.model_id, "bad_vector", 0, 10, &l.arena, &w, &n, &l.err),
+    CHECK_OK(ims_store_failures(l.store, IMS_TASK_CLIP, l.model_id, "bad_vector", 0, 10, &l.arena,
+                                &w, &n, &l.err),
              l.err);
     CHECK_INT(n, 4);
     CHECK_STR(w[3].reason, "bad_vector");
@@ -210,7 +219,8 @@ TEST(bad_vectors, "a vector that is not finite or not of length 1 is a failure b
     library_close(&l);
 }
 
-TEST(failures, "failures keep their status, reason and detail, can be paged, counted and tried again")
+TEST(failures,
+     "failures keep their status, reason and detail, can be paged, counted and tried again")
 {
     struct ims_store_requeue all = { .task = IMS_TASK_CLIP };
     struct ims_store_item items[4];
@@ -235,19 +245,25 @@ TEST(failures, "failures keep their status, reason and detail, can be paged, cou
     CHECK_OK(commit(&l, items, 4), l.err);
     CHECK_INT(items[2].content_id, 0);
     CHECK_INT(counts_of(&l).failed, 3);
-    CHECK_OK(ims_store_failure_reasons(l.store, IMS_TASK_CLIP, l.model_id, &l.arena, &reasons, &n, &l.err), l.err);
+    CHECK_OK(ims_store_failure_reasons(l.store, IMS_TASK_CLIP, l.model_id, &l.arena, &reasons, &n,
+                                       &l.err),
+             l.err);
     CHECK_INT(n, 2);
     CHECK_STR(reasons[0].reason, "truncated");
     CHECK_INT(reasons[0].n, 2);
-    CHECK_OK(ims_store_failures(l.store, IMS_TASK_CLIP, l.model_id, NULL, 0, 2, &l.arena, &w, &n, &l.err), l.err);
+    CHECK_OK(ims_store_failures(l.store, IMS_TASK_CLIP, l.model_id, NULL, 0, 2, &l.arena, &w, &n,
+                                &l.err),
+             l.err);
     CHECK_INT(n, 2);
     CHECK_INT(w[0].failure, IMS_E_TRUNCATED);
     CHECK_STR(w[0].detail, "it ends after \\xFF bytes"); /* display form of what is not UTF-8 */
-    CHECK_OK(ims_store_failures(l.store, IMS_TASK_CLIP, l.model_id, NULL, w[1].asset_id, 2, &l.arena, &w, &n, &l.err),
+    CHECK_OK(ims_store_failures(l.store, IMS_TASK_CLIP, l.model_id, NULL, w[1].asset_id, 2,
+                                &l.arena, &w, &n, &l.err),
              l.err);
     CHECK_INT(n, 1);
     CHECK_STR(w[0].path, "/photos/b/2.jpg");
-    CHECK_OK(ims_store_asset_evidence(l.store, items[0].asset_id, 9, &l.arena, &e, &n, &l.err), l.err);
+    CHECK_OK(ims_store_asset_evidence(l.store, items[0].asset_id, 9, &l.arena, &e, &n, &l.err),
+             l.err);
     CHECK_INT(n, 1);
     CHECK(e->checksum == NULL && e->error != NULL);
 
@@ -260,7 +276,9 @@ TEST(failures, "failures keep their status, reason and detail, can be paged, cou
     CHECK_OK(ims_store_requeue(l.store, &all, &n_back, &l.err), l.err);
     CHECK_INT(n_back, 2);
     CHECK_INT(counts_of(&l).failed, 1);
-    all = (struct ims_store_requeue){ .task = IMS_TASK_CLIP, .model_id = l.model_id, .include_done = true };
+    all = (struct ims_store_requeue){ .task = IMS_TASK_CLIP,
+                                      .model_id = l.model_id,
+                                      .include_done = true };
     CHECK_OK(ims_store_requeue(l.store, &all, &n_back, &l.err), l.err);
     CHECK_INT(n_back, 2);
     CHECK_INT(counts_of(&l).queued, 4);
@@ -317,14 +335,16 @@ TEST(refused, "contradictory items are refused with the whole batch, and the ite
         CHECK_STATUS(commit(&l, items, 2), i == 4 ? IMS_E_CONSTRAINT : IMS_E_INVALID, l.err);
         CHECK(strstr(l.err.text, i == 4 ? "/photos/b.jpg" : "item 2 of 2") != NULL);
     }
-    CHECK_STATUS(ims_store_commit(l.store, IMS_TASK_CLIP, 999, items, 1, &l.err), IMS_E_NOT_FOUND, l.err);
+    CHECK_STATUS(ims_store_commit(l.store, IMS_TASK_CLIP, 999, items, 1, &l.err), IMS_E_NOT_FOUND,
+                 l.err);
     CHECK_INT(counts_of(&l).assets, 0);
     CHECK_INT(sql_int(&l, "SELECT count(*) FROM contents"), 0);
     CHECK_OK(commit(&l, items, 0), l.err);
     library_close(&l);
 }
 
-TEST(changed_content, "a file with new content has its new vector, and other models' work on it starts again")
+TEST(changed_content,
+     "a file with new content has its new vector, and other models' work on it starts again")
 {
     struct ims_store_item item;
     struct ims_store_work *w = NULL;
@@ -371,7 +391,8 @@ TEST(unreadable_now, "a file that became unreadable fails by name and keeps what
     library_close(&l);
 }
 
-TEST(commit_out_of_memory, "memory that runs out during a commit leaves all of the batch or nothing")
+TEST(commit_out_of_memory,
+     "memory that runs out during a commit leaves all of the batch or nothing")
 {
     struct ims_store_item items[8];
     struct library l;

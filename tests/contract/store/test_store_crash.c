@@ -27,7 +27,8 @@ static void write_for_ever(const char *url, int64_t root_id, int64_t model_id, i
             snprintf(paths[i], sizeof(paths[i]), "/photos/%d/%d.jpg", b, i);
             items[i] = make_item(&l, paths[i], (uint64_t)(b * BATCH + i) % 3000, true);
         }
-        if (ims_store_commit(l.store, IMS_TASK_CLIP, model_id, items, BATCH, &l.err) || write(fd, "x", 1) != 1)
+        if (ims_store_commit(l.store, IMS_TASK_CLIP, model_id, items, BATCH, &l.err) ||
+            write(fd, "x", 1) != 1)
             _exit(4);
     }
 }
@@ -42,10 +43,13 @@ static void check_whole(struct library *l, int64_t *n_done)
     CHECK_INT(c.vectors, c.contents);
     CHECK_INT(sql_int(l, "SELECT count(*) FROM evidence"), c.assets);
     CHECK_INT(sql_int(l, "SELECT count(*) FROM work WHERE state <> 'done'"), 0);
-    CHECK_INT(sql_int(l, "SELECT count(*) FROM assets a WHERE NOT EXISTS (SELECT 1 FROM embeddings e "
-                         "WHERE e.content_id = a.content_id)"),
+    CHECK_INT(sql_int(l,
+                      "SELECT count(*) FROM assets a WHERE NOT EXISTS (SELECT 1 FROM embeddings e "
+                      "WHERE e.content_id = a.content_id)"),
               0);
-    CHECK_INT(sql_int(l, "SELECT vector_seq FROM models") >= sql_int(l, "SELECT max(seq) FROM embeddings"), 1);
+    CHECK_INT(sql_int(l, "SELECT vector_seq FROM models") >=
+                  sql_int(l, "SELECT max(seq) FROM embeddings"),
+              1);
     *n_done = c.done;
 }
 
@@ -82,7 +86,9 @@ TEST(killed, "a writer killed at any moment leaves whole batches, and the next o
         CHECK(n_done > before);
     }
     if (!fixture_is_postgres())
-        CHECK_INT(sql_int(&l, "SELECT count(*) FROM pragma_integrity_check WHERE integrity_check = 'ok'"), 1);
+        CHECK_INT(
+            sql_int(&l, "SELECT count(*) FROM pragma_integrity_check WHERE integrity_check = 'ok'"),
+            1);
     library_close(&l);
 }
 

@@ -35,7 +35,8 @@ TEST(two_libraries, "two libraries have different identities")
     library_close(&b);
 }
 
-TEST(newer_library, "a library written by a newer program is IMS_E_DB_NEWER for readers and writers")
+TEST(newer_library,
+     "a library written by a newer program is IMS_E_DB_NEWER for readers and writers")
 {
     struct ims_store_options read_only = { .is_read_only = true };
     struct ims_store *s = NULL;
@@ -50,7 +51,8 @@ TEST(newer_library, "a library written by a newer program is IMS_E_DB_NEWER for 
     library_close(&l);
 }
 
-TEST(read_only, "a read-only library answers and refuses to change; one that is not there is not made")
+TEST(read_only,
+     "a read-only library answers and refuses to change; one that is not there is not made")
 {
     struct ims_store_options read_only = { .is_read_only = true };
     struct ims_store *s = NULL;
@@ -146,9 +148,12 @@ TEST(categories, "categories are made once, found by name, and assets are put in
 
     CHECK(library_open(&l));
     CHECK_OK(ims_store_find_category(l.store, NULL, &general, &l.err), l.err);
-    CHECK_OK(ims_store_add_category(l.store, "Cats", "pictures of cats", "#aabbcc", &cats, &l.err), l.err);
-    CHECK_STATUS(ims_store_add_category(l.store, "Cats", NULL, NULL, &other, &l.err), IMS_E_EXISTS, l.err);
-    CHECK_STATUS(ims_store_add_category(l.store, "", NULL, NULL, &other, &l.err), IMS_E_INVALID, l.err);
+    CHECK_OK(ims_store_add_category(l.store, "Cats", "pictures of cats", "#aabbcc", &cats, &l.err),
+             l.err);
+    CHECK_STATUS(ims_store_add_category(l.store, "Cats", NULL, NULL, &other, &l.err), IMS_E_EXISTS,
+                 l.err);
+    CHECK_STATUS(ims_store_add_category(l.store, "", NULL, NULL, &other, &l.err), IMS_E_INVALID,
+                 l.err);
     CHECK_STATUS(ims_store_find_category(l.store, "Dogs", &other, &l.err), IMS_E_NOT_FOUND, l.err);
     CHECK_OK(ims_store_categories(l.store, &l.arena, &list, &n, &l.err), l.err);
     CHECK_INT(n, 2);
@@ -183,9 +188,12 @@ TEST(models, "a model is told by name and digest, and its dimension cannot chang
     CHECK_INT(same, l.model_id);
     CHECK_OK(ims_store_add_model(l.store, "tiny", "def", "clip", 32, &other, &l.err), l.err);
     CHECK(other != same);
-    CHECK_STATUS(ims_store_add_model(l.store, "tiny", "abc", "clip", 32, &same, &l.err), IMS_E_DIMENSION, l.err);
-    CHECK_STATUS(ims_store_add_model(l.store, "tiny", "abc", "face", DIM, &same, &l.err), IMS_E_DIMENSION, l.err);
-    CHECK_STATUS(ims_store_add_model(l.store, "big", "x", "clip", 0, &same, &l.err), IMS_E_DIMENSION, l.err);
+    CHECK_STATUS(ims_store_add_model(l.store, "tiny", "abc", "clip", 32, &same, &l.err),
+                 IMS_E_DIMENSION, l.err);
+    CHECK_STATUS(ims_store_add_model(l.store, "tiny", "abc", "face", DIM, &same, &l.err),
+                 IMS_E_DIMENSION, l.err);
+    CHECK_STATUS(ims_store_add_model(l.store, "big", "x", "clip", 0, &same, &l.err),
+                 IMS_E_DIMENSION, l.err);
     CHECK_OK(ims_store_find_model(l.store, "tiny", "xyz", &none, &l.err), l.err);
     CHECK_INT(none, 0);
     CHECK_OK(ims_store_models(l.store, &l.arena, &models, &n, &l.err), l.err);

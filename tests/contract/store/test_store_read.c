@@ -6,8 +6,8 @@
 #include <string.h>
 
 static const char *const paths[] = {
-    "/photos/a/b.jpg", "/photos/a/b/c.jpg", "/photos/a/bc/d.jpg", "/photos/a/b.dir/e.jpg", "/photos/z\xff/f.jpg",
-    "/photos/a/b/\xff.jpg",
+    "/photos/a/b.jpg",       "/photos/a/b/c.jpg",   "/photos/a/bc/d.jpg",
+    "/photos/a/b.dir/e.jpg", "/photos/z\xff/f.jpg", "/photos/a/b/\xff.jpg",
 };
 #define N_PATHS 6
 
@@ -20,14 +20,16 @@ static bool fill(struct library *l)
 
         media.has_taken_at = i + 1 < N_PATHS;
         item.media = &media;
-        if (!test_check_ok(__FILE__, __LINE__, "commit",
-                           ims_store_commit(l->store, IMS_TASK_CLIP, l->model_id, &item, 1, &l->err), &l->err))
+        if (!test_check_ok(
+                __FILE__, __LINE__, "commit",
+                ims_store_commit(l->store, IMS_TASK_CLIP, l->model_id, &item, 1, &l->err), &l->err))
             return false;
     }
     return true;
 }
 
-/* A bit per photo of paths[] that the filter lets through, by the candidates and by the list alike. */
+/* A bit per photo of paths[] that the filter lets through, by the candidates and by the list alike.
+ */
 static unsigned found(struct library *l, const struct ims_store_filter *f)
 {
     struct ims_store_pair *pairs = NULL;
@@ -37,9 +39,11 @@ static unsigned found(struct library *l, const struct ims_store_filter *f)
     int64_t total = -1;
 
     if (!test_check_ok(__FILE__, __LINE__, "candidates",
-                       ims_store_candidates(l->store, l->model_id, f, &pairs, &n, &l->err), &l->err) ||
+                       ims_store_candidates(l->store, l->model_id, f, &pairs, &n, &l->err),
+                       &l->err) ||
         !test_check_ok(__FILE__, __LINE__, "list",
-                       ims_store_list_assets(l->store, f, 0, 100, &l->arena, &assets, &n_list, &total, &l->err),
+                       ims_store_list_assets(l->store, f, 0, 100, &l->arena, &assets, &n_list,
+                                             &total, &l->err),
                        &l->err))
         return 0xdead;
     for (size_t i = 0; i < n; i++) {
@@ -53,7 +57,8 @@ static unsigned found(struct library *l, const struct ims_store_filter *f)
     for (size_t k = 0; k < n_list; k++)
         by_list |= 1u << (assets[k].media.phash - 0xf000000000000002u);
     if (by_pairs != by_list || n != n_list || total != (int64_t)n_list)
-        test_fail(__FILE__, __LINE__, "candidates %x, list %x, total %lld", by_pairs, by_list, (long long)total);
+        test_fail(__FILE__, __LINE__, "candidates %x, list %x, total %lld", by_pairs, by_list,
+                  (long long)total);
     ims__free(pairs);
     return by_list;
 }
@@ -64,10 +69,22 @@ TEST(prefix, "a path prefix matches itself and what lies below it, by bytes, and
         const char *prefix;
         unsigned want;
     } cases[] = {
-        { NULL, 0x3f },           { "/", 0x3f },          { "", 0x3f },           { "/photos", 0x3f },
-        { "/photos/", 0x3f },     { "/photos/a", 0x2f },  { "/photos/a/b", 0x22 }, { "/photos/a/b/", 0x22 },
-        { "/photos/a/b.jpg", 1 }, { "/photos/a/bc", 4 },  { "/photos/z\xff", 0x10 }, { "/photos/z", 0 },
-        { "/photo", 0 },          { "/photos/a/b/c", 0 }, { "/photos/A", 0 },      { "/photos/a/b%", 0 },
+        { NULL, 0x3f },
+        { "/", 0x3f },
+        { "", 0x3f },
+        { "/photos", 0x3f },
+        { "/photos/", 0x3f },
+        { "/photos/a", 0x2f },
+        { "/photos/a/b", 0x22 },
+        { "/photos/a/b/", 0x22 },
+        { "/photos/a/b.jpg", 1 },
+        { "/photos/a/bc", 4 },
+        { "/photos/z\xff", 0x10 },
+        { "/photos/z", 0 },
+        { "/photo", 0 },
+        { "/photos/a/b/c", 0 },
+        { "/photos/A", 0 },
+        { "/photos/a/b%", 0 },
     };
     struct library l;
 
@@ -77,8 +94,8 @@ TEST(prefix, "a path prefix matches itself and what lies below it, by bytes, and
         unsigned got = found(&l, &f);
 
         if (got != cases[i].want)
-            test_fail(__FILE__, __LINE__, "%s found %02x, expected %02x", cases[i].prefix ? cases[i].prefix : "NULL",
-                      got, cases[i].want);
+            test_fail(__FILE__, __LINE__, "%s found %02x, expected %02x",
+                      cases[i].prefix ? cases[i].prefix : "NULL", got, cases[i].want);
     }
     CHECK_INT(found(&l, NULL), 0x3f);
     library_close(&l);
@@ -144,7 +161,8 @@ TEST(no_candidates, "no candidates is an empty list, and files without a vector 
     library_close(&l);
 }
 
-TEST(pages, "a list is newest first, in pages, with the true total; single assets come in the order asked for")
+TEST(pages, "a list is newest first, in pages, with the true total; single assets come in the "
+            "order asked for")
 {
     struct ims_store_asset *a = NULL, *b = NULL;
     struct library l;
@@ -162,7 +180,8 @@ TEST(pages, "a list is newest first, in pages, with the true total; single asset
     CHECK_OK(ims_store_list_assets(l.store, NULL, 100, 4, &l.arena, &b, &n, &total, &l.err), l.err);
     CHECK_INT(n, 0);
     CHECK_INT(total, N_PATHS);
-    CHECK_STATUS(ims_store_list_assets(l.store, NULL, -1, 4, &l.arena, &b, &n, &total, &l.err), IMS_E_INVALID, l.err);
+    CHECK_STATUS(ims_store_list_assets(l.store, NULL, -1, 4, &l.arena, &b, &n, &total, &l.err),
+                 IMS_E_INVALID, l.err);
     ids[0] = a[3].id;
     ids[1] = 424242;
     ids[2] = a[0].id;
@@ -174,7 +193,8 @@ TEST(pages, "a list is newest first, in pages, with the true total; single asset
     CHECK_INT(b[2].id, a[3].id);
     CHECK_OK(ims_store_assets(l.store, NULL, 0, &l.arena, &b, &n, &l.err), l.err);
     CHECK_INT(n, 0);
-    CHECK_STATUS(ims_store_asset_by_path(l.store, "/photos/none", &l.arena, &b, &l.err), IMS_E_NOT_FOUND, l.err);
+    CHECK_STATUS(ims_store_asset_by_path(l.store, "/photos/none", &l.arena, &b, &l.err),
+                 IMS_E_NOT_FOUND, l.err);
     library_close(&l);
 }
 

@@ -6,7 +6,8 @@
 
 static const char *const abc[] = { "/photos/a.jpg", "/photos/b.jpg", "/photos/sub/c.jpg" };
 
-TEST(verdicts, "a scan tells new, queued, done, failed and changed files apart without reading them")
+TEST(verdicts,
+     "a scan tells new, queued, done, failed and changed files apart without reading them")
 {
     struct ims_store_file files[3], again;
     struct ims_store_scan scan;
@@ -52,13 +53,15 @@ TEST(no_model, "a scan for an unknown root or model, a relative path and a long 
     struct library l;
 
     CHECK(library_open(&l));
-    CHECK_STATUS(ims_store_scan_begin(l.store, 77, IMS_TASK_CLIP, l.model_id, 0, &scan, &l.err), IMS_E_NOT_FOUND,
-                 l.err);
-    CHECK_STATUS(ims_store_scan_begin(l.store, l.root_id, IMS_TASK_CLIP, 77, 0, &scan, &l.err), IMS_E_NOT_FOUND,
-                 l.err);
-    CHECK_STATUS(ims_store_scan_begin(l.store, l.root_id, "a task of a long name", l.model_id, 0, &scan, &l.err),
+    CHECK_STATUS(ims_store_scan_begin(l.store, 77, IMS_TASK_CLIP, l.model_id, 0, &scan, &l.err),
+                 IMS_E_NOT_FOUND, l.err);
+    CHECK_STATUS(ims_store_scan_begin(l.store, l.root_id, IMS_TASK_CLIP, 77, 0, &scan, &l.err),
+                 IMS_E_NOT_FOUND, l.err);
+    CHECK_STATUS(ims_store_scan_begin(l.store, l.root_id, "a task of a long name", l.model_id, 0,
+                                      &scan, &l.err),
                  IMS_E_INVALID, l.err);
-    CHECK_OK(ims_store_scan_begin(l.store, l.root_id, IMS_TASK_CLIP, l.model_id, 0, &scan, &l.err), l.err);
+    CHECK_OK(ims_store_scan_begin(l.store, l.root_id, IMS_TASK_CLIP, l.model_id, 0, &scan, &l.err),
+             l.err);
     CHECK_STATUS(ims_store_scan_files(l.store, &scan, &file, 1, &l.err), IMS_E_INVALID, l.err);
     CHECK_OK(ims_store_scan_files(l.store, &scan, &file, 0, &l.err), l.err);
     library_close(&l);
@@ -77,7 +80,8 @@ TEST(twice_in_one, "a path that is handed in twice in one go is one asset")
     library_close(&l);
 }
 
-TEST(gone, "files not seen are marked deleted, leave the search, and come back with their work when seen again")
+TEST(gone, "files not seen are marked deleted, leave the search, and come back with their work "
+           "when seen again")
 {
     struct ims_store_scan_result r = { 0 };
     struct ims_store_file files[3];
@@ -120,7 +124,8 @@ TEST(gone, "files not seen are marked deleted, leave the search, and come back w
 TEST(failed_folder, "what lies below a folder that could not be read is not taken for deleted")
 {
     const char *const failed[] = { "/photos/sub" };
-    const char *const all[] = { "/photos/a.jpg", "/photos/sub/c.jpg", "/photos/sub.jpg", "/photos/subway/d.jpg" };
+    const char *const all[] = { "/photos/a.jpg", "/photos/sub/c.jpg", "/photos/sub.jpg",
+                                "/photos/subway/d.jpg" };
     struct ims_store_scan_result r = { 0 };
     struct ims_store_scan scan;
     struct library l;
@@ -134,9 +139,11 @@ TEST(failed_folder, "what lies below a folder that could not be read is not take
     library_close(&l);
 }
 
-TEST(part_of_root, "a walk over one folder of a root says nothing about the rest of it or about other roots")
+TEST(part_of_root,
+     "a walk over one folder of a root says nothing about the rest of it or about other roots")
 {
-    const char *const all[] = { "/photos/a.jpg", "/photos/sub/c.jpg", "/photos/subway/d.jpg", "/other/e.jpg" };
+    const char *const all[] = { "/photos/a.jpg", "/photos/sub/c.jpg", "/photos/subway/d.jpg",
+                                "/other/e.jpg" };
     struct ims_store_scan_result r = { 0 };
     struct ims_store_scan scan;
     struct library l;
@@ -153,7 +160,7 @@ TEST(part_of_root, "a walk over one folder of a root says nothing about the rest
     library_close(&l);
 }
 
-/* --- moves -------------------------------------------------------------------------------------------- */
+/* --- moves --- */
 
 static int64_t id_of(struct library *l, const char *path)
 {
@@ -222,7 +229,8 @@ TEST(move_after_end, "a moved file whose content is committed after the scan end
     CHECK_INT(item.state, IMS_STORE_DONE);
     CHECK_INT(id_of(&l, after[0]), id);
     CHECK_INT(sql_int(&l, "SELECT count(*) FROM assets"), 1);
-    CHECK_INT(sql_int(&l, "SELECT category_id FROM assets"), cats); /* what belongs to the photo went with it */
+    CHECK_INT(sql_int(&l, "SELECT category_id FROM assets"),
+              cats); /* what belongs to the photo went with it */
     CHECK_INT(counts_of(&l).done, 1);
     library_close(&l);
 }
@@ -251,7 +259,8 @@ TEST(no_move, "a copy made while the original was there is no move, nor is a fil
     library_close(&l);
 }
 
-TEST(moved_copies, "of two deleted copies and one new file one has moved; two new files take one each")
+TEST(moved_copies,
+     "of two deleted copies and one new file one has moved; two new files take one each")
 {
     const char *const before[] = { "/photos/1.jpg", "/photos/2.jpg" };
     const char *const one[] = { "/photos/x.jpg" };
@@ -285,7 +294,7 @@ TEST(moved_copies, "of two deleted copies and one new file one has moved; two ne
     library_close(&l);
 }
 
-/* --- queues ------------------------------------------------------------------------------------------- */
+/* --- queues --- */
 
 TEST(resume, "what is queued can be gone through in pages, without deleted files")
 {
@@ -296,17 +305,22 @@ TEST(resume, "what is queued can be gone through in pages, without deleted files
 
     CHECK(library_open(&l));
     CHECK(scan_all(&l, abc, 3, &r));
-    CHECK_OK(ims_store_queued(l.store, IMS_TASK_CLIP, l.model_id, 0, 2, &l.arena, &todo, &n, &l.err), l.err);
+    CHECK_OK(
+        ims_store_queued(l.store, IMS_TASK_CLIP, l.model_id, 0, 2, &l.arena, &todo, &n, &l.err),
+        l.err);
     CHECK_INT(n, 2);
     CHECK_STR(todo[0].path, abc[0]);
     CHECK_INT(todo[0].size_bytes, 100);
     CHECK_INT(todo[0].root_id, l.root_id);
-    CHECK_OK(ims_store_queued(l.store, IMS_TASK_CLIP, l.model_id, todo[1].asset_id, 2, &l.arena, &todo, &n, &l.err),
+    CHECK_OK(ims_store_queued(l.store, IMS_TASK_CLIP, l.model_id, todo[1].asset_id, 2, &l.arena,
+                              &todo, &n, &l.err),
              l.err);
     CHECK_INT(n, 1);
     CHECK_STR(todo[0].path, abc[2]);
     CHECK(scan_all(&l, abc + 2, 1, &r));
-    CHECK_OK(ims_store_queued(l.store, IMS_TASK_CLIP, l.model_id, 0, 9, &l.arena, &todo, &n, &l.err), l.err);
+    CHECK_OK(
+        ims_store_queued(l.store, IMS_TASK_CLIP, l.model_id, 0, 9, &l.arena, &todo, &n, &l.err),
+        l.err);
     CHECK_INT(n, 1);
     library_close(&l);
 }

@@ -32,13 +32,15 @@ static ims_status mirror_removed(void *arg, int64_t content_id, ims_err *err)
     return IMS_OK;
 }
 
-static ims_status mirror_vector(void *arg, int64_t content_id, const float *vector, int64_t seq, ims_err *err)
+static ims_status mirror_vector(void *arg, int64_t content_id, const float *vector, int64_t seq,
+                                ims_err *err)
 {
     struct mirror *m = arg;
 
     (void)err;
     m->n_calls++;
-    if (seq <= m->seq || content_id <= 0 || content_id >= MAX_CONTENTS || (uintptr_t)vector % sizeof(float)) {
+    if (seq <= m->seq || content_id <= 0 || content_id >= MAX_CONTENTS ||
+        (uintptr_t)vector % sizeof(float)) {
         m->is_wrong = true;
         return IMS_OK;
     }
@@ -58,11 +60,13 @@ static bool follow(struct library *l, int64_t *seq)
     mirror.n_calls = 0;
     mirror.seq = *seq;
     return test_check_ok(__FILE__, __LINE__, "vectors",
-                         ims_store_vectors(l->store, l->model_id, *seq, &sink, seq, &l->err), &l->err) &&
+                         ims_store_vectors(l->store, l->model_id, *seq, &sink, seq, &l->err),
+                         &l->err) &&
            !mirror.is_wrong;
 }
 
-TEST(follow_changes, "an index that follows the changes has every vector, and reads each change once")
+TEST(follow_changes,
+     "an index that follows the changes has every vector, and reads each change once")
 {
     const char *const keep[] = { "/photos/b.jpg" };
     struct ims_store_scan_result r = { 0 };
@@ -118,7 +122,8 @@ TEST(follow_changes, "an index that follows the changes has every vector, and re
     library_close(&l);
 }
 
-static ims_status refuse(void *arg, int64_t content_id, const float *vector, int64_t seq, ims_err *err)
+static ims_status refuse(void *arg, int64_t content_id, const float *vector, int64_t seq,
+                         ims_err *err)
 {
     (void)arg;
     (void)content_id;
@@ -136,7 +141,8 @@ TEST(sink_fails, "a reader that gives up gets its own status back, and the next 
     memset(&mirror, 0, sizeof(mirror));
     CHECK(library_open(&l));
     CHECK(commit_one(&l, "/photos/a.jpg", 1));
-    CHECK_STATUS(ims_store_vectors(l.store, l.model_id, 0, &sink, &same, &l.err), IMS_E_CANCELLED, l.err);
+    CHECK_STATUS(ims_store_vectors(l.store, l.model_id, 0, &sink, &same, &l.err), IMS_E_CANCELLED,
+                 l.err);
     CHECK_INT(same, 5);
     CHECK(follow(&l, &seq));
     CHECK_INT(mirror.n, 1);
@@ -155,12 +161,13 @@ TEST(damaged_vector, "a stored vector of the wrong length is IMS_E_CORRUPT and n
     CHECK(commit_one(&l, "/photos/a.jpg", 1));
     CHECK(sql_exec(&l, fixture_is_postgres() ? "UPDATE embeddings SET vector = '\\x0102'"
                                              : "UPDATE embeddings SET vector = x'0102'"));
-    CHECK_STATUS(ims_store_vectors(l.store, l.model_id, 0, &sink, &seq, &l.err), IMS_E_CORRUPT, l.err);
+    CHECK_STATUS(ims_store_vectors(l.store, l.model_id, 0, &sink, &seq, &l.err), IMS_E_CORRUPT,
+                 l.err);
     CHECK(strstr(l.err.text, "2 bytes") != NULL);
     library_close(&l);
 }
 
-/* --- several writers ------------------------------------------------------------------------------------ */
+/* --- several writers --- */
 
 #define N_WRITERS 3
 #define N_BATCHES 20
@@ -186,7 +193,8 @@ static void write_batches(void *arg)
         char paths[BATCH][48];
 
         for (int i = 0; i < BATCH; i++) {
-            /* half of the contents are everybody's, in an order of one's own: where deadlocks would come from */
+            /* half of the contents are everybody's, in an order of one's own: where deadlocks would
+             * come from */
             uint64_t seed = i % 2 ? (uint64_t)((b * BATCH + i * (w->number + 1)) % 40) + 5000
                                   : (uint64_t)(w->number * 1000 + b * BATCH + i);
 
@@ -203,7 +211,8 @@ static void write_batches(void *arg)
     ims_store_close(s);
 }
 
-TEST(many_writers, "several writers at once store everything, and a reader beside them misses no change")
+TEST(many_writers,
+     "several writers at once store everything, and a reader beside them misses no change")
 {
     struct ims_thread threads[N_WRITERS] = { { .is_running = false } };
     struct writer writers[N_WRITERS];
@@ -215,7 +224,8 @@ TEST(many_writers, "several writers at once store everything, and a reader besid
     CHECK(library_open(&l));
     for (int i = 0; i < N_WRITERS; i++) {
         writers[i] = (struct writer){ .l = &l, .number = i };
-        CHECK_OK(ims__thread_start(&threads[i], "writer", write_batches, &writers[i], &l.err), l.err);
+        CHECK_OK(ims__thread_start(&threads[i], "writer", write_batches, &writers[i], &l.err),
+                 l.err);
     }
     while (counts_of(&l).done < N_WRITERS * N_BATCHES * BATCH && n_rounds++ < 100000) {
         CHECK(follow(&l, &seq));
