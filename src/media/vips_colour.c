@@ -8,6 +8,7 @@
 #include <limits.h>
 #include <string.h>
 
+#define MAX_ROWS 10000000 /* what every libvips takes as a height */
 #define ROW_PX 4096 /* the pixels are handed over as a picture of rows of this many */
 
 struct colour {
@@ -86,7 +87,7 @@ ims_status ims_media_to_srgb(struct ims_media *m, const struct ims_image *of, ui
     (void)m;
     if (!of->icc || n_px == 0)
         goto out;
-    if (n_rows > VIPS_MAX_COORD)
+    if (n_rows > MAX_ROWS)
         return ims_fail(err, IMS_E_LIMIT, "media", 0, "converting the colours of %zu pixels", n_px);
     st = ims__vips_get(&v, err);
     if (st)

@@ -239,6 +239,7 @@ int test_main(int argc, char **argv)
             n++;
     }
     printf("1..%d\n", n);
+    fflush(stdout); /* a crash must not take the plan along */
     for (struct test_case *t = first_case; t; t = t->next) {
         if (filter && !strstr(t->sentence, filter))
             continue;
