@@ -363,3 +363,10 @@ const char *ims__path_base(const char *path)
 
     return slash ? slash + 1 : path;
 }
+
+bool ims__path_is_in(const char *path, const char *dir)
+{
+    size_t n = strlen(dir);
+
+    return strncmp(path, dir, n) == 0 && (path[n] == '/' || path[n] == '\0' || (n == 1 && dir[0] == '/'));
+}

@@ -50,5 +50,7 @@ char *ims__path_join(const char *dir, const char *name);
 /* Absolute, without links, "." and ".."; new string. The file must exist. */
 ims_status ims__real_path(const char *path, char **out, ims_err *err) IMS_MUST_CHECK;
 const char *ims__path_base(const char *path); /* after the last '/' */
+/* Is path the folder dir or below it? Both absolute, without trailing slash (except "/"). Looks at names only. */
+bool ims__path_is_in(const char *path, const char *dir);
 
 #endif

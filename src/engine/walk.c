@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define MAX_ENTRIES ((size_t)1 << 24) /* of one folder */
 
@@ -18,8 +19,10 @@ static const char *const picture_suffixes[] = { ".jpg",  ".jpeg", ".jpe",  ".png
                                                 ".tif",  ".tiff", ".heic", ".heif", ".avif" };
 static const char *const passed_over_dirs[] = { "@eaDir", "#recycle", "$RECYCLE.BIN", "lost+found" };
 
+/* About 24 bytes an entry for names as cameras give them: a million in one folder cost 24 MB. */
 struct names {
-    char **at;
+    struct ims_arena text;
+    const char **at;
     size_t n, cap;
 };
 
@@ -32,7 +35,7 @@ bool ims__walk_is_picture_name(const char *name)
 {
     const char *dot = strrchr(name, '.');
 
-    if (!dot || dot == name)
+    if (!dot || dot == name || ims__starts_with(name, "._")) /* what macOS keeps beside a file on foreign disks */
         return false;
     for (size_t i = 0; i < IMS_ARRAY_LEN(picture_suffixes); i++) {
         if (ims__strcasecmp_ascii(dot, picture_suffixes[i]) == 0)
@@ -54,42 +57,56 @@ static bool is_passed_over(const char *name)
 
 static void release_names(struct names *names)
 {
-    for (size_t i = 0; i < names->n; i++)
-        ims__free(names->at[i]);
+    ims__arena_release(&names->text);
     ims__free(names->at);
 }
 
 static int compare_names(const void *a, const void *b)
 {
-    return strcmp(*(char *const *)a, *(char *const *)b);
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-/* The entries of one folder, read at once so that no descriptor stays open while we go deeper. */
+static ims_status add_name(struct names *names, const char *name, ims_err *err)
+{
+    char *copy = ims__arena_strndup(&names->text, name, strlen(name));
+
+    if (!copy || !ims__grow((void **)&names->at, &names->cap, names->n, sizeof(*names->at), MAX_ENTRIES))
+        return ims_fail(err, IMS_E_NOMEM, "walk", 0, "memory for a folder of %zu entries", names->n);
+    names->at[names->n++] = copy;
+    return IMS_OK;
+}
+
+static ims_status add_names(struct names *names, DIR *d, ims_err *err)
+{
+    ims_status st = IMS_OK;
+
+    while (!st) {
+        struct dirent *entry;
+
+        errno = 0;
+        entry = readdir(d);
+        if (!entry && errno)
+            return ims_fail(err, ims__errno_status(errno), "walk", errno, "%s", strerror(errno));
+        if (!entry)
+            break;
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+            st = add_name(names, entry->d_name, err);
+    }
+    return st;
+}
+
+/* The entries of one folder, read at once so that no descriptor stays open while we go deeper. A folder
+ * that may be read but not entered would look as if all its files were gone. */
 static ims_status read_names(const char *dir, struct names *out, ims_err *err)
 {
-    struct names names = { 0 };
-    struct dirent *entry;
-    ims_status st = IMS_OK;
-    DIR *d = opendir(dir);
+    struct names names = { .n = 0 };
+    DIR *d = access(dir, R_OK | X_OK) == 0 ? opendir(dir) : NULL;
+    ims_status st;
 
     if (!d)
         return ims_fail(err, ims__errno_status(errno), "walk", errno, "%s", strerror(errno));
-    for (;;) {
-        errno = 0;
-        entry = readdir(d);
-        if (!entry)
-            break;
-        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-            continue;
-        if (!ims__grow((void **)&names.at, &names.cap, names.n, sizeof(*names.at), MAX_ENTRIES) ||
-            !(names.at[names.n] = ims__strdup(entry->d_name))) {
-            st = ims_fail(err, IMS_E_NOMEM, "walk", 0, "reading a folder of %zu entries", names.n);
-            break;
-        }
-        names.n++;
-    }
-    if (!st && errno)
-        st = ims_fail(err, ims__errno_status(errno), "walk", errno, "%s", strerror(errno));
+    ims__arena_init(&names.text, 0);
+    st = add_names(&names, d, err);
     closedir(d);
     if (st) {
         release_names(&names);
@@ -130,30 +147,49 @@ static ims_status walk_subdir(struct walk *w, const char *path, int depth, ims_e
     return st;
 }
 
-static ims_status visit(struct walk *w, const char *dir, const char *name, int depth, ims_err *err)
+/* What a name stands for cannot be told, so perhaps for a folder with pictures. */
+static ims_status visit_unknown(struct walk *w, const char *path, const char *name, const ims_err *why, ims_err *err)
+{
+    if (why->status == IMS_E_NOT_FOUND)
+        return IMS_OK; /* gone since the folder was read */
+    if (!ims__walk_is_picture_name(name))
+        return fail_dir(w, path, why, err);
+    w->sink->on_odd(w->sink->arg, path, why->text);
+    return IMS_OK;
+}
+
+static ims_status visit_path(struct walk *w, const char *path, const char *name, int depth, ims_err *err)
 {
     struct ims_file_info info;
-    ims_status st = IMS_OK;
-    char *path = ims__path_join(dir, name);
+    ims_err why;
 
-    if (!path)
-        return ims_fail(err, IMS_E_NOMEM, "walk", 0, "walking");
-    if (strlen(path) >= IMS_MAX_PATH_BYTES || ims__stat(path, false, &info, NULL)) {
-        if (ims__walk_is_picture_name(name))
-            w->sink->on_odd(w->sink->arg, path, "it vanished or its path is too long");
-    } else if (info.is_symlink) {
+    if (strlen(path) >= IMS_MAX_PATH_BYTES) {
+        (void)ims_fail(&why, IMS_E_LIMIT, "walk", 0, "its path is longer than %d bytes", IMS_MAX_PATH_BYTES - 1);
+        return visit_unknown(w, path, name, &why, err);
+    }
+    if (ims__stat(path, false, &info, &why))
+        return visit_unknown(w, path, name, &why, err);
+    if (info.is_dir)
+        return is_passed_over(name) ? IMS_OK : walk_subdir(w, path, depth, err);
+    if (info.is_symlink) {
         w->counts->links++;
-    } else if (info.is_dir) {
-        if (!is_passed_over(name))
-            st = walk_subdir(w, path, depth, err);
     } else if (!ims__walk_is_picture_name(name)) {
         w->counts->others++;
     } else if (!info.is_regular) {
         w->sink->on_odd(w->sink->arg, path, "it is not a regular file");
     } else {
         w->counts->files++;
-        st = w->sink->on_file(w->sink->arg, path, (int64_t)info.size_bytes, info.mtime_us, err);
+        return w->sink->on_file(w->sink->arg, path, (int64_t)info.size_bytes, info.mtime_us, err);
     }
+    return IMS_OK;
+}
+
+static ims_status visit(struct walk *w, const char *dir, const char *name, int depth, ims_err *err)
+{
+    char *path = ims__path_join(dir, name);
+    ims_status st = path ? visit_path(w, path, name, depth, err)
+                         : ims_fail(err, IMS_E_NOMEM, "walk", 0, "walking");
+
     ims__free(path);
     return st;
 }
@@ -177,10 +213,11 @@ ims_status ims__walk(const char *dir, const struct ims_walk_sink *sink, struct i
 {
     struct walk w = { .sink = sink, .counts = counts };
     struct names names;
+    char shown[IMS_SHOWN_BYTES];
     ims_status st = read_names(dir, &names, err);
 
     if (st)
-        return st;
+        return ims_fail_in(err, st, "%s", ims__shown(shown, sizeof(shown), dir));
     st = walk_names(&w, dir, &names, 0, err);
     release_names(&names);
     return st;

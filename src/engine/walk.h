@@ -1,8 +1,8 @@
 /* Walks a folder and hands over the pictures in it, by name.
  *
  * Links are not followed (what they lead to inside the root is found by itself, and nothing outside it
- * may be opened), hidden folders and the thumbnail stores of NAS systems are passed over. The order is
- * that of sorted names within each folder, so two walks of the same tree agree.
+ * may be opened); hidden folders, the thumbnail stores of NAS systems and the "._" files of macOS are
+ * passed over. The order is that of sorted names within each folder, so two walks of the same tree agree.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef IMS_ENGINE_WALK_H
 #define IMS_ENGINE_WALK_H
@@ -24,7 +24,7 @@ struct ims_walk_sink {
     void *arg;
     /* A regular file with the name of a picture. Not OK ends the walk with that status. */
     ims_status (*on_file)(void *arg, const char *path, int64_t size_bytes, int64_t mtime_us, ims_err *err);
-    /* A name of a picture that is no regular file (FIFO, device, socket). */
+    /* A name of a picture that cannot be taken: a FIFO, a device, a path that is too long. */
     void (*on_odd)(void *arg, const char *path, const char *what);
     /* A folder that could not be read (again); what is below it is unknown, not gone. */
     ims_status (*on_failed_dir)(void *arg, const char *path, const ims_err *why, ims_err *err);

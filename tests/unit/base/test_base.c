@@ -121,6 +121,12 @@ TEST(files, "a file is written whole, read whole, mapped, and limits hold")
     ims__buf_release(&b);
 }
 
+TEST(path_is_in, "a folder holds itself and what is below it, and not what only begins alike")
+{
+    CHECK(ims__path_is_in("/a/b", "/a/b") && ims__path_is_in("/a/b/c", "/a/b") && ims__path_is_in("/a", "/"));
+    CHECK(!ims__path_is_in("/a/bc", "/a/b") && !ims__path_is_in("/a", "/a/b") && !ims__path_is_in("/b", "/a"));
+}
+
 TEST(umask_holds, "a written file is as private as the umask says")
 {
     char path[700];
