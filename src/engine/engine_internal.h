@@ -13,7 +13,7 @@
 #include "vectors/vectors.h"
 
 struct ims_engine {
-    struct ims_engine_options options; /* every pointer into own_strings */
+    struct ims_engine_options options; /* every pointer into strings */
     struct ims_arena strings;
     const char *database; /* URL or path of the SQLite file */
     struct ims_store *store;

@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/fs.h"
+#include "base/text.h"
 #include "engine/lock_file.h"
 
 #include <stdio.h>
@@ -63,6 +64,27 @@ void ims__ingest_note(struct ims_ingest *g, const char *path, const char *reason
 
 /* ---- set-up ---- */
 
+/* A folder inside another one that is named needs no walk of its own: its files would count twice. */
+static void add_dir(struct ims_ingest *g, char *take_dir)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < g->n_dirs; i++) {
+        if (ims__path_is_in(take_dir, g->dirs[i])) {
+            ims__free(take_dir);
+            return;
+        }
+    }
+    for (size_t i = 0; i < g->n_dirs; i++) {
+        if (ims__path_is_in(g->dirs[i], take_dir))
+            ims__free(g->dirs[i]);
+        else
+            g->dirs[kept++] = g->dirs[i];
+    }
+    g->dirs[kept++] = take_dir;
+    g->n_dirs = kept;
+}
+
 static ims_status resolve_dirs(struct ims_ingest *g, ims_err *err)
 {
     g->dirs = ims__zalloc(g->options->n_dirs, sizeof(*g->dirs));
@@ -70,17 +92,20 @@ static ims_status resolve_dirs(struct ims_ingest *g, ims_err *err)
         return ims_fail(err, IMS_E_NOMEM, "ingest", 0, "starting");
     for (size_t i = 0; i < g->options->n_dirs; i++) {
         struct ims_file_info info;
-        ims_status st = ims__real_path(g->options->dirs[i], &g->dirs[i], err);
+        char shown[IMS_SHOWN_BYTES], *dir;
+        ims_status st = ims__real_path(g->options->dirs[i], &dir, err);
 
         if (st)
             return st;
-        g->n_dirs++;
-        st = ims__stat(g->dirs[i], true, &info, err);
-        if (st)
+        st = ims__stat(dir, true, &info, err);
+        if (!st && !info.is_dir)
+            st = ims_fail(err, IMS_E_INVALID, "ingest", 0, "%s is not a folder; name the folder it is in",
+                          ims__shown(shown, sizeof(shown), dir));
+        if (st) {
+            ims__free(dir);
             return st;
-        if (!info.is_dir)
-            return ims_fail(err, IMS_E_INVALID, "ingest", 0, "%s is not a folder; name the folder it is in",
-                            g->options->dirs[i]);
+        }
+        add_dir(g, dir);
     }
     return IMS_OK;
 }
@@ -107,6 +132,17 @@ static ims_status requeue(struct ims_ingest *g, ims_err *err)
     return st;
 }
 
+/* A library may be without a default category: then new pictures have none. */
+static ims_status find_category(struct ims_ingest *g, ims_err *err)
+{
+    const char *name = g->options->category;
+    ims_status st = ims_store_find_category(g->e->store, name, &g->category_id, err);
+
+    if (st == IMS_E_NOT_FOUND)
+        st = name ? ims_store_add_category(g->e->store, name, NULL, NULL, &g->category_id, err) : IMS_OK;
+    return st;
+}
+
 static ims_status prepare(struct ims_ingest *g, ims_err *err)
 {
     unsigned n = g->e->options.n_threads;
@@ -128,9 +164,8 @@ static ims_status prepare(struct ims_ingest *g, ims_err *err)
     if (st)
         return st;
     g->info = ims_clip_info(g->e->clip);
-    st = ims_store_find_category(g->e->store, g->options->category, &g->category_id, err);
-    if (st == IMS_E_NOT_FOUND && g->options->category)
-        st = ims_store_add_category(g->e->store, g->options->category, NULL, NULL, &g->category_id, err);
+    ims__ingest_probe_machine(&g->machine);
+    st = find_category(g, err);
     if (!st)
         st = requeue(g, err);
     if (!st)
@@ -193,7 +228,8 @@ struct rate {
     size_t n;
 };
 
-static void report(struct ims_ingest *g, struct rate *r, uint64_t start_ns)
+/* false: the caller wants to stop. */
+static bool report(struct ims_ingest *g, struct rate *r, uint64_t start_ns)
 {
     struct ims_index_progress p = {
         .is_walking = !g->is_scanned,
@@ -215,8 +251,17 @@ static void report(struct ims_ingest *g, struct rate *r, uint64_t start_ns)
         p.rate = (double)(r->done[newest] - r->done[oldest]) / span;
     if (p.rate > 0 && p.total >= p.done)
         p.eta_s = (double)(p.total - p.done) / p.rate;
-    if (g->options->on_progress && !g->options->on_progress(g->options->arg, &p))
-        g->stop = true;
+    return !g->options->on_progress || g->options->on_progress(g->options->arg, &p);
+}
+
+static void wait_a_moment(struct ims_ingest *g)
+{
+    uint64_t until = ims__mono_ns() + (uint64_t)PROGRESS_MS * 1000000, now;
+
+    ims__lock(&g->lock);
+    while (!g->is_finished && (now = ims__mono_ns()) < until)
+        ims__cond_wait(&g->changed, &g->lock, (unsigned)((until - now) / 1000000) + 1);
+    ims__unlock(&g->lock);
 }
 
 static void run(struct ims_ingest *g, uint64_t start_ns)
@@ -225,11 +270,9 @@ static void run(struct ims_ingest *g, uint64_t start_ns)
 
     start_threads(g);
     while (!g->is_finished) {
-        report(g, &rate, start_ns);
-        ims__lock(&g->lock);
-        if (!g->is_finished)
-            ims__cond_wait(&g->changed, &g->lock, PROGRESS_MS);
-        ims__unlock(&g->lock);
+        if (!report(g, &rate, start_ns))
+            g->stop = true;
+        wait_a_moment(g);
     }
     ims__thread_join(&g->scan_thread);
     ims__thread_join(&g->feed_thread);
@@ -237,7 +280,7 @@ static void run(struct ims_ingest *g, uint64_t start_ns)
         ims__thread_join(&g->readers[i]);
     ims__thread_join(&g->embed_thread);
     ims__thread_join(&g->write_thread);
-    report(g, &rate, start_ns);
+    (void)report(g, &rate, start_ns); /* the last state; too late to stop */
 }
 
 /* ---- the end ---- */
@@ -273,6 +316,7 @@ static void sum_up(struct ims_ingest *g, uint64_t start_ns, uint64_t start_cpu_n
     s->duplicates = g->duplicates;
     s->errors = g->errors;
     s->processed = g->done - g->errors;
+    s->moved += g->moved;
     s->is_cancelled = g->stop;
     s->elapsed_s = seconds(ims__mono_ns() - start_ns);
     s->throughput = s->elapsed_s > 0 ? (double)s->processed / s->elapsed_s : 0;
@@ -289,7 +333,7 @@ static void sum_up(struct ims_ingest *g, uint64_t start_ns, uint64_t start_cpu_n
     memcpy(s->provider, g->e->used.provider, sizeof(s->provider));
     /* The runtime's own threads are not ours to time: on the CPU, what nobody else used is theirs. */
     is_cpu = strncmp(s->device, "cpu", 3) == 0;
-    s->compute_s = is_cpu ? cpu_s - s->decode_s - s->write_s - seconds(g->walk.cpu_ns)
+    s->compute_s = is_cpu ? cpu_s - s->decode_s - s->write_s - seconds(g->io.cpu_ns + g->walk.cpu_ns)
                           : seconds(g->embed.wall_ns);
     if (s->compute_s < 0)
         s->compute_s = 0;

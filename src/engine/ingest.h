@@ -47,6 +47,15 @@ struct ims_job {
     char *metadata; /* evidence, JSON */
 };
 
+/* Of the machine, for evidence: asked once, not per picture. */
+struct ims_ingest_machine {
+    char platform[16];
+    char machine[16];
+    bool has_cuda, has_mps;
+    char gpu_name[128];
+    char cuda_version[16];
+};
+
 struct ims_stage_time {
     _Atomic uint64_t cpu_ns;
     _Atomic uint64_t wall_ns;
@@ -61,6 +70,7 @@ struct ims_ingest {
     char **dirs; /* real paths */
     size_t n_dirs;
     int64_t category_id;
+    struct ims_ingest_machine machine;
 
     struct ims_chan *to_read;
     struct ims_chan *to_embed;
@@ -79,9 +89,13 @@ struct ims_ingest {
     ims_status fatal;
     ims_err fatal_err;
 
-    _Atomic uint64_t found, total, fed, done, errors, duplicates, unchanged, known_failures;
-    _Atomic uint64_t n_batches, commits;
-    struct ims_index_summary scan; /* the scan's own counters; read after its thread ended */
+    _Atomic uint64_t found, total, unchanged, known_failures;     /* of the walk */
+    _Atomic uint64_t fed;     /* handed out */
+    _Atomic uint64_t coming;  /* of them between the feed and the embed thread */
+    _Atomic uint64_t settled; /* of them committed; done or, seldom, queued again */
+    _Atomic uint64_t done, errors, duplicates, moved;
+    _Atomic uint64_t n_batches;
+    struct ims_index_summary scan; /* the scan thread's own counters; read after it ended */
     struct ims_stage_time io, decode, embed, write, walk;
 };
 
@@ -101,6 +115,7 @@ void ims__ingest_embed(void *arg);
 void ims__ingest_write(void *arg);
 
 /* Evidence of one finished item, in the groups that docs/notes/evidence.md lists. NULL without memory. */
+void ims__ingest_probe_machine(struct ims_ingest_machine *out);
 char *ims__ingest_evidence(const struct ims_ingest *g, const struct ims_job *j);
 
 #endif

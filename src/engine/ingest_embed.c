@@ -5,7 +5,8 @@
 
 #include <string.h>
 
-#define GATHER_MS 200 /* how long a batch that is not full waits for more */
+#define GATHER_MS 200 /* how long a batch that is not full waits for the next, when one is on its way */
+#define GATHER_STEP_MS 20
 
 struct batcher {
     struct ims_ingest *g;
@@ -54,7 +55,7 @@ static ims_status embed_all(struct batcher *b, size_t n, ims_err *err)
             st = IMS_OK;
             continue;
         }
-        if (st == IMS_E_MODEL && piece >= 1)
+        if (st == IMS_E_MODEL)
             st = embed_singly(b, first, piece, err);
         first += piece;
         b->g->n_batches++;
@@ -87,17 +88,25 @@ static void hand_over(struct batcher *b, size_t n, uint64_t start_ns)
 
 static size_t gather(struct batcher *b, bool *out_is_closed)
 {
-    size_t want = b->g->e->options.batch_size, n = 0;
+    struct ims_ingest *g = b->g;
+    size_t want = g->e->options.batch_size, n = 0;
+    unsigned waited_ms = 0;
     void *item;
 
-    *out_is_closed = false;
-    if (!ims__chan_pop(b->g->to_embed, &item)) {
-        *out_is_closed = true;
+    *out_is_closed = !ims__chan_pop(g->to_embed, &item);
+    if (*out_is_closed)
         return 0;
-    }
     b->jobs[n++] = item;
-    while (n < want && ims__chan_pop_timed(b->g->to_embed, &item, GATHER_MS, out_is_closed))
-        b->jobs[n++] = item;
+    g->coming--;
+    while (n < want && g->coming > 0 && waited_ms < GATHER_MS && !*out_is_closed) {
+        if (ims__chan_pop_timed(g->to_embed, &item, GATHER_STEP_MS, out_is_closed)) {
+            b->jobs[n++] = item;
+            g->coming--;
+            waited_ms = 0;
+        } else {
+            waited_ms += GATHER_STEP_MS;
+        }
+    }
     return n;
 }
 
@@ -106,12 +115,13 @@ static void run_batch(struct batcher *b, size_t n)
     struct ims_ingest *g = b->g;
     uint64_t start = ims__mono_ns();
     ims_err err;
-    ims_status st = g->has_failed ? IMS_E_CANCELLED : embed_all(b, n, &err);
+    bool is_dropped = g->has_failed;
+    ims_status st = is_dropped ? IMS_OK : embed_all(b, n, &err);
 
-    if (st && st != IMS_E_CANCELLED)
+    if (st)
         ims__ingest_fatal(g, st, &err);
     g->embed.wall_ns += ims__mono_ns() - start;
-    if (!st) {
+    if (!is_dropped && !st) {
         ims__lock(&g->lock); /* the writer reads it */
         ims__engine_note_device(g->e, true);
         ims__unlock(&g->lock);
@@ -129,6 +139,7 @@ void ims__ingest_embed(void *arg)
     size_t max = g->e->options.batch_size;
     struct batcher b = { .g = g, .max = max };
     bool is_closed = false;
+    void *item;
     ims_err err;
 
     b.px_bytes = (size_t)p->width * (size_t)p->height * 3;
@@ -137,9 +148,11 @@ void ims__ingest_embed(void *arg)
     b.jobs = ims__alloc(max, sizeof(*b.jobs));
     if (!b.pixels || !b.vectors || !b.jobs) {
         ims__ingest_fatal(g, ims_fail(&err, IMS_E_NOMEM, "ingest", 0, "memory for a batch of %zu", max), &err);
-        ims__chan_close(g->to_embed);
+        while (ims__chan_pop(g->to_embed, &item))
+            ims__job_free(item);
+        is_closed = true;
     }
-    while (!is_closed && b.jobs) {
+    while (!is_closed) {
         size_t n = gather(&b, &is_closed);
 
         if (n)

@@ -1,13 +1,11 @@
-/* Evidence: how a vector came to be, as JSON beside it.
- *
- * The groups and keys are those of the image-search-service's records (image, embedding, environment,
- * timing), with the runtime in place of Python and PyTorch.
+/* Evidence: how a vector came to be, as JSON beside it, in the groups and keys of docs/notes/evidence.md.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "base/json.h"
 #include "engine/ingest.h"
 #include "kernels/kernels.h"
 
 #include <math.h>
+#include <stdio.h>
 
 #define MAX_EVIDENCE_BYTES 16384
 
@@ -38,23 +36,41 @@ static ims_json *embedding_group(const struct ims_ingest *g, const struct ims_jo
     return o;
 }
 
+void ims__ingest_probe_machine(struct ims_ingest_machine *out)
+{
+    struct ims_device_facts facts;
+    struct ims_cuda_facts cuda;
+
+    ims_device_probe(&facts);
+    ims_device_probe_cuda(&cuda);
+    *out = (struct ims_ingest_machine){ .has_cuda = cuda.n_devices > 0, .has_mps = facts.is_apple_silicon };
+    snprintf(out->platform, sizeof(out->platform), "%s", facts.platform);
+    snprintf(out->machine, sizeof(out->machine), "%s", facts.machine);
+    if (out->has_cuda) {
+        snprintf(out->gpu_name, sizeof(out->gpu_name), "%s", cuda.devices[0].name);
+        snprintf(out->cuda_version, sizeof(out->cuda_version), "%u.%u", cuda.cuda_major, cuda.cuda_minor);
+    }
+}
+
 static ims_json *environment_group(const struct ims_ingest *g)
 {
     const struct ims_device_used *used = &g->e->used;
-    struct ims_device_facts *facts = ims__zalloc(1, sizeof(*facts));
+    const struct ims_ingest_machine *m = &g->machine;
     ims_json *o = ims__json_new_object();
 
-    (void)ims__json_set(o, "program", ims__json_new_str("imgsearch " IMS_VERSION));
-    (void)ims__json_set(o, "runtime", ims__json_new_str(used->runtime));
+    (void)ims__json_set(o, "python_version", ims__json_new_str("none: imgsearch " IMS_VERSION));
+    (void)ims__json_set(o, "pytorch_version", ims__json_new_str(used->runtime));
     (void)ims__json_set(o, "device", ims__json_new_str(used->device));
     (void)ims__json_set(o, "provider", ims__json_new_str(used->provider));
-    (void)ims__json_set(o, "model_digest", ims__json_new_str(g->info->digest));
-    if (facts) {
-        ims_device_probe(facts);
-        (void)ims__json_set(o, "platform", ims__json_new_str(facts->platform));
-        (void)ims__json_set(o, "machine", ims__json_new_str(facts->machine));
+    (void)ims__json_set(o, "cuda_available", ims__json_new_bool(m->has_cuda));
+    (void)ims__json_set(o, "mps_available", ims__json_new_bool(m->has_mps));
+    (void)ims__json_set(o, "platform", ims__json_new_str(m->platform));
+    (void)ims__json_set(o, "machine", ims__json_new_str(m->machine));
+    if (m->has_cuda) {
+        (void)ims__json_set(o, "gpu_name", ims__json_new_str(m->gpu_name));
+        (void)ims__json_set(o, "cuda_version", ims__json_new_str(m->cuda_version));
     }
-    ims__free(facts);
+    (void)ims__json_set(o, "model_digest", ims__json_new_str(g->info->digest));
     return o;
 }
 

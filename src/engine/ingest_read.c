@@ -47,7 +47,7 @@ static const char *decode_failure_word(ims_status st)
 /* Reads and hashes. The facts of the file are those of the very bytes that were read. */
 static ims_status load(struct ims_ingest *g, struct ims_job *j, struct ims_buf *bytes)
 {
-    uint64_t start = ims__mono_ns();
+    uint64_t start = ims__mono_ns(), cpu = ims__thread_cpu_ns();
     struct ims_file_info info;
     ims_err err;
     ims_status st = ims__read_file(j->path, IMS_MAX_IMAGE_BYTES, bytes, &info, &err);
@@ -61,6 +61,7 @@ static ims_status load(struct ims_ingest *g, struct ims_job *j, struct ims_buf *
     if (st)
         ims__job_fail(j, st, read_failure_word(st), &err);
     g->io.wall_ns += ims__mono_ns() - start;
+    g->io.cpu_ns += ims__thread_cpu_ns() - cpu;
     return st;
 }
 
@@ -180,6 +181,8 @@ void ims__ingest_read(void *arg)
         struct ims_job *j = item;
         struct ims_chan *next = ims__ingest_is_ending(g) ? NULL : process(g, store, j);
 
+        if (next != g->to_embed)
+            g->coming--;
         if (!next || !ims__chan_push(next, j))
             ims__job_free(j);
     }

@@ -3,7 +3,6 @@
 #include "base/clock.h"
 #include "base/fs.h"
 #include "base/limits.h"
-#include "base/text.h"
 #include "engine/ingest.h"
 #include "engine/walk.h"
 
@@ -99,10 +98,8 @@ static ims_status find_root(struct scan *s, const char *dir, int64_t *out, ims_e
     st = ims_store_roots(s->store, &arena, &roots, &n, err);
     for (size_t i = 0; !st && i < n; i++) {
         size_t len = strlen(roots[i].path);
-        bool is_inside = ims__starts_with(dir, roots[i].path) &&
-                         (dir[len] == '/' || dir[len] == '\0' || (len == 1 && roots[i].path[0] == '/'));
 
-        if (is_inside && len > best) {
+        if (len > best && ims__path_is_in(dir, roots[i].path)) {
             best = len;
             *out = roots[i].id;
         }
@@ -179,9 +176,7 @@ out:
 static bool is_wanted(const struct ims_ingest *g, const char *path)
 {
     for (size_t i = 0; i < g->n_dirs; i++) {
-        size_t len = strlen(g->dirs[i]);
-
-        if (strncmp(path, g->dirs[i], len) == 0 && (path[len] == '/' || len == 1))
+        if (ims__path_is_in(path, g->dirs[i]))
             return true;
     }
     return false;
@@ -203,6 +198,7 @@ static ims_status feed_item(struct ims_ingest *g, const struct ims_store_todo *t
         return ims_fail(err, IMS_E_NOMEM, "ingest", 0, "reading the queue");
     }
     g->fed++;
+    g->coming++;
     if (!ims__chan_push(g->to_read, j)) {
         ims__job_free(j);
         return IMS_E_CANCELLED;
@@ -233,12 +229,12 @@ static ims_status feed_page(struct ims_ingest *g, struct ims_store *store, int64
     return st;
 }
 
-/* Files that had changed and lie, by id, behind what the first pass had handed out when the walk came to
- * them: everything handed out is committed first, so what is still queued was not handed out. */
+/* Before the second pass, which takes what the walk queued behind the first pass's place (files that had
+ * changed have small ids): when everything handed out is committed, nothing queued is in flight. */
 static void wait_until_idle(struct ims_ingest *g)
 {
     ims__lock(&g->lock);
-    while (g->done < g->fed && !ims__ingest_is_ending(g))
+    while (g->settled < g->fed && !ims__ingest_is_ending(g))
         ims__cond_wait(&g->changed, &g->lock, POLL_MS);
     ims__unlock(&g->lock);
 }

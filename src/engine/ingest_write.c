@@ -75,14 +75,19 @@ static void fill_item(struct writer *w, size_t i)
     }
 }
 
+/* A known content whose vector was purged before the commit stays queued: the feed's second pass finds
+ * it, so it is neither done nor failed here. */
 static void count(struct ims_ingest *g, const struct ims_job *j, const struct ims_store_item *item)
 {
+    g->settled++;
+    if (item->state == IMS_STORE_QUEUED)
+        return;
     if (item->state == IMS_STORE_FAILED)
         g->errors++;
     else if (item->state == IMS_STORE_DONE && j->is_duplicate)
         g->duplicates++;
     if (item->is_moved)
-        g->scan.moved++;
+        g->moved++;
     g->done++;
     if (item->state == IMS_STORE_FAILED)
         ims__ingest_note(g, j->path, j->reason ? j->reason : "bad_vector",
@@ -104,8 +109,6 @@ static void flush(struct writer *w)
         st = ims_store_commit(w->store, IMS_TASK_CLIP, g->e->model_id, w->items, w->n, &err);
         if (st)
             ims__ingest_fatal(g, st, &err);
-        else
-            g->commits++;
     }
     for (size_t i = 0; i < w->n; i++) {
         if (!st)
@@ -120,6 +123,7 @@ static void flush(struct writer *w)
 
 static void run_writer(struct writer *w)
 {
+    struct ims_ingest *g = w->g;
     uint64_t oldest = 0;
     bool is_closed = false;
 
@@ -128,11 +132,11 @@ static void run_writer(struct writer *w)
         uint64_t waited_ms = w->n ? (ims__mono_ns() - oldest) / 1000000 : 0;
         unsigned wait_ms = waited_ms < COMMIT_MS ? COMMIT_MS - (unsigned)waited_ms : 0;
 
-        if (ims__chan_pop_timed(w->g->to_write, &item, wait_ms, &is_closed)) {
+        if (ims__chan_pop_timed(g->to_write, &item, wait_ms, &is_closed)) {
             if (w->n == 0)
                 oldest = ims__mono_ns();
             w->jobs[w->n++] = item;
-            if (w->n < COMMIT_BATCH)
+            if (w->n < COMMIT_BATCH && g->settled + w->n < g->fed) /* else nothing more is on its way */
                 continue;
         }
         flush(w);
