@@ -2,11 +2,15 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "cli/cli.h"
 
+#include <assert.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <unistd.h>
 
-static volatile sig_atomic_t n_interrupts;
+/* Any thread may run the handler while the main one looks: so atomic, and lock-free as handlers need it. */
+static _Atomic int n_interrupts;
+static_assert(ATOMIC_INT_LOCK_FREE == 2, "signal handlers need lock-free atomics");
 
 static void on_signal(int number)
 {
@@ -21,6 +25,7 @@ void cli_catch_signals(void)
 
     memset(&action, 0, sizeof(action));
     action.sa_handler = on_signal;
+    action.sa_flags = SA_RESTART; /* nothing waits in a call that must be broken off: the flag is looked at */
     sigemptyset(&action.sa_mask);
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);

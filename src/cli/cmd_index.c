@@ -1,6 +1,7 @@
 /* imgsearch index: folders into the library, with a progress line.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "base/log.h"
+#include "base/text.h"
 #include "cli/cli.h"
 #include "cli/progress.h"
 
@@ -25,8 +26,10 @@ static bool on_progress(void *arg, const struct ims_index_progress *p)
 
 static void on_note(void *arg, const char *path, const char *reason, const char *text)
 {
+    char shown[1024];
+
     (void)arg;
-    ims__log(IMS_LOG_WARN, "index", "%s: %s: %s", path, reason, text);
+    ims__log(IMS_LOG_WARN, "index", "%s: %s: %s", ims__shown(shown, sizeof(shown), path), reason, text);
 }
 
 static ims_json *summary_json(const struct ims_index_summary *s, const struct ims_model_facts *model)
@@ -123,7 +126,8 @@ static ims_status run_index(struct cli *cli, struct ims_engine *e, struct ims_in
 
     if (st)
         return st;
-    cli_note_demo(cli, &model);
+    if (!cli_has(cli, "quiet"))
+        cli_note_demo(cli, &model);
     fflush(stdout);
     cli_progress_init(&progress, cli_is_terminal(STDERR_FILENO), cli_has(cli, "quiet"));
     o->on_progress = on_progress;

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define BAR_CELLS 24
+#define BAR_CELLS 16 /* with the text it stays below 80 columns, so that it can be redrawn */
 #define PLAIN_LINE_S 5.0
 
 static void clear_line(void *arg)
@@ -39,6 +39,10 @@ void cli_progress_text(const struct ims_index_progress *now, char *out, size_t s
 {
     char left[32], eta[48] = "", failed[48] = "";
 
+    if (now->total == 0) {
+        snprintf(out, size, "%llu pictures found, none of them new so far", (unsigned long long)now->found);
+        return;
+    }
     if (now->eta_s >= 0 && !now->is_walking && now->done < now->total) {
         format_span(now->eta_s, left, sizeof(left));
         snprintf(eta, sizeof(eta), ", %s left", left);
@@ -49,28 +53,36 @@ void cli_progress_text(const struct ims_index_progress *now, char *out, size_t s
              (unsigned long long)now->total, now->is_walking ? "+" : "", now->rate, eta, failed);
 }
 
-static void draw(struct cli_progress *p, const struct ims_index_progress *now, const char *text)
+struct drawing {
+    struct cli_progress *progress;
+    const struct ims_index_progress *now;
+    const char *text;
+};
+
+/* No log line comes between, and it is the log that clears what was drawn: one lock guards both. */
+static void draw(void *arg)
 {
+    const struct drawing *d = arg;
+    const struct ims_index_progress *now = d->now;
     char bar[BAR_CELLS + 1];
     int filled = now->total ? (int)(now->done * BAR_CELLS / now->total) : 0;
 
     for (int i = 0; i < BAR_CELLS; i++)
         bar[i] = i < filled ? '#' : '.';
     bar[BAR_CELLS] = '\0';
-    fprintf(stderr, "\r\033[K[%s] %s", bar, text);
-    fflush(stderr);
-    p->is_drawn = true;
+    fprintf(stderr, "\r\033[K[%s] %s", bar, d->text);
+    d->progress->is_drawn = true;
 }
 
 void cli_progress_show(struct cli_progress *p, const struct ims_index_progress *now)
 {
     char text[160];
 
-    if (p->is_quiet || (now->total == 0 && !p->is_drawn))
+    if (p->is_quiet || (now->total == 0 && !now->is_walking))
         return;
     cli_progress_text(now, text, sizeof(text));
     if (p->is_terminal) {
-        draw(p, now, text);
+        ims__log_pause(draw, &(struct drawing){ p, now, text });
     } else if (now->elapsed_s >= p->next_line_s) {
         fprintf(stderr, "%s\n", text);
         p->next_line_s = now->elapsed_s + PLAIN_LINE_S;
@@ -79,6 +91,6 @@ void cli_progress_show(struct cli_progress *p, const struct ims_index_progress *
 
 void cli_progress_end(struct cli_progress *p)
 {
-    clear_line(p);
+    ims__log_pause(clear_line, p);
     ims__log_set_before(NULL, NULL);
 }

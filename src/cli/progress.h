@@ -8,7 +8,7 @@
 struct cli_progress {
     bool is_terminal;
     bool is_quiet;
-    bool is_drawn; /* a line stands on the terminal and must be cleared before anything else */
+    bool is_drawn; /* a line stands on the terminal and must be cleared before anything else; see ims__log_pause */
     double next_line_s;
 };
 
