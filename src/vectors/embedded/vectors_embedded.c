@@ -238,7 +238,7 @@ static ims_status scan(const struct embedded *e, const struct ims_vectors_query 
     struct stretch stretches[MAX_THREADS] = { 0 };
     struct ims_top_k best = { .hits = out_hits, .k = q->k };
     struct ims_vectors_hit *room = NULL;
-    size_t k = q->k < n ? q->k : n;
+    size_t n_room = 0;
     unsigned n_threads = e->n_threads;
 
     if (n == 0) {
@@ -247,16 +247,22 @@ static ims_status scan(const struct embedded *e, const struct ims_vectors_query 
     }
     if (n / MIN_ROWS_PER_THREAD < n_threads)
         n_threads = (unsigned)(n / MIN_ROWS_PER_THREAD) + 1;
-    room = ims__alloc(k * n_threads, sizeof(*room));
-    if (!room)
-        return ims_fail(err, IMS_E_NOMEM, "vectors", 0, "memory for %zu hits", k);
-    for (unsigned i = 0; i < n_threads; i++)
+    for (unsigned i = 0; i < n_threads; i++) {
+        size_t from = n / n_threads * i, until = i + 1 < n_threads ? n / n_threads * (i + 1) : n;
+
         stretches[i] = (struct stretch){ .e = e,
                                          .query = q->vector,
                                          .only_rows = only_rows,
-                                         .from = n / n_threads * i,
-                                         .until = i + 1 < n_threads ? n / n_threads * (i + 1) : n,
-                                         .best = { .hits = room + k * i, .k = k } };
+                                         .from = from,
+                                         .until = until,
+                                         .best = { .k = q->k < until - from ? q->k : until - from } };
+        n_room += stretches[i].best.k;
+    }
+    room = ims__alloc(n_room, sizeof(*room));
+    if (!room)
+        return ims_fail(err, IMS_E_NOMEM, "vectors", 0, "memory for %zu hits", n_room);
+    for (unsigned i = 0; i < n_threads; i++)
+        stretches[i].best.hits = i ? stretches[i - 1].best.hits + stretches[i - 1].best.k : room;
     run_stretches(stretches, n_threads);
     for (unsigned i = 0; i < n_threads; i++) {
         for (size_t j = 0; j < stretches[i].best.n; j++)
