@@ -208,6 +208,7 @@ struct ims_search_results {
     struct ims_search_hit *hits;
     size_t n;
     size_t total; /* pictures that pass the filter and could be ranked */
+    size_t n_queued; /* when total is 0: pictures of the library that wait for being indexed with this model */
     double load_ms, embed_ms, scan_ms, total_ms;
     void *memory; /* private */
 };
@@ -237,6 +238,7 @@ struct ims_library_status {
     int64_t deleted, contents, vectors;
     int64_t faces, persons; /* 0: faces are not part of this release */
     const char *model;      /* name; NULL when there is none */
+    char model_problem[512]; /* why there is none */
     const char *database;   /* where, without secrets */
     const char *database_version;
 };

@@ -93,8 +93,11 @@ char *cli_executable_dir(void); /* ims__free; NULL when it cannot be told */
 ims_status cli_print_json(ims_json *take, ims_err *err) IMS_MUST_CHECK;
 /* Paths are bytes: the display form (base/text.h), in which nothing is lost. */
 ims_json *cli_path_json(const char *path);
+ims_json *cli_time_json(int64_t us);
 ims_json *cli_asset_json(const struct ims_asset *a);
 void cli_print_path(const char *path); /* display form, no line end */
+/* FILE|ID: the number of an asset, 0 for a file. A file that is called 12 is meant before asset 12. */
+int64_t cli_asset_id(const char *word);
 ims_status cli_flush(ims_err *err) IMS_MUST_CHECK;
 /* Says so when the demo model serves: the first line of a text answer. */
 void cli_note_demo(const struct cli *cli, const struct ims_model_facts *model);

@@ -40,6 +40,16 @@ ims_status cli_print_json(ims_json *take, ims_err *err)
     return st ? st : cli_flush(err);
 }
 
+int64_t cli_asset_id(const char *word)
+{
+    struct ims_file_info info;
+    int64_t id = 0;
+
+    if (ims__stat(word, false, &info, NULL) != IMS_OK)
+        (void)ims__parse_int(word, 1, INT64_MAX, &id);
+    return id;
+}
+
 void cli_print_path(const char *path)
 {
     struct ims_buf shown;
@@ -50,12 +60,10 @@ void cli_print_path(const char *path)
     ims__buf_release(&shown);
 }
 
-static ims_json *time_json(bool has, int64_t us)
+ims_json *cli_time_json(int64_t us)
 {
     char text[40];
 
-    if (!has)
-        return ims__json_new_null();
     ims__format_utc(us, text, sizeof(text));
     return ims__json_new_str(text);
 }
@@ -107,10 +115,10 @@ ims_json *cli_asset_json(const struct ims_asset *a)
     (void)ims__json_set(o, "width", ims__json_new_int(a->width));
     (void)ims__json_set(o, "height", ims__json_new_int(a->height));
     (void)ims__json_set(o, "size", ims__json_new_int(a->size_bytes));
-    (void)ims__json_set(o, "createdAt", time_json(true, a->created_us));
-    (void)ims__json_set(o, "modifiedAt", time_json(true, a->mtime_us));
-    (void)ims__json_set(o, "indexedAt", time_json(a->indexed_us != 0, a->indexed_us));
-    (void)ims__json_set(o, "takenAt", time_json(a->has_taken_at, a->taken_at_us));
+    (void)ims__json_set(o, "createdAt", cli_time_json(a->created_us));
+    (void)ims__json_set(o, "modifiedAt", cli_time_json(a->mtime_us));
+    (void)ims__json_set(o, "indexedAt", a->indexed_us ? cli_time_json(a->indexed_us) : ims__json_new_null());
+    (void)ims__json_set(o, "takenAt", a->has_taken_at ? cli_time_json(a->taken_at_us) : ims__json_new_null());
     (void)ims__json_set(o, "camera", camera_json(a));
     (void)ims__json_set(o, "location", location_json(a));
     (void)ims__json_set(o, "sha256", ims__json_new_str(a->sha256[0] ? a->sha256 : NULL));

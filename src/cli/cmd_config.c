@@ -45,7 +45,9 @@ static ims_status run(struct cli *cli, ims_err *err)
         printf("%-22s %-28s %-12s %s\n", row->name, shown_value(cli, (ims_cfg)id),
                ims__config_source_name(ims__config_source(cli->config, (ims_cfg)id)), row->env);
     }
-    printf("\nIn effect: data directory %s\n", cli->data_dir);
+    printf("\nIn effect: data directory ");
+    cli_print_path(cli->data_dir);
+    printf("\n");
     return IMS_OK;
 }
 

@@ -94,22 +94,29 @@ static ims_json *results_json(const char *shown, const struct ims_search_results
     (void)ims__json_set(o, "model", ims__json_new_str(model->name));
     (void)ims__json_set(o, "device", ims__json_new_str(used->device[0] ? used->device : NULL));
     (void)ims__json_set(o, "total", ims__json_new_int((int64_t)r->total));
+    if (r->n_queued)
+        (void)ims__json_set(o, "queued", ims__json_new_int((int64_t)r->n_queued));
     (void)ims__json_set(o, "timing", timing);
     (void)ims__json_set(o, "results", list);
     return o;
 }
 
-static void print_results(const struct ims_search_results *r, size_t offset)
+static void print_results(const struct ims_search_results *r, const char *model, size_t offset)
 {
     for (size_t i = 0; i < r->n; i++) {
         printf("%4zu  %6.3f  ", offset + i + 1, (double)r->hits[i].score);
         cli_print_path(r->hits[i].asset.path);
         printf("\n");
     }
-    if (r->n == 0)
+    if (r->n == 0 && r->total)
+        printf("nothing from place %zu on: there are %zu pictures\n", offset + 1, r->total);
+    else if (r->n == 0)
         printf("nothing found\n");
     else
         printf("%zu of %zu pictures, %.0f ms\n", r->n, r->total, r->total_ms);
+    if (r->n_queued)
+        printf("%zu pictures of the library are not indexed with the model %s: run `imgsearch index` on their folders\n",
+               r->n_queued, model);
 }
 
 ims_status cli_run_query(struct cli *cli, struct ims_engine *e, struct ims_search_query *query, const char *shown,
@@ -134,7 +141,7 @@ ims_status cli_run_query(struct cli *cli, struct ims_engine *e, struct ims_searc
     if (!st && cli->is_json)
         st = cli_print_json(results_json(shown, &results, &model, &used), err);
     else if (!st)
-        print_results(&results, query->offset);
+        print_results(&results, model.name, query->offset);
     if (!st && html && !cli->is_json)
         printf("contact sheet: %s\n", html);
     ims_search_results_release(&results);
@@ -168,7 +175,6 @@ static ims_status run_similar(struct cli *cli, ims_err *err)
     struct ims_search_query q = { .exclude_self = !cli_has(cli, "with-self") };
     struct ims_engine *e = NULL;
     char *prefix = NULL;
-    struct ims_file_info info;
     ims_status st;
 
     if (cli->n_words != 1)
@@ -177,10 +183,8 @@ static ims_status run_similar(struct cli *cli, ims_err *err)
     if (!st)
         st = cli_open_engine(cli, true, &e, err);
     if (!st) {
-        /* a file named 12 is meant before asset 12 */
-        if (ims__stat(cli->words[0], true, &info, NULL) == IMS_OK ||
-            !ims__parse_int(cli->words[0], 1, INT64_MAX, &q.asset_id))
-            q.image_path = cli->words[0];
+        q.asset_id = cli_asset_id(cli->words[0]);
+        q.image_path = q.asset_id ? NULL : cli->words[0];
         st = cli_run_query(cli, e, &q, cli->words[0], err);
     }
     ims_engine_close(e);

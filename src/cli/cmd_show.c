@@ -19,14 +19,6 @@ static ims_json *embedded_json(const char *text)
     return v;
 }
 
-static ims_json *time_json(int64_t us)
-{
-    char text[40];
-
-    ims__format_utc(us, text, sizeof(text));
-    return ims__json_new_str(text);
-}
-
 static ims_json *work_json(const struct ims_asset_work *w)
 {
     ims_json *o = ims__json_new_object();
@@ -36,7 +28,7 @@ static ims_json *work_json(const struct ims_asset_work *w)
     (void)ims__json_set(o, "reason", ims__json_new_str(w->reason));
     (void)ims__json_set(o, "detail", ims__json_new_str(w->detail));
     (void)ims__json_set(o, "attempts", ims__json_new_int(w->attempts));
-    (void)ims__json_set(o, "updatedAt", time_json(w->updated_us));
+    (void)ims__json_set(o, "updatedAt", cli_time_json(w->updated_us));
     return o;
 }
 
@@ -55,7 +47,7 @@ static ims_json *evidence_json(const struct ims_asset_evidence *v)
     (void)ims__json_set(o, "embedding_ms", ims__json_new_num(v->embedding_ms));
     (void)ims__json_set(o, "total_ms", ims__json_new_num(v->total_ms));
     (void)ims__json_set(o, "metadata", embedded_json(v->metadata_json));
-    (void)ims__json_set(o, "createdAt", time_json(v->created_us));
+    (void)ims__json_set(o, "createdAt", cli_time_json(v->created_us));
     return o;
 }
 
@@ -126,15 +118,13 @@ static ims_status run(struct cli *cli, ims_err *err)
 {
     struct ims_asset_story story;
     struct ims_engine *e = NULL;
-    int64_t id = 0;
     ims_status st;
 
     if (cli->n_words != 1)
         return ims_fail(err, IMS_E_USAGE, "cli", 0, "name one picture: a file, or the id of an asset");
-    (void)ims__parse_int(cli->words[0], 1, INT64_MAX, &id);
     st = cli_open_engine(cli, true, &e, err);
     if (!st)
-        st = ims_engine_show(e, id, cli->words[0], &story, err);
+        st = ims_engine_show(e, cli_asset_id(cli->words[0]), cli->words[0], &story, err);
     if (!st && cli->is_json)
         st = cli_print_json(story_json(&story), err);
     else if (!st)

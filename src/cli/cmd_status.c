@@ -46,6 +46,8 @@ static ims_json *status_json(const struct ims_library_status *s, const struct im
     (void)ims__json_set(o, "contents", ims__json_new_int(s->contents));
     (void)ims__json_set(o, "vectors", ims__json_new_int(s->vectors));
     (void)ims__json_set(o, "model", ims__json_new_str(s->model));
+    if (!s->model)
+        (void)ims__json_set(o, "modelProblem", ims__json_new_str(s->model_problem));
     (void)ims__json_set(o, "device", ims__json_new_str(used->device[0] ? used->device : NULL));
     (void)ims__json_set(o, "provider", ims__json_new_str(used->provider[0] ? used->provider : NULL));
     (void)ims__json_set(o, "deviceReason",
@@ -63,7 +65,7 @@ static void print_status(const struct ims_library_status *s, const struct ims_de
     printf("contents   %lld different, %lld vectors\n", (long long)s->contents, (long long)s->vectors);
     if (s->deleted)
         printf("gone       %lld\n", (long long)s->deleted);
-    printf("model      %s\n", s->model ? s->model : "none");
+    printf("model      %s%s\n", s->model ? s->model : "none: ", s->model ? "" : s->model_problem);
     if (used->device[0])
         printf("device     %s (%s)\n           %s\n", used->device, used->provider, used->reason);
     else

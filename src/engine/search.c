@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/fs.h"
 #include "base/limits.h"
+#include "base/text.h"
 #include "engine/engine_internal.h"
 
 #include <string.h>
@@ -71,6 +72,7 @@ ims_status ims_engine_embed_image(struct ims_engine *e, const char *path, float 
                                   ims_err *err)
 {
     struct ims_buf bytes;
+    char shown[IMS_SHOWN_BYTES];
     float *vector = NULL;
     ims_status st;
 
@@ -87,7 +89,7 @@ ims_status ims_engine_embed_image(struct ims_engine *e, const char *path, float 
     }
     st = embed_bytes(e, &bytes, vector, err);
     if (st) {
-        st = ims_fail_in(err, st, "%s", ims__path_base(path));
+        st = ims_fail_in(err, st, "%s", ims__shown(shown, sizeof(shown), ims__path_base(path)));
         goto out;
     }
     *out = vector;
@@ -121,7 +123,11 @@ static ims_status query_vector(struct ims_engine *e, const struct ims_search_que
     vector = ims__alloc(dim, sizeof(float));
     if (!vector)
         return ims_fail(err, IMS_E_NOMEM, "engine", 0, "searching");
-    st = ims_store_asset_vector(e->store, q->asset_id, e->model_id, vector, (int)dim, err);
+    st = e->model_id ? ims_store_asset_vector(e->store, q->asset_id, e->model_id, vector, (int)dim, err)
+                     : IMS_E_NOT_FOUND;
+    if (st == IMS_E_NOT_FOUND)
+        st = ims_fail(err, st, "engine", 0, "picture %lld is not in the library, or not indexed with the model %s",
+                      (long long)q->asset_id, ims_clip_info(e->clip)->name);
     if (st)
         ims__free(vector);
     else
@@ -168,10 +174,12 @@ static ims_status catch_up(struct ims_engine *e, ims_err *err)
 {
     struct feed feed = { .dim = ims_clip_info(e->clip)->dim };
     struct ims_store_vector_sink sink = { .arg = &feed, .on_removed = on_removed, .on_vector = on_vector };
-    struct ims_vectors_options options = { .dim = feed.dim, .n_threads = ims_device_usable_cores() };
+    struct ims_vectors_options options = { .dim = feed.dim, .n_threads = e->options.n_threads };
     int64_t seq;
     ims_status st = IMS_OK;
 
+    if (!options.n_threads)
+        options.n_threads = ims_device_usable_cores();
     if (!e->vectors)
         st = ims_vectors_open(&e->vectors, "embedded", &options, err);
     if (st)
@@ -271,6 +279,18 @@ static size_t expand(const struct candidates *c, const struct ims_vectors_hit *h
     return n;
 }
 
+/* Is one of the hits no candidate? */
+static bool has_stranger(const struct candidates *c, const struct ims_vectors_hit *hits, size_t n_hits)
+{
+    for (size_t i = 0; i < n_hits; i++) {
+        size_t p = find_pair(c, hits[i].id);
+
+        if (p == c->n || c->pairs[p].content_id != hits[i].id)
+            return true;
+    }
+    return false;
+}
+
 static ims_status rank(struct ims_engine *e, const struct ims_search_query *q, const float *vector,
                        const struct candidates *c, struct ranked **out, size_t *out_n, ims_err *err)
 {
@@ -290,6 +310,10 @@ static ims_status rank(struct ims_engine *e, const struct ims_search_query *q, c
         st = ims_fail(err, IMS_E_NOMEM, "engine", 0, "memory for %zu candidates", c->n);
     if (!st && vq.k)
         st = ims_vectors_search(e->vectors, &vq, hits, &n_hits, NULL, err);
+    if (!st && !vq.only_ids && has_stranger(c, hits, n_hits)) { /* as many, but not the same: a purge came between */
+        vq.only_ids = c->contents;
+        st = ims_vectors_search(e->vectors, &vq, hits, &n_hits, NULL, err);
+    }
     if (!st) {
         *out_n = expand(c, hits, n_hits, ranked);
         *out = ranked;
@@ -408,6 +432,17 @@ static ims_status check_query(const struct ims_search_query *q, ims_err *err)
     return IMS_OK;
 }
 
+/* Nothing to rank may mean that another model filled this library: counted only then, as it takes a while. */
+static ims_status count_queued(struct ims_engine *e, size_t *out, ims_err *err)
+{
+    struct ims_store_counts counts;
+    ims_status st = ims_store_count(e->store, IMS_TASK_CLIP, e->model_id, &counts, err);
+
+    if (!st)
+        *out = (size_t)counts.queued;
+    return st;
+}
+
 static ims_status run_search(struct ims_engine *e, const struct ims_search_query *q,
                              struct ims_search_results *r, ims_err *err)
 {
@@ -434,6 +469,8 @@ static ims_status run_search(struct ims_engine *e, const struct ims_search_query
         st = rank(e, q, vector, &c, &ranked, &n_ranked, err);
     if (!st)
         st = fill_results(e, q, ranked, n_ranked, r, err);
+    if (!st && c.n == 0)
+        st = count_queued(e, &r->n_queued, err);
     r->total = c.n;
     r->scan_ms = ms_since(start);
     ims__free(vector);

@@ -1,19 +1,25 @@
 /* What the library holds: counts, failures, one asset's story.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "base/fs.h"
+#include "base/text.h"
 #include "engine/engine_internal.h"
+
+#include <stdio.h>
 
 #define PAGE 500
 
 ims_status ims_engine_status(struct ims_engine *e, struct ims_library_status *out, ims_err *err)
 {
     struct ims_store_counts counts;
+    ims_err why;
     ims_status st;
 
     *out = (struct ims_library_status){ .database = ims_store_location(e->store),
                                         .database_version = ims_store_db_version(e->store) };
-    if (ims__engine_need_model_id(e, false, NULL) == IMS_OK)
+    if (ims__engine_need_model_id(e, false, &why) == IMS_OK)
         out->model = ims_clip_info(e->clip)->name;
+    else
+        snprintf(out->model_problem, sizeof(out->model_problem), "%s", why.text);
     st = ims_store_count(e->store, IMS_TASK_CLIP, e->model_id, &counts, err);
     if (st)
         return st;
@@ -55,7 +61,7 @@ ims_status ims_engine_failures(struct ims_engine *e, size_t limit, ims_failure_f
 static ims_status find_asset(struct ims_engine *e, int64_t asset_id, const char *path,
                              struct ims_store_asset **out, ims_err *err)
 {
-    char *real = NULL;
+    char shown[IMS_SHOWN_BYTES], *real = NULL;
     size_t n;
     ims_status st;
 
@@ -65,9 +71,12 @@ static ims_status find_asset(struct ims_engine *e, int64_t asset_id, const char 
             st = ims_fail(err, IMS_E_NOT_FOUND, "engine", 0, "there is no asset %lld", (long long)asset_id);
         return st;
     }
-    if (ims__real_path(path, &real, NULL)) /* a file that is gone may still be known by its path */
-        return ims_store_asset_by_path(e->store, path, &e->story, out, err);
-    st = ims_store_asset_by_path(e->store, real, &e->story, out, err);
+    if (ims__real_path(path, &real, NULL))
+        real = NULL; /* a file that is gone may still be known by its path */
+    st = ims_store_asset_by_path(e->store, real ? real : path, &e->story, out, err);
+    if (st == IMS_E_NOT_FOUND)
+        st = ims_fail(err, st, "engine", 0, "%s is not in the library",
+                      ims__shown(shown, sizeof(shown), real ? real : path));
     ims__free(real);
     return st;
 }
