@@ -110,8 +110,8 @@ ims_status ims__store_join_moved(struct ims_store *s, const struct ims_store_sca
         IMS_DB_ARGS(ims_db_int(marked_us), ims_db_int(scan->id)), take_move, &l, err);
     moves = l.items;
     for (size_t i = 0; !st && i < l.n; i++) {
-        if (moves[i].fresh_id ==
-            last_fresh) /* of several gone, one has moved; the others are deleted */
+        /* of several gone, one has moved; the others are deleted */
+        if (moves[i].fresh_id == last_fresh)
             continue;
         last_fresh = moves[i].fresh_id;
         st = ims__store_join_assets(s, moves[i].old_id, moves[i].fresh_id, err);

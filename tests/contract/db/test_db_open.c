@@ -4,6 +4,8 @@
 #include "contract/db/db_fixture.h"
 #include "harness/test.h"
 
+#include "base/clock.h"
+
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -168,6 +170,27 @@ TEST(truncated, "a database file cut in half is IMS_E_CORRUPT when it is read")
     if (!st)
         st = ims_db_get_int(db, "SELECT sum(length(s)) FROM t", IMS_DB_NO_ARGS, &n, NULL, &err);
     CHECK_STATUS(st, IMS_E_CORRUPT, err);
+    ims_db_close(db);
+}
+
+TEST(log_waits, "turning the log on waits for who has the file, then says that it is busy")
+{
+    const char *path = path_in(test_tmp_dir(), "a.db");
+    struct ims_db_options hasty = { .busy_timeout_ms = 40 };
+    struct ims_db *db = NULL;
+    uint64_t start;
+    ims_err err = { 0 };
+
+    CHECK_OK(ims_db_open(&db, path, NULL, &err), err);
+    CHECK_OK(ims_db_exec(db, "PRAGMA journal_mode = DELETE; CREATE TABLE t (k INTEGER)", &err),
+             err);
+    CHECK_OK(ims_db_begin(db, IMS_DB_WRITE, &err), err);
+    CHECK_OK(ims_db_exec(db, "INSERT INTO t VALUES (1)", &err), err);
+    start = ims__mono_ns();
+    CHECK_STATUS(open_close(path, &hasty, &err), IMS_E_DB_BUSY, err);
+    CHECK(ims__mono_ns() - start >= 40u * 1000000u);
+    CHECK_OK(ims_db_commit(db, &err), err);
+    CHECK_OK(open_close(path, &hasty, &err), err);
     ims_db_close(db);
 }
 

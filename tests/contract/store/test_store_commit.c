@@ -122,6 +122,19 @@ TEST(twice, "committing a batch twice leaves one vector per content and one work
     library_close(&l);
 }
 
+TEST(epoch, "every commit tells caches of candidates that they are out of date")
+{
+    struct library l;
+    int64_t before = 0, after = 0;
+
+    CHECK(library_open(&l));
+    CHECK_OK(ims_store_epoch(l.store, &before, &l.err), l.err);
+    CHECK(commit_one(&l, "/photos/a.jpg", 1));
+    CHECK_OK(ims_store_epoch(l.store, &after, &l.err), l.err);
+    CHECK(after > before);
+    library_close(&l);
+}
+
 TEST(duplicate, "a file whose content has its vector is done without decode, and both are found")
 {
     uint8_t sha[3][IMS_SHA256_BYTES];

@@ -92,6 +92,30 @@ TEST(killed, "a writer killed at any moment leaves whole batches, and the next o
     library_close(&l);
 }
 
+TEST(turns, "writers take turns: one that does not get its turn in time is told IMS_E_DB_BUSY")
+{
+    struct ims_store_options hasty = { .busy_timeout_ms = 30 };
+    struct ims_store *s = NULL;
+    struct ims_db *db = NULL;
+    struct library l;
+    char *value = NULL;
+
+    CHECK(library_open(&l));
+    CHECK_OK(ims_store_open(&s, l.url, &hasty, &l.err), l.err);
+    CHECK_OK(ims_db_open(&db, l.url, NULL, &l.err), l.err);
+    CHECK_OK(ims_db_begin(db, IMS_DB_WRITE, &l.err), l.err);
+    CHECK_OK(ims_db_exec(db, "UPDATE counters SET value = value + 1 WHERE name = 'writer'", &l.err),
+             l.err);
+    CHECK_STATUS(ims_store_set_setting(s, "k", "v", &l.err), IMS_E_DB_BUSY, l.err);
+    CHECK_OK(ims_store_get_setting(s, "k", &value, &l.err), l.err); /* readers are not held up */
+    CHECK(value == NULL);
+    ims_db_rollback(db);
+    CHECK_OK(ims_store_set_setting(s, "k", "v", &l.err), l.err);
+    ims_db_close(db);
+    ims_store_close(s);
+    library_close(&l);
+}
+
 TEST(connection_lost, "a commit over a connection that was lost is made again on a new one")
 {
     struct library l;
@@ -105,6 +129,7 @@ TEST(connection_lost, "a commit over a connection that was lost is made again on
         CHECK(sql_exec(&l, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
                            "WHERE application_name = 'imgsearch' AND pid <> pg_backend_pid()"));
         if (i == 0) {
+            CHECK_OK(ims_store_set_setting(l.store, "k", "v", &l.err), l.err);
             CHECK(commit_one(&l, "/photos/b.jpg", 2));
         } else if (i == 1) {
             CHECK_INT(counts_of(&l).done, 2);

@@ -6,12 +6,12 @@
 #include <string.h>
 
 static const char *const paths[] = {
-    "/photos/a/b.jpg",       "/photos/a/b/c.jpg",   "/photos/a/bc/d.jpg",
-    "/photos/a/b.dir/e.jpg", "/photos/z\xff/f.jpg", "/photos/a/b/\xff.jpg",
+    "/photos/a/b.jpg",     "/photos/a/b/c.jpg",    "/photos/a/bc/d.jpg", "/photos/a/b.dir/e.jpg",
+    "/photos/z\xff/f.jpg", "/photos/a/b/\xff.jpg", "/photos/a/b0.jpg", /* '0' follows '/' */
 };
-#define N_PATHS 6
+#define N_PATHS 7
 
-/* Photos 1 .. 6 taken at that many seconds; the last one without a date. */
+/* Photos 1 .. 7 taken at that many seconds; the last one without a date. */
 static bool fill(struct library *l)
 {
     for (uint64_t i = 0; i < N_PATHS; i++) {
@@ -69,12 +69,12 @@ TEST(prefix, "a path prefix matches itself and what lies below it, by bytes, and
         const char *prefix;
         unsigned want;
     } cases[] = {
-        { NULL, 0x3f },
-        { "/", 0x3f },
-        { "", 0x3f },
-        { "/photos", 0x3f },
-        { "/photos/", 0x3f },
-        { "/photos/a", 0x2f },
+        { NULL, 0x7f },
+        { "/", 0x7f },
+        { "", 0x7f },
+        { "/photos", 0x7f },
+        { "/photos/", 0x7f },
+        { "/photos/a", 0x6f },
         { "/photos/a/b", 0x22 },
         { "/photos/a/b/", 0x22 },
         { "/photos/a/b.jpg", 1 },
@@ -85,6 +85,7 @@ TEST(prefix, "a path prefix matches itself and what lies below it, by bytes, and
         { "/photos/a/b/c", 0 },
         { "/photos/A", 0 },
         { "/photos/a/b%", 0 },
+        { "/photos/a/b0.jpg", 0x40 },
     };
     struct library l;
 
@@ -97,7 +98,7 @@ TEST(prefix, "a path prefix matches itself and what lies below it, by bytes, and
             test_fail(__FILE__, __LINE__, "%s found %02x, expected %02x",
                       cases[i].prefix ? cases[i].prefix : "NULL", got, cases[i].want);
     }
-    CHECK_INT(found(&l, NULL), 0x3f);
+    CHECK_INT(found(&l, NULL), 0x7f);
     library_close(&l);
 }
 
@@ -107,16 +108,16 @@ TEST(dates, "a date range has its start and not its end; a photo without a date 
     struct library l;
 
     CHECK(library_open(&l) && fill(&l));
-    CHECK_INT(found(&l, &f), 0x1e);
+    CHECK_INT(found(&l, &f), 0x3e);
     f.has_taken_until = true;
     f.taken_until_us = 4000000;
     CHECK_INT(found(&l, &f), 0x06);
     f.path_prefix = "/photos/a/b";
     CHECK_INT(found(&l, &f), 0x02);
     f = (struct ims_store_filter){ .has_taken_until = true, .taken_until_us = INT64_MAX };
-    CHECK_INT(found(&l, &f), 0x1f);
+    CHECK_INT(found(&l, &f), 0x3f);
     f = (struct ims_store_filter){ .has_taken_from = true, .taken_from_us = INT64_MIN };
-    CHECK_INT(found(&l, &f), 0x1f);
+    CHECK_INT(found(&l, &f), 0x3f);
     library_close(&l);
 }
 
@@ -173,10 +174,10 @@ TEST(pages, "a list is newest first, in pages, with the true total; single asset
     CHECK_OK(ims_store_list_assets(l.store, NULL, 0, 4, &l.arena, &a, &n, &total, &l.err), l.err);
     CHECK_INT(n, 4);
     CHECK_INT(total, N_PATHS);
-    CHECK_STR(a[0].path, paths[5]);
+    CHECK_STR(a[0].path, paths[N_PATHS - 1]);
     CHECK_OK(ims_store_list_assets(l.store, NULL, 4, 4, &l.arena, &b, &n, &total, &l.err), l.err);
-    CHECK_INT(n, 2);
-    CHECK_STR(b[1].path, paths[0]);
+    CHECK_INT(n, 3);
+    CHECK_STR(b[2].path, paths[0]);
     CHECK_OK(ims_store_list_assets(l.store, NULL, 100, 4, &l.arena, &b, &n, &total, &l.err), l.err);
     CHECK_INT(n, 0);
     CHECK_INT(total, N_PATHS);

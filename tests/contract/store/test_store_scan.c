@@ -259,6 +259,27 @@ TEST(no_move, "a copy made while the original was there is no move, nor is a fil
     library_close(&l);
 }
 
+TEST(late_copy,
+     "a copy met in the same scan as the original is none of its moves when committed later")
+{
+    const char *const both[] = { "/photos/a.jpg", "/photos/copy.jpg" };
+    struct ims_store_scan_result r = { 0 };
+    struct ims_store_item item;
+    struct library l;
+    int64_t original;
+
+    CHECK(library_open(&l));
+    CHECK(scan_all(&l, both, 2, &r));
+    original = commit_one(&l, both[0], 1);
+    CHECK(scan_all(&l, both + 1, 1, &r));
+    CHECK_INT(r.n_deleted, 1);
+    item = make_item(&l, both[1], 1, false);
+    CHECK_OK(ims_store_commit(l.store, IMS_TASK_CLIP, l.model_id, &item, 1, &l.err), l.err);
+    CHECK(!item.is_moved && item.asset_id != original);
+    CHECK_INT(id_of(&l, both[0]), -original);
+    library_close(&l);
+}
+
 TEST(moved_copies,
      "of two deleted copies and one new file one has moved; two new files take one each")
 {
