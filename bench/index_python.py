@@ -24,6 +24,7 @@ import numpy as np
 from PIL import Image
 
 BATCHES_AHEAD = 3
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # read when the library is imported
 
 
 def paths_in(folder):
