@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/thread.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -176,7 +177,8 @@ TEST(damaged_vector, "a stored vector of the wrong length is IMS_E_CORRUPT and n
 struct writer {
     struct library *l;
     int number;
-    ims_status st;
+    ims_status st; /* read after the thread has ended */
+    atomic_bool has_failed;
     ims_err err;
 };
 
@@ -208,6 +210,7 @@ static void write_batches(void *arg)
         }
         w->st = ims_store_commit(s, IMS_TASK_CLIP, w->l->model_id, items, BATCH, &w->err);
     }
+    atomic_store(&w->has_failed, w->st != IMS_OK);
     ims_store_close(s);
 }
 
@@ -215,7 +218,7 @@ TEST(many_writers,
      "several writers at once store everything, and a reader beside them misses no change")
 {
     struct ims_thread threads[N_WRITERS] = { { .is_running = false } };
-    struct writer writers[N_WRITERS];
+    struct writer writers[N_WRITERS] = { 0 };
     struct library l;
     int64_t seq = 0, n = 0, last = 0;
     size_t n_rounds = 0;
@@ -223,14 +226,15 @@ TEST(many_writers,
     memset(&mirror, 0, sizeof(mirror));
     CHECK(library_open(&l));
     for (int i = 0; i < N_WRITERS; i++) {
-        writers[i] = (struct writer){ .l = &l, .number = i };
+        writers[i].l = &l;
+        writers[i].number = i;
         CHECK_OK(ims__thread_start(&threads[i], "writer", write_batches, &writers[i], &l.err),
                  l.err);
     }
     while (counts_of(&l).done < N_WRITERS * N_BATCHES * BATCH && n_rounds++ < 100000) {
         CHECK(follow(&l, &seq));
         for (int i = 0; i < N_WRITERS; i++) {
-            if (writers[i].st)
+            if (atomic_load(&writers[i].has_failed))
                 n_rounds = 100000;
         }
     }
