@@ -65,7 +65,7 @@ static void check_data(struct doctor *d)
         snprintf(text, sizeof(text), "%s does not exist yet; `imgsearch index FOLDER` makes it", dir);
         report(d, "data", FINE, text);
     } else if (access(dir, W_OK) != 0) {
-        snprintf(text, sizeof(text), "%s is not writable for this user: searching works, indexing does not", dir);
+        snprintf(text, sizeof(text), "%s is not writable for this user: nothing can be indexed", dir);
         report(d, "data", WARNING, text);
     } else {
         report(d, "data", FINE, dir);

@@ -53,16 +53,22 @@ static ims_status keep_options(struct ims_engine *e, const struct ims_engine_opt
     return st;
 }
 
-/* Looking at a library still migrates it, when this user may write; otherwise it is opened as it is. */
+/* Looking at a library still migrates it, when this user may write; otherwise it is opened as it is.
+ * SQLite can read without writing only while the log beside the database is there, which it is while the
+ * library's owner has it open. */
 static ims_status open_database(struct ims_engine *e, ims_err *err)
 {
     struct ims_store_options options = { .must_exist = e->options.is_read_only };
+    char shown[IMS_SHOWN_BYTES];
     ims_status st = ims_store_open(&e->store, e->database, &options, err);
 
-    if (st == IMS_E_PERMISSION && e->options.is_read_only) {
-        options.is_read_only = true;
-        st = ims_store_open(&e->store, e->database, &options, err);
-    }
+    if (st != IMS_E_PERMISSION || !e->options.is_read_only)
+        return st;
+    options.is_read_only = true;
+    st = ims_store_open(&e->store, e->database, &options, err);
+    if (st == IMS_E_PERMISSION)
+        st = ims_fail_in(err, st, "this user may not write in %s, which reading the database needs too",
+                         ims__shown(shown, sizeof(shown), e->options.data_dir));
     return st;
 }
 
