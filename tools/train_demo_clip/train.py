@@ -29,6 +29,7 @@ import data
 import export
 import measure
 from data import COLOR_IDS, KIND_IDS, words
+from demoworld.things import HELD_OUT
 from model import Clip, pad
 from muon import Muon
 from tokenizer import Tokenizer, learn, to_json
@@ -48,7 +49,14 @@ def corpus(scenes):
 
 
 def spoil(scene, rng):
-    """The full query of the scene with one thing made wrong."""
+    """The full query of the scene with one thing made wrong; never one that names a held-out pair."""
+    while True:
+        q = _spoil(scene, rng)
+        if not any((t[1], t[0]) in HELD_OUT for t in q["things"]):
+            return q
+
+
+def _spoil(scene, rng):
     q = dict(words.full_query(scene))
     options = ["place"]
     if q["things"]:
@@ -77,7 +85,7 @@ def spoil(scene, rng):
     things = [list(t) for t in q["things"]]
     t = rng.choice(things)
     if what == "color":
-        t[1] = rng.choice([c for c in data.KINDS[t[0]][5] if c != t[1] and (c, t[0]) not in data.scene.HELD_OUT] or [t[1]])
+        t[1] = rng.choice([c for c in data.KINDS[t[0]][5] if c != t[1]] or [t[1]])
     elif what == "count":
         t[2] = rng.choice([n for n in (None, 2, 3) if n != t[2]])
     elif what == "kind":
