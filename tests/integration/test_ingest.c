@@ -4,6 +4,7 @@
 
 #include "base/buf.h"
 #include "base/text.h"
+#include "db/db.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -322,6 +323,62 @@ TEST(interrupted, "SIGINT ends with exit code 130, keeps what is done, and the n
     CHECK_INT(library_status(&l, "failed"), 1);
 }
 
+/* Breaks every connection to the library's database once the pipeline has its own. */
+static int break_connections(const char *server, const char *name)
+{
+    struct ims_db *db = NULL;
+    struct timespec pause = { .tv_nsec = 2000000 };
+    int64_t n = 0;
+
+    if (ims_db_open(&db, server, NULL, NULL))
+        return 1;
+    for (int i = 0; i < 10000 && n < 5; i++) {
+        if (ims_db_get_int(db, "SELECT count(*) FROM pg_stat_activity WHERE datname = $1",
+                           IMS_DB_ARGS(ims_db_text(name)), &n, NULL, NULL))
+            return 2;
+        nanosleep(&pause, NULL);
+    }
+    if (ims_db_get_int(db, "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = $1",
+                       IMS_DB_ARGS(ims_db_text(name)), &n, NULL, NULL))
+        return 3;
+    ims_db_close(db);
+    return n > 0 ? 0 : 4;
+}
+
+TEST(connection_lost, "a connection to the database that breaks ends the run with an error and loses nothing")
+{
+    struct library l;
+    char words[800], name[100];
+    struct run_options o = { 0 };
+    struct run_result r;
+    const char *slash;
+    int state;
+    pid_t pid;
+
+    library_init(&l);
+    if (!l.database_env[0])
+        SKIP("SQLite has no connection to lose");
+    slash = strstr(l.database_env, "/it_");
+    CHECK(slash);
+    snprintf(name, sizeof(name), "%.*s", (int)strcspn(slash + 1, "?"), slash + 1);
+    fill_with_demo(&l, 60);
+    pid = fork();
+    if (pid == 0)
+        _exit(break_connections(getenv("IMS_TEST_POSTGRES_URL"), name));
+    snprintf(words, sizeof(words), "index\n%s", l.photos);
+    library_run_with(&l, &o, &r, words);
+    CHECK(waitpid(pid, &state, 0) == pid);
+    CHECK_INT(WIFEXITED(state) ? WEXITSTATUS(state) : -1, 0);
+    CHECK_INT(r.exit_code, ims_status_exit(IMS_E_DB));
+    CHECK(strstr(r.err, "imgsearch: "));
+    test_note("%s", r.err);
+    run_release(&r);
+    CHECK_INT(library_index(&l, "cancelled"), -1);
+    CHECK_INT(library_status(&l, "queued"), 0);
+    CHECK_INT(library_status(&l, "failed"), 1);
+    CHECK_INT(library_status(&l, "vectors"), library_status(&l, "contents") - 1);
+}
+
 /* How long an undisturbed run takes here: sanitizers make it many times longer. */
 static unsigned time_index_ms(size_t n)
 {
@@ -329,6 +386,7 @@ static unsigned time_index_ms(size_t n)
     struct timespec from, until;
 
     library_init(&l);
+    library_index(&l, "processed"); /* makes the database */
     fill_with_demo(&l, n);
     clock_gettime(CLOCK_MONOTONIC, &from);
     library_index(&l, "processed");
@@ -340,7 +398,7 @@ TEST(killed, "killed 20 times at random moments, every file is done once or fail
 {
     struct library l;
     char words[800];
-    unsigned run_ms = time_index_ms(60);
+    double run_ms = time_index_ms(60);
     uint64_t state = 20260101;
     long long files = 0;
     int n_killed = 0;
@@ -348,20 +406,20 @@ TEST(killed, "killed 20 times at random moments, every file is done once or fail
     library_init(&l);
     fill_with_demo(&l, 60);
     snprintf(words, sizeof(words), "index\n%s", l.photos);
-    for (int i = 0; i < 20; i++) {
-        struct run_options o = { .kill_after_ms = 10 + (unsigned)(test_random(&state) % (run_ms + 1)) };
+    for (int i = 0; i < 200 && n_killed < 20; i++) {
+        double part = (double)(test_random(&state) % 1000) / 1000; /* squared: later runs have less to do */
+        struct run_options o = { .kill_after_ms = 5 + (unsigned)(run_ms * part * part) };
         struct run_result r;
         char late[40];
 
         snprintf(late, sizeof(late), "late%d.jpg", i); /* something to do when all was done already */
-        library_copy(&l, library_demo_jpeg(70 + (size_t)i), late);
+        library_copy(&l, library_demo_jpeg(70 + (size_t)i % 20), late);
         library_run_with(&l, &o, &r, words);
         n_killed += r.signal == SIGKILL;
         CHECK(r.signal == SIGKILL || r.exit_code == 0);
         run_release(&r);
     }
-    test_note("%d of 20 runs were killed before they ended", n_killed);
-    CHECK(n_killed >= 5);
+    CHECK_INT(n_killed, 20);
     files = library_index(&l, "found");
     CHECK_INT(library_status(&l, "assets"), files);
     CHECK_INT(library_status(&l, "queued"), 0);
