@@ -29,7 +29,8 @@ def run(command, env=None, on_poll=None, poll_s=0.05):
     with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
         idle = idle_seconds()
         start = time.perf_counter()
-        pid = subprocess.Popen(command, stdout=output, stderr=errors, env=env).pid
+        child = subprocess.Popen(command, stdout=output, stderr=errors, env=env)
+        pid = child.pid
         while on_poll:
             done, status, usage = os.wait4(pid, os.WNOHANG)
             if done:
@@ -39,6 +40,7 @@ def run(command, env=None, on_poll=None, poll_s=0.05):
         else:
             _, status, usage = os.wait4(pid, 0)
         wall = time.perf_counter() - start
+        child.returncode = os.waitstatus_to_exitcode(status)  # it is waited for; Popen must not
         idle = idle_seconds() - idle
         output.seek(0)
         errors.seek(0)
