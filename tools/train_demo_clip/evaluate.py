@@ -65,7 +65,8 @@ class Histogram:
 
 
 def row(name, top1, top5, p5, note=""):
-    print(f"{name:34s} {top1:7.3f} {top5:7.3f} {p5:12.3f}  {note}")
+    last = "-" if p5 is None else f"{p5:.3f}"
+    print(f"{name:34s} {top1:7.3f} {top5:7.3f} {last:>12s}  {note}".rstrip())
 
 
 def has_held_out(s):
@@ -118,14 +119,14 @@ def main():
 
     para = [words.phrase(words.full_query(s), random.Random(f"para/{i}")) for i, s in enumerate(test["scenes"])]
     other = measure.embed_texts(model, tok, para) @ v.T
-    row("model, captions reworded", measure.top_k(other, 1), measure.top_k(other, 5), float("nan"))
+    row("model, captions reworded", measure.top_k(other, 1), measure.top_k(other, 5), None)
     held = np.array([has_held_out(s) for s in test["scenes"]])
     own = np.diag(score)
     rank = (score > own[:, None]).sum(1)
     if held.any():
-        row("scenes with a held-out pair", float(np.mean(rank[held] < 1)), float(np.mean(rank[held] < 5)), float("nan"),
+        row("scenes with a held-out pair", float(np.mean(rank[held] < 1)), float(np.mean(rank[held] < 5)), None,
             f"({held.sum()} scenes)")
-        row("scenes without one", float(np.mean(rank[~held] < 1)), float(np.mean(rank[~held] < 5)), float("nan"))
+        row("scenes without one", float(np.mean(rank[~held] < 1)), float(np.mean(rank[~held] < 5)), None)
     print("\nprecision@5 by sort of query")
     for sort in sorted({q["sort"] for q in asked}):
         mine = [e for e, q in zip(each, asked) if q["sort"] == sort]
