@@ -147,22 +147,22 @@ size_t ims__chan_len(struct ims_chan *c)
     return n;
 }
 
-uint64_t ims__chan_push_blocked_ns(struct ims_chan *c)
+static uint64_t read_ns(struct ims_chan *c, const uint64_t *field)
 {
     uint64_t ns;
 
     ims__lock(&c->lock);
-    ns = c->push_blocked_ns;
+    ns = *field;
     ims__unlock(&c->lock);
     return ns;
 }
 
+uint64_t ims__chan_push_blocked_ns(struct ims_chan *c)
+{
+    return read_ns(c, &c->push_blocked_ns);
+}
+
 uint64_t ims__chan_pop_blocked_ns(struct ims_chan *c)
 {
-    uint64_t ns;
-
-    ims__lock(&c->lock);
-    ns = c->pop_blocked_ns;
-    ims__unlock(&c->lock);
-    return ns;
+    return read_ns(c, &c->pop_blocked_ns);
 }

@@ -203,8 +203,10 @@ static void start_threads(struct ims_ingest *g)
     for (unsigned i = 0; !st && i < g->n_readers; i++) {
         st = ims__thread_start(&g->readers[i], "ims-read", ims__ingest_read, g, &err);
         if (st) {
+            unsigned missing = g->n_readers - i;
+
             ims__ingest_fatal(g, st, &err);
-            if ((g->readers_left -= g->n_readers - i) == 0)
+            if (atomic_fetch_sub(&g->readers_left, missing) == missing)
                 ims__chan_close(g->to_embed);
         }
     }
