@@ -44,6 +44,9 @@ ims_status ims__engine_need_model_id(struct ims_engine *e, bool create, ims_err 
 /* Reads back where the session of a tower runs. */
 void ims__engine_note_device(struct ims_engine *e, bool is_image_tower);
 
+/* Brings e->vectors up to what the store holds for e->model_id. */
+ims_status ims__engine_catch_up(struct ims_engine *e, ims_err *err) IMS_MUST_CHECK;
+
 /* Picks the pack that serves; the rule is in ims/engine.h. */
 ims_status ims__choose_pack(struct ims_pack **out, const struct ims_engine_options *options,
                             ims_err *err) IMS_MUST_CHECK;

@@ -4,109 +4,11 @@
 #include "base/clock.h"
 #include "base/fs.h"
 #include "base/limits.h"
-#include "base/text.h"
 #include "engine/engine_internal.h"
-
-#include <string.h>
-
-#define ADD_BATCH 256 /* vectors handed to the index at a time */
 
 static double ms_since(uint64_t start_ns)
 {
     return (double)(ims__mono_ns() - start_ns) / 1e6;
-}
-
-/* ---- the query's vector ---- */
-
-ims_status ims_engine_embed_text(struct ims_engine *e, const char *text, float **out, uint32_t *out_dim,
-                                 ims_err *err)
-{
-    float *vector = NULL;
-    ims_status st = ims__engine_need_clip(e, err);
-
-    if (st)
-        return st;
-    vector = ims__alloc(ims_clip_info(e->clip)->dim, sizeof(float));
-    if (!vector)
-        return ims_fail(err, IMS_E_NOMEM, "engine", 0, "embedding a text");
-    st = ims_clip_embed_text(e->clip, &text, 1, vector, err);
-    if (st) {
-        ims__free(vector);
-        return st;
-    }
-    ims__engine_note_device(e, false);
-    *out = vector;
-    *out_dim = ims_clip_info(e->clip)->dim;
-    return IMS_OK;
-}
-
-static ims_status embed_bytes(struct ims_engine *e, const struct ims_buf *bytes, float *out, ims_err *err)
-{
-    const struct ims_clip_info *info = ims_clip_info(e->clip);
-    struct ims_image *image = NULL;
-    uint8_t *pixels = NULL;
-    ims_status st = ims__engine_need_media(e, err);
-
-    if (st)
-        return st;
-    st = ims_media_decode(e->media, (const uint8_t *)bytes->data, bytes->len, NULL, &image, err);
-    if (st)
-        goto out;
-    pixels = ims__alloc((size_t)info->preprocess.width * (size_t)info->preprocess.height, 3);
-    if (!pixels) {
-        st = ims_fail(err, IMS_E_NOMEM, "engine", 0, "embedding a picture");
-        goto out;
-    }
-    st = ims__model_pixels(e->media, info, image, pixels, err);
-    if (!st)
-        st = ims_clip_embed_images(e->clip, pixels, 1, out, err);
-    if (!st)
-        ims__engine_note_device(e, true);
-out:
-    ims__free(pixels);
-    ims_image_unref(image);
-    return st;
-}
-
-ims_status ims_engine_embed_image(struct ims_engine *e, const char *path, float **out, uint32_t *out_dim,
-                                  ims_err *err)
-{
-    struct ims_buf bytes;
-    char shown[IMS_SHOWN_BYTES];
-    float *vector = NULL;
-    ims_status st;
-
-    st = ims__read_file(path, IMS_MAX_IMAGE_BYTES, &bytes, NULL, err);
-    if (st)
-        return st;
-    st = ims__engine_need_clip(e, err);
-    if (st)
-        goto out;
-    vector = ims__alloc(ims_clip_info(e->clip)->dim, sizeof(float));
-    if (!vector) {
-        st = ims_fail(err, IMS_E_NOMEM, "engine", 0, "embedding a picture");
-        goto out;
-    }
-    st = embed_bytes(e, &bytes, vector, err);
-    if (st) {
-        st = ims_fail_in(err, st, "%s", ims__shown(shown, sizeof(shown), ims__path_base(path)));
-        goto out;
-    }
-    *out = vector;
-    *out_dim = ims_clip_info(e->clip)->dim;
-    vector = NULL;
-out:
-    ims__free(vector);
-    ims__buf_release(&bytes);
-    return st;
-}
-
-ims_status ims_engine_tokenize(struct ims_engine *e, const char *text, int32_t **out, size_t *out_n,
-                               ims_err *err)
-{
-    ims_status st = ims__engine_need_clip(e, err);
-
-    return st ? st : ims_clip_tokenize(e->clip, text, out, out_n, err);
 }
 
 static ims_status query_vector(struct ims_engine *e, const struct ims_search_query *q, float **out,
@@ -132,68 +34,6 @@ static ims_status query_vector(struct ims_engine *e, const struct ims_search_que
         ims__free(vector);
     else
         *out = vector;
-    return st;
-}
-
-/* ---- the index follows the store ---- */
-
-struct feed {
-    struct ims_vectors *vectors;
-    uint32_t dim;
-    size_t n;
-    int64_t ids[ADD_BATCH];
-    float *rows;
-};
-
-static ims_status flush_feed(struct feed *f, ims_err *err)
-{
-    ims_status st = ims_vectors_add(f->vectors, f->ids, f->rows, f->n, err);
-
-    f->n = 0;
-    return st;
-}
-
-static ims_status on_vector(void *arg, int64_t content_id, const float *vector, int64_t seq, ims_err *err)
-{
-    struct feed *f = arg;
-
-    (void)seq;
-    memcpy(f->rows + f->n * f->dim, vector, f->dim * sizeof(float));
-    f->ids[f->n++] = content_id;
-    return f->n == ADD_BATCH ? flush_feed(f, err) : IMS_OK;
-}
-
-static ims_status on_removed(void *arg, int64_t content_id, ims_err *err)
-{
-    struct feed *f = arg;
-
-    return ims_vectors_remove(f->vectors, &content_id, 1, err);
-}
-
-static ims_status catch_up(struct ims_engine *e, ims_err *err)
-{
-    struct feed feed = { .dim = ims_clip_info(e->clip)->dim };
-    struct ims_store_vector_sink sink = { .arg = &feed, .on_removed = on_removed, .on_vector = on_vector };
-    struct ims_vectors_options options = { .dim = feed.dim, .n_threads = e->options.n_threads };
-    int64_t seq;
-    ims_status st = IMS_OK;
-
-    if (!options.n_threads)
-        options.n_threads = ims_device_usable_cores();
-    if (!e->vectors)
-        st = ims_vectors_open(&e->vectors, "embedded", &options, err);
-    if (st)
-        return st;
-    feed.vectors = e->vectors;
-    feed.rows = ims__alloc((size_t)ADD_BATCH * feed.dim, sizeof(float));
-    if (!feed.rows)
-        return ims_fail(err, IMS_E_NOMEM, "engine", 0, "loading vectors");
-    st = ims_store_vectors(e->store, e->model_id, e->vectors_seq, &sink, &seq, err);
-    if (!st)
-        st = flush_feed(&feed, err);
-    if (!st)
-        e->vectors_seq = seq;
-    ims__free(feed.rows);
     return st;
 }
 
@@ -460,7 +300,7 @@ static ims_status run_search(struct ims_engine *e, const struct ims_search_query
     r->embed_ms = ms_since(start);
     start = ims__mono_ns();
     if (!st && e->model_id)
-        st = catch_up(e, err);
+        st = ims__engine_catch_up(e, err);
     r->load_ms = ms_since(start);
     start = ims__mono_ns();
     if (!st && e->model_id)

@@ -1,0 +1,97 @@
+/* Words and pictures to vectors, outside of indexing.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "base/fs.h"
+#include "base/limits.h"
+#include "base/text.h"
+#include "engine/engine_internal.h"
+
+ims_status ims_engine_embed_text(struct ims_engine *e, const char *text, float **out, uint32_t *out_dim,
+                                 ims_err *err)
+{
+    float *vector = NULL;
+    ims_status st = ims__engine_need_clip(e, err);
+
+    if (st)
+        return st;
+    vector = ims__alloc(ims_clip_info(e->clip)->dim, sizeof(float));
+    if (!vector)
+        return ims_fail(err, IMS_E_NOMEM, "engine", 0, "embedding a text");
+    st = ims_clip_embed_text(e->clip, &text, 1, vector, err);
+    if (st) {
+        ims__free(vector);
+        return st;
+    }
+    ims__engine_note_device(e, false);
+    *out = vector;
+    *out_dim = ims_clip_info(e->clip)->dim;
+    return IMS_OK;
+}
+
+static ims_status embed_bytes(struct ims_engine *e, const struct ims_buf *bytes, float *out, ims_err *err)
+{
+    const struct ims_clip_info *info = ims_clip_info(e->clip);
+    struct ims_image *image = NULL;
+    uint8_t *pixels = NULL;
+    ims_status st = ims__engine_need_media(e, err);
+
+    if (st)
+        return st;
+    st = ims_media_decode(e->media, (const uint8_t *)bytes->data, bytes->len, NULL, &image, err);
+    if (st)
+        goto out;
+    pixels = ims__alloc((size_t)info->preprocess.width * (size_t)info->preprocess.height, 3);
+    if (!pixels) {
+        st = ims_fail(err, IMS_E_NOMEM, "engine", 0, "embedding a picture");
+        goto out;
+    }
+    st = ims__model_pixels(e->media, info, image, pixels, err);
+    if (!st)
+        st = ims_clip_embed_images(e->clip, pixels, 1, out, err);
+    if (!st)
+        ims__engine_note_device(e, true);
+out:
+    ims__free(pixels);
+    ims_image_unref(image);
+    return st;
+}
+
+ims_status ims_engine_embed_image(struct ims_engine *e, const char *path, float **out, uint32_t *out_dim,
+                                  ims_err *err)
+{
+    struct ims_buf bytes;
+    char shown[IMS_SHOWN_BYTES];
+    float *vector = NULL;
+    ims_status st;
+
+    st = ims__read_file(path, IMS_MAX_IMAGE_BYTES, &bytes, NULL, err);
+    if (st)
+        return st;
+    st = ims__engine_need_clip(e, err);
+    if (st)
+        goto out;
+    vector = ims__alloc(ims_clip_info(e->clip)->dim, sizeof(float));
+    if (!vector) {
+        st = ims_fail(err, IMS_E_NOMEM, "engine", 0, "embedding a picture");
+        goto out;
+    }
+    st = embed_bytes(e, &bytes, vector, err);
+    if (st) {
+        st = ims_fail_in(err, st, "%s", ims__shown(shown, sizeof(shown), ims__path_base(path)));
+        goto out;
+    }
+    *out = vector;
+    *out_dim = ims_clip_info(e->clip)->dim;
+    vector = NULL;
+out:
+    ims__free(vector);
+    ims__buf_release(&bytes);
+    return st;
+}
+
+ims_status ims_engine_tokenize(struct ims_engine *e, const char *text, int32_t **out, size_t *out_n,
+                               ims_err *err)
+{
+    ims_status st = ims__engine_need_clip(e, err);
+
+    return st ? st : ims_clip_tokenize(e->clip, text, out, out_n, err);
+}
