@@ -154,6 +154,7 @@ def library(directory):
                            "gps": None if bare else list(gps), "album": folder})
             plans.append(plan)
             index += 1
+    _car_show(directory, scenes, plans)
     _extras(directory, scenes, plans)
     asked = queries.choose(plans, [s["file"] for s in scenes], LIBRARY_SEED, least=5, most=0.3)
     people = [{"identity": i, "files": [s["file"] for s in scenes if any(p["identity"] == i for p in s["people"])]}
@@ -161,6 +162,25 @@ def library(directory):
     scenes.append({"file": "corrupt/broken.jpg", "corrupt": True, "caption": None, "things": [], "people": []})
     scenes.sort(key=lambda s: s["file"])
     write_truth(os.path.join(directory, "truth.json"), LIBRARY_SEED, scenes, asked, people=people)
+
+
+def _car_show(directory, scenes, plans):
+    """Four pictures with red cars, so that the first query anybody types finds something."""
+    folder, index = "2024/car-show", 10000
+    os.makedirs(os.path.join(directory, folder), exist_ok=True)
+    for k in range(4):
+        while True:
+            plan = scene.make_plan(LIBRARY_SEED, index, wish={"place": ("city", "beach", "meadow", "city")[k], "view": THINGS})
+            index += 1
+            if {("car", "red")} <= {(g["kind"], g["color"]) for g in plan["things"]}:
+                break
+        taken = datetime.datetime(2024, 9, 14, 10 + 2 * k, 7 * k)
+        gps, path = (48.7758 + 0.004 * k, 9.1829), f"{folder}/IMG_{2000 + k}.webp"
+        image, truth = scene.render(plan, 800)
+        save(image, os.path.join(directory, path), 60, exif_bytes(1, taken, "+02:00", gps))
+        scenes.append({"file": path, **truth, "format": "webp", "orientation": 1, "taken_at": taken.isoformat() + "+02:00",
+                       "gps": [round(v, 6) for v in gps], "album": folder})
+        plans.append(plan)
 
 
 def _extras(directory, scenes, plans):
