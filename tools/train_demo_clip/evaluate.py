@@ -9,6 +9,7 @@ SPDX-License-Identifier: Apache-2.0
 """
 
 import argparse
+import json
 import os
 import random
 import sys
@@ -64,7 +65,12 @@ class Histogram:
         return t @ v.T / (np.linalg.norm(v, axis=1)[None] + 1e-9)
 
 
+ROWS = {}
+
+
 def row(name, top1, top5, p5, note=""):
+    ROWS[name] = {"top_1": round(float(top1), 3), "top_5": round(float(top5), 3),
+                  "precision_5": None if p5 is None else round(float(p5), 3)}
     last = "-" if p5 is None else f"{p5:.3f}"
     print(f"{name:34s} {top1:7.3f} {top5:7.3f} {last:>12s}  {note}".rstrip())
 
@@ -80,6 +86,7 @@ def main():
     ap.add_argument("--seed", type=int, help="draw scenes of this seed instead")
     ap.add_argument("--count", type=int, default=300)
     ap.add_argument("--size", type=int, default=640, help="pixels of the long side when drawing")
+    ap.add_argument("--json", metavar="FILE", help="also write the table as JSON (eval/bars.json is made so)")
     args = ap.parse_args()
     cfg = export.load_config(args.model)["model_cfg"]
     size = cfg["vision_cfg"]["image_size"]
@@ -127,6 +134,10 @@ def main():
         row("scenes with a held-out pair", float(np.mean(rank[held] < 1)), float(np.mean(rank[held] < 5)), None,
             f"({held.sum()} scenes)")
         row("scenes without one", float(np.mean(rank[~held] < 1)), float(np.mean(rank[~held] < 5)), None)
+    if args.json:
+        with open(args.json, "w", encoding="utf-8") as f:
+            json.dump(ROWS, f, indent=1)
+            f.write("\n")
     print("\nprecision@5 by sort of query")
     for sort in sorted({q["sort"] for q in asked}):
         mine = [e for e, q in zip(each, asked) if q["sort"] == sort]
