@@ -39,6 +39,7 @@ BEGIN {
     vendor["jansson.h"] = "base"
     vendor["openssl/"] = "base"
     vendor["utf8proc.h"] = "models"
+    vendor["curl/"] = "models"
 
     words("assert.h complex.h ctype.h errno.h fenv.h float.h inttypes.h limits.h locale.h math.h" \
         " setjmp.h signal.h stdalign.h stdarg.h stdatomic.h stdbool.h stddef.h stdint.h stdio.h" \

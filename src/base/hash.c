@@ -6,6 +6,8 @@
 
 #include <openssl/err.h>
 #include <openssl/evp.h>
+#include <stdbool.h>
+#include <stdio.h>
 
 struct ims_sha256 {
     EVP_MD_CTX *ctx;
@@ -74,6 +76,20 @@ ims_status ims__sha256(const void *p, size_t n, uint8_t out[IMS_SHA256_BYTES], i
         st = ims__sha256_end(h, out, err);
     ims__sha256_free(h);
     return st;
+}
+
+ims_status ims__git_blob_sha1(const void *p, size_t n, uint8_t out[IMS_SHA1_BYTES], ims_err *err)
+{
+    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+    char head[32];
+    int head_len = snprintf(head, sizeof(head), "blob %zu", n);
+    unsigned len = 0;
+    bool is_done = ctx && EVP_DigestInit_ex(ctx, EVP_sha1(), NULL) == 1 &&
+                   EVP_DigestUpdate(ctx, head, (size_t)head_len + 1) == 1 &&
+                   (n == 0 || EVP_DigestUpdate(ctx, p, n) == 1) && EVP_DigestFinal_ex(ctx, out, &len) == 1;
+
+    EVP_MD_CTX_free(ctx);
+    return is_done && len == IMS_SHA1_BYTES ? IMS_OK : crypto_fail(err, "hashing");
 }
 
 void ims__hex(const uint8_t *p, size_t n, char *out)

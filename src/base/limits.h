@@ -32,6 +32,7 @@
 #define IMS_MAX_EMBEDDING_DIM 8192
 #define IMS_MAX_MODEL_SIDE_PX 2048
 #define IMS_MAX_VOCAB 1000000
+#define IMS_MAX_MODEL_FILE_BYTES ((uint64_t)64 * IMS_GIB) /* fetched, when nobody says its size */
 
 /* search */
 #define IMS_MAX_SEARCH_LIMIT 10000

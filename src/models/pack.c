@@ -7,10 +7,12 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "models/safetensors.h"
 
 #include <string.h>
 
 #define ORIGIN "pack"
+#define WEIGHTS_INDEX "open_clip_model" IMS_SAFETENSORS_INDEX
 
 static const char *const layout_files[][IMS_PACK_N_FILES] = {
     [IMS_PACK_OPEN_CLIP] = {
@@ -92,12 +94,62 @@ static ims_status find_layout(struct ims_pack *p, ims_err *err)
                     p->dir);
 }
 
+/* Weights in several files have an index in place of the one file. */
+static ims_status find_index(struct ims_pack *p, bool *out_has_index, ims_err *err)
+{
+    bool is_whole = false;
+    ims_status st;
+
+    *out_has_index = false;
+    if (p->layout != IMS_PACK_OPEN_CLIP)
+        return IMS_OK;
+    st = probe(p->dir, layout_files[IMS_PACK_OPEN_CLIP][IMS_PACK_IMAGE], &is_whole, err);
+    return st || is_whole ? st : probe(p->dir, WEIGHTS_INDEX, out_has_index, err);
+}
+
+static ims_status add_weight_file(struct ims_pack *p, const char *name, ims_err *err)
+{
+    char *copy = ims__strdup(name);
+
+    if (!copy)
+        return ims_fail(err, IMS_E_NOMEM, ORIGIN, 0, "opening %s", p->dir);
+    p->weight_files[p->n_weight_files++] = copy;
+    return IMS_OK;
+}
+
+static ims_status list_weights(struct ims_pack *p, ims_err *err)
+{
+    struct ims_safetensors s = { 0 };
+    bool has_index = ims__ends_with(p->files[IMS_PACK_IMAGE], IMS_SAFETENSORS_INDEX);
+    ims_status st = has_index ? ims__safetensors_open(&s, p->files[IMS_PACK_IMAGE], err) : IMS_OK;
+
+    if (st)
+        return st;
+    p->weight_files = ims__zalloc(s.n_shards + 1, sizeof(*p->weight_files));
+    if (!p->weight_files)
+        st = ims_fail(err, IMS_E_NOMEM, ORIGIN, 0, "opening %s", p->dir);
+    else
+        st = add_weight_file(p, ims__path_base(p->files[IMS_PACK_IMAGE]), err);
+    for (size_t i = 0; !st && i < s.n_shards; i++)
+        st = add_weight_file(p, s.shards[i], err);
+    ims__safetensors_release(&s);
+    return st;
+}
+
 static ims_status find_files(struct ims_pack *p, ims_err *err)
 {
+    bool has_index = false;
+    ims_status found = find_index(p, &has_index, err);
+
+    if (found)
+        return found;
     for (size_t i = 0; i < IMS_PACK_N_FILES; i++) {
+        const char *name = layout_files[p->layout][i];
         bool is_there = false;
         ims_status st;
-        p->files[i] = ims__path_join(p->dir, layout_files[p->layout][i]);
+        if (has_index && (i == IMS_PACK_IMAGE || i == IMS_PACK_TEXT))
+            name = WEIGHTS_INDEX;
+        p->files[i] = ims__path_join(p->dir, name);
         if (!p->files[i])
             return ims_fail(err, IMS_E_NOMEM, ORIGIN, 0, "opening %s", p->dir);
         st = probe_file(p->files[i], &is_there, err);
@@ -107,7 +159,7 @@ static ims_status find_files(struct ims_pack *p, ims_err *err)
             return ims_fail(err, IMS_E_MODEL, ORIGIN, 0, "%s: expected a file, found none",
                             p->files[i]);
     }
-    return IMS_OK;
+    return p->layout == IMS_PACK_OPEN_CLIP ? list_weights(p, err) : IMS_OK;
 }
 
 /* models/demo/clip is known by its place too, so that a demo model says what it is in any case. */
@@ -179,6 +231,9 @@ void ims_pack_close(struct ims_pack *p)
         return;
     for (size_t i = 0; i < IMS_PACK_N_FILES; i++)
         ims__free(p->files[i]);
+    for (size_t i = 0; i < p->n_weight_files; i++)
+        ims__free(p->weight_files[i]);
+    ims__free(p->weight_files);
     ims__free(p->name);
     ims__free(p->dir);
     ims__free(p);

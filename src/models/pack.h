@@ -1,8 +1,8 @@
 /* Model packs on disk: finding, opening and listing the folders that hold a CLIP model.
  *
  * Two layouts are known:
- *   open_clip  open_clip_config.json (model_cfg, preprocess_cfg), open_clip_model.safetensors,
- *              tokenizer.json
+ *   open_clip  open_clip_config.json (model_cfg, preprocess_cfg), open_clip_model.safetensors (or, for
+ *              weights in several files, open_clip_model.safetensors.index.json), tokenizer.json
  *   immich     config.json, visual/model.onnx, visual/preprocess_cfg.json, textual/model.onnx,
  *              textual/tokenizer.json
  * A pack is immutable after it was opened and may be read from any thread.
@@ -35,6 +35,9 @@ struct ims_pack {
     char digest[65];     /* identity of configuration and weights, see docs/notes/safetensors.md */
     uint64_t size_bytes; /* weights on disk */
     char *files[IMS_PACK_N_FILES]; /* paths */
+    /* open_clip: the names in dir of the file of the weights; or of their index and then its files */
+    char **weight_files;
+    size_t n_weight_files;
 };
 
 /* Opens the pack in dir. IMS_E_MODEL names the missing file or says what the folder is not. */

@@ -64,6 +64,17 @@ static ims_status add_weights(struct ims_sha256 *h, struct ims_pack *pack, const
     return st;
 }
 
+static ims_status add_weight_file(struct ims_sha256 *h, struct ims_pack *pack, const char *name,
+                                  ims_err *err)
+{
+    char *path = ims__path_join(pack->dir, name);
+    ims_status st = path ? add_weights(h, pack, path, err)
+                         : ims_fail(err, IMS_E_NOMEM, "pack", 0, "reading %s", pack->dir);
+
+    ims__free(path);
+    return st;
+}
+
 static ims_status add_config(struct ims_sha256 *h, const char *path, ims_err *err)
 {
     struct ims_buf text;
@@ -134,8 +145,8 @@ ims_status ims__pack_digest(struct ims_pack *p, ims_err *err)
         st = ims__sha256_add(h, RECIPE, strlen(RECIPE), err);
     if (!st)
         st = add_config(h, p->files[IMS_PACK_CONFIG], err);
-    if (!st && p->layout == IMS_PACK_OPEN_CLIP)
-        st = add_weights(h, p, p->files[IMS_PACK_IMAGE], err);
+    for (size_t i = 0; !st && i < p->n_weight_files; i++)
+        st = add_weight_file(h, p, p->weight_files[i], err);
     if (!st && p->layout == IMS_PACK_IMMICH) {
         st = add_config(h, p->files[IMS_PACK_PREPROCESS], err);
         if (!st)

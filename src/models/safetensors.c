@@ -3,6 +3,7 @@
 #include "models/safetensors.h"
 
 #include "base/json.h"
+#include "base/text.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -145,6 +146,7 @@ static ims_status read_tensor(struct ims_safetensors *s, const char *name, const
     char buf[96];
     ims_status st;
 
+    t->file = ims__path_base(s->path);
     t->name = ims__arena_strndup(&s->names, name, strlen(name));
     if (!t->name)
         return ims_fail(err, IMS_E_NOMEM, ORIGIN, 0, "reading the header of %s", s->path);
@@ -315,6 +317,8 @@ ims_status ims__safetensors_open(struct ims_safetensors *out, const char *path, 
     struct ims_map map;
     ims_status st;
 
+    if (ims__ends_with(path, IMS_SAFETENSORS_INDEX))
+        return ims__safetensors_open_index(out, path, err);
     st = ims__map_open(&map, path, err);
     if (st)
         return st;
@@ -333,6 +337,7 @@ void ims__safetensors_release(struct ims_safetensors *s)
     ims__arena_release(&s->names);
     ims__free(s->path);
     ims__free(s->tensors);
+    ims__free(s->shards);
     *s = (struct ims_safetensors){ 0 };
 }
 

@@ -3,6 +3,9 @@
  * Layout: 8 bytes little-endian header length, a JSON object of that length, then the data. Every
  * claim of the header is checked on opening (docs/notes/safetensors.md); after that offsets may be
  * trusted. Data is mapped, never copied. Immutable after open; any thread may read.
+ *
+ * Large models come as several such files and an index, NAME.safetensors.index.json, that says which of
+ * them holds which tensor; the index is opened like a file and gives one table over all of them.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef IMS_MODELS_SAFETENSORS_H
 #define IMS_MODELS_SAFETENSORS_H
@@ -14,6 +17,8 @@
 
 #include <stddef.h>
 #include <stdint.h>
+
+#define IMS_SAFETENSORS_INDEX ".safetensors.index.json"
 
 typedef enum ims_weight_type {
     IMS_WEIGHT_F32,
@@ -35,6 +40,7 @@ typedef enum ims_weight_type {
 
 struct ims_weight {
     const char *name;
+    const char *file; /* that holds it, without its folder */
     ims_weight_type type;
     uint32_t rank;
     uint64_t dims[IMS_MAX_TENSOR_RANK];
@@ -43,14 +49,16 @@ struct ims_weight {
 };
 
 struct ims_safetensors {
-    struct ims_map map;
+    struct ims_map map; /* of a single file; empty for an index */
     struct ims_arena names;
     char *path;                 /* for messages */
     struct ims_weight *tensors; /* by name */
     size_t n_tensors;
+    const char **shards; /* of an index: its files, by name; NULL otherwise */
+    size_t n_shards;
 };
 
-/* IMS_E_FORMAT, IMS_E_TRUNCATED, IMS_E_LIMIT or IMS_E_UNSUPPORTED names file, tensor, expected and
+/* path ends with IMS_SAFETENSORS_INDEX for an index. IMS_E_FORMAT, IMS_E_TRUNCATED, IMS_E_LIMIT or IMS_E_UNSUPPORTED names file, tensor, expected and
  * found. On failure *out needs no release. */
 ims_status ims__safetensors_open(struct ims_safetensors *out, const char *path,
                                  ims_err *err) IMS_MUST_CHECK;
@@ -59,6 +67,8 @@ ims_status ims__safetensors_open(struct ims_safetensors *out, const char *path,
 ims_status ims__safetensors_parse(struct ims_safetensors *out, const uint8_t *bytes, size_t n,
                                   uint64_t file_bytes, const char *path,
                                   ims_err *err) IMS_MUST_CHECK;
+/* The same for an index, which lies beside its files. */
+ims_status ims__safetensors_open_index(struct ims_safetensors *out, const char *path, ims_err *err) IMS_MUST_CHECK;
 void ims__safetensors_release(struct ims_safetensors *s);
 
 /* NULL when there is none of that name. */

@@ -14,7 +14,6 @@
 struct ims_graph {
     struct ims_onnx onnx;
     const struct ims_safetensors *weights;
-    const char *location; /* the weights' file name, without its folder */
     ims_err *err;
     ims_status status;
 };

@@ -2,8 +2,6 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "models/clip/clip_graph_internal.h"
 
-#include "base/fs.h"
-
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,7 +12,6 @@
 void ims__graph_init(struct ims_graph *g, const struct ims_safetensors *weights, ims_err *err)
 {
     *g = (struct ims_graph){ .weights = weights, .err = err };
-    g->location = ims__path_base(weights->path);
     ims__onnx_init(&g->onnx);
 }
 
@@ -82,7 +79,7 @@ static int add_stored(struct ims_graph *g, const char *name, const uint64_t *dim
     if (!w)
         return IMS_ONNX_NONE;
     *out_type = w->type;
-    return ims__onnx_external(&g->onnx, name, type, dims, rank, g->location, w->offset,
+    return ims__onnx_external(&g->onnx, name, type, dims, rank, w->file, w->offset,
                               w->size_bytes);
 }
 
@@ -140,7 +137,7 @@ int ims__graph_rows(struct ims_graph *g, const uint64_t *dims, size_t rank, uint
     part[0] = n_rows;
     (void)snprintf(part_name, sizeof(part_name), "%s[%llu:%llu]", name, (unsigned long long)first,
                    (unsigned long long)(first + n_rows));
-    v = ims__onnx_external(&g->onnx, part_name, type, part, rank, g->location,
+    v = ims__onnx_external(&g->onnx, part_name, type, part, rank, w->file,
                            w->offset + first * row_bytes, n_rows * row_bytes);
     return as_float(g, v, w->type);
 }
