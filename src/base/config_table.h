@@ -12,6 +12,7 @@
     X(MODEL,           "model",           "IMS_MODEL",              STR,  "",       "An installed model by name, or the path of a model folder. Wins over CLIP_MODEL_NAME.") \
     X(CLIP_MODEL_NAME, "clip_model_name", "CLIP_MODEL_NAME",        STR,  "",       "Architecture of the model, e.g. ViT-B-32; together with CLIP_PRETRAINED it names an installed model.") \
     X(CLIP_PRETRAINED, "clip_pretrained", "CLIP_PRETRAINED",        STR,  "",       "Weights of the model, e.g. laion2b_s34b_b79k.") \
+    X(HUB_URL,         "hub_url",         "IMS_HUB_URL",            STR,  "https://huggingface.co", "Where `imgsearch models pull` fetches models: the hub, or a mirror that has the same paths.") \
     X(EMBEDDING_DIM,   "embedding_dim",   "EMBEDDING_DIM",          INT,  "0",      "When set, the model must have this many dimensions; 0 accepts any.") \
     X(DEVICE,          "device",          "DEVICE",                 STR,  "",       "auto, cpu, cuda, cuda:N, mps, coreml, webgpu, openvino, tensorrt, migraphx, or a list.") \
     X(PYTORCH_DEVICE,  "pytorch_device",  "PYTORCH_DEVICE",         STR,  "",       "Another name for DEVICE, looked at when DEVICE is unset or auto.") \

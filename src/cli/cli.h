@@ -88,6 +88,7 @@ void cli_device_settings(const struct cli *cli, struct ims_device_settings *out)
 void cli_release(struct cli *cli);
 extern const char *cli_program; /* argv[0], for where it lies */
 char *cli_executable_dir(void); /* ims__free; NULL when it cannot be told */
+char *cli_config_path(void);    /* of the config file, there or not; ims__free; NULL when it cannot be told */
 
 /* cli_output.c: stdout. Failing to write is an error of its own. */
 ims_status cli_print_json(ims_json *take, ims_err *err) IMS_MUST_CHECK;
@@ -116,7 +117,9 @@ ims_status cli_write_html(struct ims_engine *e, const struct ims_search_results 
                           const char *model, const char *path, ims_err *err) IMS_MUST_CHECK;
 
 extern const struct cli_command cli_cmd_index, cli_cmd_search, cli_cmd_similar, cli_cmd_embed,
-    cli_cmd_tokenize, cli_cmd_show, cli_cmd_status, cli_cmd_devices, cli_cmd_models_list, cli_cmd_config,
+    cli_cmd_tokenize, cli_cmd_show, cli_cmd_status, cli_cmd_devices, cli_cmd_models_list, cli_cmd_models_pull,
+    cli_cmd_models_import, cli_cmd_models_verify, cli_cmd_models_remove, cli_cmd_runtime_list, cli_cmd_runtime_use,
+    cli_cmd_runtime_pull, cli_cmd_config,
     cli_cmd_doctor;
 
 #define CLI_QUERY_OPTIONS                                                                                \

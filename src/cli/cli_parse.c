@@ -23,7 +23,9 @@ const struct cli_option cli_global_options[] = {
 
 const struct cli_command *const cli_commands[] = {
     &cli_cmd_index, &cli_cmd_search,  &cli_cmd_similar,     &cli_cmd_show,   &cli_cmd_status, &cli_cmd_embed,
-    &cli_cmd_tokenize, &cli_cmd_devices, &cli_cmd_models_list, &cli_cmd_config, &cli_cmd_doctor, NULL,
+    &cli_cmd_tokenize, &cli_cmd_devices, &cli_cmd_models_list,
+    &cli_cmd_models_pull, &cli_cmd_models_import, &cli_cmd_models_verify, &cli_cmd_models_remove, &cli_cmd_runtime_list,
+    &cli_cmd_runtime_use, &cli_cmd_runtime_pull, &cli_cmd_config, &cli_cmd_doctor, NULL,
 };
 
 const char *cli_value(const struct cli *cli, const char *name)
@@ -164,9 +166,30 @@ static ims_status fail_option(const struct cli *cli, const char *arg, ims_err *e
                     arg, cli->command ? cli->command->name : "", cli->command ? " " : "");
 }
 
+/* The second words that go with a first one, for the message that one is missing. */
+static ims_status fail_second_word(const char *first, ims_err *err)
+{
+    struct ims_buf list;
+    ims_status st;
+    size_t n = strlen(first);
+
+    ims__buf_init(&list, 400);
+    for (size_t k = 0; cli_commands[k]; k++) {
+        const char *name = cli_commands[k]->name;
+
+        if (strncmp(name, first, n) == 0 && name[n] == ' ')
+            (void)ims__buf_addf(&list, "%simgsearch %s", list.len ? ", " : "", name);
+    }
+    st = ims_fail(err, IMS_E_USAGE, "cli", 0, "\"%s\" wants a second word: %s", first, list.data ? list.data : "");
+    ims__buf_release(&list);
+    return st;
+}
+
 /* Takes a word as (part of) the command's name. Names of two words need both. */
 static ims_status take_command(struct cli *cli, int argc, char **argv, int *i, ims_err *err)
 {
+    bool is_first_word = false;
+
     for (size_t k = 0; cli_commands[k]; k++) {
         const char *name = cli_commands[k]->name;
         size_t n = strcspn(name, " ");
@@ -182,9 +205,9 @@ static ims_status take_command(struct cli *cli, int argc, char **argv, int *i, i
             cli->command = cli_commands[k];
             return IMS_OK;
         }
-        return ims_fail(err, IMS_E_USAGE, "cli", 0, "\"%s\" wants a second word: imgsearch %s", argv[*i], name);
+        is_first_word = true;
     }
-    return fail_command(argv[*i], err);
+    return is_first_word ? fail_second_word(argv[*i], err) : fail_command(argv[*i], err);
 }
 
 static ims_status add_given(struct cli *cli, const struct cli_option *o, const char *value, ims_err *err)

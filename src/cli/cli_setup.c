@@ -24,10 +24,18 @@ static char *xdg_dir(const char *variable, const char *fallback)
     return home && *home ? ims__strfmt("%s/%s/imgsearch", home, fallback) : NULL;
 }
 
-ims_status cli_load_config(struct cli *cli, ims_err *err)
+char *cli_config_path(void)
 {
     char *dir = xdg_dir("XDG_CONFIG_HOME", ".config");
     char *file = dir ? ims__path_join(dir, "config") : NULL;
+
+    ims__free(dir);
+    return file;
+}
+
+ims_status cli_load_config(struct cli *cli, ims_err *err)
+{
+    char *file = cli_config_path();
     struct ims_config_sources sources = { .environ_list = (const char *const *)environ,
                                           .dotenv_path = ".env",
                                           .file_path = file };
@@ -40,7 +48,6 @@ ims_status cli_load_config(struct cli *cli, ims_err *err)
             st = ims_fail(err, IMS_E_USAGE, "cli", 0, "--%s: %s", cli->given[i].option->name,
                           err ? err->text : "");
     }
-    ims__free(dir);
     ims__free(file);
     return st;
 }

@@ -1,12 +1,61 @@
 /* imgsearch models list: the models on this machine.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "cli/cli.h"
+#include "models/install.h"
 #include "models/pack.h"
 
 #include <stdio.h>
 #include <string.h>
 
-static const struct cli_option options[] = { { NULL, 0, NULL, NULL, CLI_NO_CFG } };
+static const struct cli_option options[] = {
+    { "available", 'a', NULL, "List those that `models pull` knows instead.", CLI_NO_CFG },
+    { NULL, 0, NULL, NULL, CLI_NO_CFG },
+};
+
+/* ---- those that are known ---- */
+
+static ims_json *row_json(const struct ims_registry_row *row)
+{
+    ims_json *o = ims__json_new_object();
+
+    (void)ims__json_set(o, "name", ims__json_new_str(row->name));
+    (void)ims__json_set(o, "kind", ims__json_new_str(row->kind == IMS_MODEL_FACES ? "faces" : "clip"));
+    (void)ims__json_set(o, "about", ims__json_new_str(row->about));
+    (void)ims__json_set(o, "source", ims__json_new_str(row->repo));
+    (void)ims__json_set(o, "licence", ims__json_new_str(row->licence));
+    (void)ims__json_set(o, "terms", ims__json_new_str(row->terms));
+    (void)ims__json_set(o, "dim", ims__json_new_int(row->dim));
+    (void)ims__json_set(o, "image_px", ims__json_new_int(row->image_px));
+    (void)ims__json_set(o, "size_mb", ims__json_new_int(row->size_mb));
+    return o;
+}
+
+static ims_status list_available(struct cli *cli, ims_err *err)
+{
+    size_t n;
+    const struct ims_registry_row *rows = ims_registry_rows(&n);
+    ims_json *list = cli->is_json ? ims__json_new_array() : NULL;
+
+    for (size_t i = 0; i < n; i++) {
+        if (list)
+            (void)ims__json_add(list, row_json(&rows[i]));
+        else
+            printf("%-36s %5u MB  %4u  %4u px  %-11.11s  %s%s\n", rows[i].name, rows[i].size_mb, rows[i].dim,
+                   rows[i].image_px, rows[i].licence, rows[i].about,
+                   rows[i].terms ? " (non-commercial)" : "");
+    }
+    return list ? cli_print_json(list, err) : IMS_OK;
+}
+
+/* ---- those that are here ---- */
+
+/* A face model is no CLIP model, and none the worse for it. */
+static bool is_faces(const struct ims_pack_entry *entry)
+{
+    struct ims_model_note note;
+
+    return !entry->pack && ims_model_note_read(entry->dir, &note) && strcmp(note.kind, "faces") == 0;
+}
 
 static ims_json *entry_json(const struct ims_pack_entry *entry, bool serves)
 {
@@ -15,7 +64,7 @@ static ims_json *entry_json(const struct ims_pack_entry *entry, bool serves)
 
     (void)ims__json_set(o, "name", ims__json_new_str(p ? p->name : entry->name));
     (void)ims__json_set(o, "dir", cli_path_json(entry->dir));
-    (void)ims__json_set(o, "usable", ims__json_new_bool(p != NULL));
+    (void)ims__json_set(o, "usable", ims__json_new_bool(p != NULL || is_faces(entry)));
     (void)ims__json_set(o, "serves", ims__json_new_bool(serves));
     if (p) {
         (void)ims__json_set(o, "layout", ims__json_new_str(p->layout == IMS_PACK_IMMICH ? "immich" : "open_clip"));
@@ -23,8 +72,9 @@ static ims_json *entry_json(const struct ims_pack_entry *entry, bool serves)
         (void)ims__json_set(o, "size", ims__json_new_int((int64_t)p->size_bytes));
         (void)ims__json_set(o, "digest", ims__json_new_str(p->digest));
     } else {
-        (void)ims__json_set(o, "problem", ims__json_new_str(entry->why.text));
+        (void)ims__json_set(o, "problem", ims__json_new_str(is_faces(entry) ? NULL : entry->why.text));
     }
+    (void)ims__json_set(o, "kind", ims__json_new_str(is_faces(entry) ? "faces" : "clip"));
     return o;
 }
 
@@ -35,6 +85,8 @@ static void print_entry(const struct ims_pack_entry *entry, bool serves)
     if (p)
         printf("%s %-32s %8.1f MB  %s%s\n", serves ? "*" : " ", p->name, (double)p->size_bytes / 1e6, entry->dir,
                p->is_demo ? "  (demo: knows only drawn scenes)" : "");
+    else if (is_faces(entry))
+        printf("  %-32s (faces)      %s\n", entry->name, entry->dir);
     else
         printf("  %-32s unusable: %s\n", entry->name, entry->why.text);
 }
@@ -44,10 +96,13 @@ static ims_status run(struct cli *cli, ims_err *err)
     struct ims_pack_list list = { 0 };
     struct ims_model_facts model = { 0 };
     struct ims_engine *e = NULL;
-    ims_json *out = ims__json_new_array();
+    ims_json *out = NULL;
     ims_err why;
     ims_status st;
 
+    if (cli_has(cli, "available"))
+        return list_available(cli, err);
+    out = ims__json_new_array();
     st = ims_pack_list_read(&list, (const char *const *)cli->model_roots, cli->n_model_roots, err);
     if (!st)
         st = cli_open_bare_engine(cli, &e, err);
@@ -67,7 +122,7 @@ static ims_status run(struct cli *cli, ims_err *err)
         st = cli_print_json(out, err);
         out = NULL;
     } else if (list.n == 0) {
-        printf("no model is installed; packs belong into %s\n", cli->model_roots[0]);
+        printf("no model is installed in %s; `imgsearch models pull` fetches one\n", cli->model_roots[0]);
     }
 out:
     ims__json_free(out);
@@ -84,8 +139,10 @@ const struct cli_command cli_cmd_models_list = {
                "  open_clip  open_clip_config.json, open_clip_model.safetensors, tokenizer.json\n"
                "  immich     config.json, visual/model.onnx, visual/preprocess_cfg.json, textual/model.onnx,\n"
                "             textual/tokenizer.json\n"
-               "Name the folder ARCHITECTURE__WEIGHTS, e.g. ViT-B-32__laion2b_s34b_b79k.",
+               "Its folder is named ARCHITECTURE__WEIGHTS, e.g. ViT-B-32__laion2b_s34b_b79k. With --available: name,\n"
+               "size, dimension of the vectors, size of a picture, licence.",
     .examples = "imgsearch models list\n"
+                "imgsearch models list --available\n"
                 "imgsearch --model ViT-B-32__laion2b_s34b_b79k index ~/Pictures",
     .options = options,
     .run = run,

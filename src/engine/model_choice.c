@@ -77,8 +77,7 @@ static ims_status fail_none(const struct ims_pack_list *list, const struct ims_e
                             list->entries[i].why.text);
     }
     return ims_fail(err, IMS_E_MODEL, "engine", 0,
-                    "no model is installed; put a model folder into %s (`imgsearch models list --help` "
-                    "tells which files)",
+                    "no model is installed in %s; `imgsearch models pull` fetches one",
                     o->n_model_roots ? o->model_roots[0] : "the models folder");
 }
 
