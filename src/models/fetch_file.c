@@ -27,6 +27,7 @@ struct file_fetch {
     char *part, *etag_path;
     int fd;
     uint64_t at;       /* bytes of the partial file that stand */
+    uint64_t best;     /* the most that stood after any attempt: only more than that is progress */
     uint64_t total;    /* of the whole file; 0 = not known */
     char etag[160];    /* that the partial file belongs to; "" = not known */
     bool is_body;      /* the response at hand is the file, not a redirect's text */
@@ -151,7 +152,6 @@ static ims_status on_bytes(void *arg, const void *p, size_t n, ims_err *err)
         from += k;
         n -= (size_t)k;
         t->at += (uint64_t)k;
-        t->f->has_progress = true;
     }
     return IMS_OK;
 }
@@ -187,7 +187,6 @@ static ims_status file_once(struct ims_fetch *f, void *arg, ims_err *err)
     struct file_fetch *t = arg;
     ims_status st;
 
-    (void)f;
     t->total = 0;
     t->must_restart = false;
     st = open_part(t, err);
@@ -200,6 +199,8 @@ static ims_status file_once(struct ims_fetch *f, void *arg, ims_err *err)
                 st = transfer(t, err);
         }
     }
+    f->has_progress = t->at > t->best;
+    t->best = t->at > t->best ? t->at : t->best;
     if (!st && fsync(t->fd) != 0)
         st = fail_errno(t, "writing", err);
     if (t->fd >= 0 && close(t->fd) != 0 && !st)

@@ -11,7 +11,7 @@ struct ims_fetch {
     struct ims_fetch_options options;
     struct ims_http *http;
     long retry_after_s; /* of the attempt at hand; -1 = none */
-    bool has_progress;  /* the attempt at hand brought bytes that stay */
+    bool has_progress;  /* the attempt at hand left more than any before it */
 };
 
 /* A response that is no file: an error status, a web page, a packed body. */

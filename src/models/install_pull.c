@@ -290,8 +290,11 @@ ims_status ims_model_pull(const struct ims_registry_row *row, const struct ims_p
 {
     struct pull p = { .row = row, .options = options, .staging = { .lock_fd = -1 } };
     bool is_there = false;
+    struct ims_url hub;
     ims_status st = check_licence(&p, err);
 
+    if (!st && ims__url_parse(&hub, options->hub_url, err))
+        st = ims_fail_in(err, IMS_E_CONFIG, "IMS_HUB_URL");
     if (!st)
         st = ims__staging_open(&p.staging, options->data_dir, row->name, err);
     if (!st)
