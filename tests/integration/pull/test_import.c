@@ -82,9 +82,11 @@ TEST(folder, "a folder is copied, serves and is proven later")
     CHECK(has("models/tiny-model/" WEIGHTS));
     CHECK(!has("downloads/tiny-model"));
     take_away(WEIGHTS);
+    run_release(&result);
     library_run_with(&library, &o, &result, "models\nverify\ntiny-model");
     CHECK_INT(result.exit_code, 0);
     CHECK(!strstr(result.out, "no sum is known"));
+    run_release(&result);
     library_run_with(&library, &o, &result, "tokenize\na car");
     CHECK_INT(result.exit_code, 0);
     run_release(&result);
@@ -333,6 +335,7 @@ static void embed(char *out, size_t size)
         test_fail(__FILE__, __LINE__, "%s", result.err);
     numbers = strchr(result.out, '[');
     snprintf(out, size, "%s", numbers ? numbers : "");
+    run_release(&result);
     library_run_with(&library, &o, &result, "models\nremove\nsharded");
 }
 
