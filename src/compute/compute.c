@@ -8,6 +8,7 @@
 #include "compute/proof_graph.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static bool is_complete(const struct ims_compute_backend *b)
@@ -25,6 +26,14 @@ static ims_status copy_text(char **out, const char *text, ims_err *err)
     return IMS_OK;
 }
 
+/* ONNX Runtime 1.30 starts a thread that reports its use to its maker, and its switch for that
+ * (DisableTelemetryEvents) does not stop it. This variable does; it is read when the library is loaded,
+ * which is later than any handle is opened. Whoever wants it otherwise has set it before. */
+static void forbid_telemetry(void)
+{
+    setenv("ORT_DISABLE_TELEMETRY", "1", 0);
+}
+
 ims_status ims_compute_open(struct ims_compute **out, const struct ims_compute_options *options,
                             ims_err *err)
 {
@@ -38,6 +47,7 @@ ims_status ims_compute_open(struct ims_compute **out, const struct ims_compute_o
     c = ims__zalloc(1, sizeof(*c));
     if (!c)
         return ims_fail(err, IMS_E_NOMEM, "compute", 0, "allocating the handle");
+    forbid_telemetry();
     c->backend = backend;
     c->backend_arg = options->backend_arg;
     c->n_threads = options->n_threads ? options->n_threads : ims_device_usable_cores();

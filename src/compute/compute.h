@@ -1,12 +1,12 @@
 /* Runs graphs: tensors in, tensors out, on the device that was asked for or proven best.
  *
- *     struct ims_compute *c;                 one per process; opening it reads settings, loads
- * nothing struct ims_compute_session *s;         one per graph and device; shared between threads
+ *     struct ims_compute *c;          one per process; opening it reads settings, loads nothing
+ *     struct ims_compute_session *s;  one per graph and device; shared between threads
  *
  *     ims_compute_open(&c, &options, err)
- *     ims_compute_session_open(c, &s, &graph, &session_options, err)    loads the runtime, picks
- * the device ims_compute_session_run(s, in, n_in, out, n_out, err)             any number of
- * threads at once ims_compute_session_close(s); ims_compute_close(c)                in this order
+ *     ims_compute_session_open(c, &s, &graph, &session_options, err)   loads, picks the device
+ *     ims_compute_session_run(s, in, n_in, out, n_out, err)            any number of threads
+ *     ims_compute_session_close(s); ims_compute_close(c)               in this order
  *
  * The inference runtime is loaded when the first session is opened (or when described), so a
  * command that needs no model works without it. When it is missing or too old, that is
@@ -48,7 +48,9 @@ struct ims_compute_options {
     const struct ims_compute_backend *backend;
     void *backend_arg; /* handed to that backend's open */
 };
-/* Fails on settings that are wrong in themselves (a device name that is none), never for a missing
+/* Sets ORT_DISABLE_TELEMETRY in the environment (nothing here may report home), so call it before other
+ * threads read the environment.
+ * Fails on settings that are wrong in themselves (a device name that is none), never for a missing
  * runtime. */
 ims_status ims_compute_open(struct ims_compute **out, const struct ims_compute_options *options,
                             ims_err *err) IMS_MUST_CHECK;

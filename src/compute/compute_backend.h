@@ -5,7 +5,8 @@
  * threads before a session is opened, and always calls the closing slot, also after a failed open:
  * so a closing slot accepts a half-built object. Every slot may be called from any thread; open,
  * close and describe of one context, and open and close of one session, come one at a time. Runs
- * overlap. SPDX-License-Identifier: Apache-2.0 */
+ * overlap.
+ * SPDX-License-Identifier: Apache-2.0 */
 #ifndef IMS_COMPUTE_BACKEND_H
 #define IMS_COMPUTE_BACKEND_H
 

@@ -5,7 +5,8 @@
  *
  * The text of a step is SQL in which {id} {int} {real} {blob} {strict} stand for the words of the
  * dialect, and in which a line `-- sqlite` or `-- postgres` starts a part for that dialect only, up
- * to the line `-- all` or the end. SPDX-License-Identifier: Apache-2.0 */
+ * to the line `-- all` or the end.
+ * SPDX-License-Identifier: Apache-2.0 */
 #ifndef IMS_DB_MIGRATE_H
 #define IMS_DB_MIGRATE_H
 

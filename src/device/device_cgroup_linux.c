@@ -3,7 +3,8 @@
  * /proc/self/cgroup names the group; a limit may stand in it or in any group above, so every folder
  * on the way up is read and the tightest limit counts. Inside a container the named path is often
  * not visible below the mount; the walk then ends at the mount itself, which is the container's
- * group. SPDX-License-Identifier: Apache-2.0 */
+ * group.
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "device/device_internal.h"
 
 #include "base/limits.h"

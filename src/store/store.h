@@ -10,7 +10,8 @@
  *
  * Paths are bytes without NUL, absolute, as the file system gives them. Lists are built in the
  * caller's arena (base/mem.h); strings in them live as long as the arena. Errors are those of
- * db/db.h. SPDX-License-Identifier: Apache-2.0 */
+ * db/db.h.
+ * SPDX-License-Identifier: Apache-2.0 */
 #ifndef IMS_STORE_STORE_H
 #define IMS_STORE_STORE_H
 

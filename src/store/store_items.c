@@ -2,7 +2,8 @@
  *
  * One odd picture must not cost its batch: text that is not UTF-8 is stored in its display form,
  * numbers that are not finite are dropped, a vector that is no unit vector becomes the failure
- * "bad_vector". SPDX-License-Identifier: Apache-2.0 */
+ * "bad_vector".
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "store/store_internal.h"
 
 #include "base/buf.h"

@@ -2,7 +2,8 @@
  *
  * A file is taken for moved when its old path is gone and a file of the same content has appeared
  * in a later scan than the last that saw the old one. A copy made while the original was still
- * there is no move. SPDX-License-Identifier: Apache-2.0 */
+ * there is no move.
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "store/store_internal.h"
 
 struct move {

@@ -1,5 +1,6 @@
 /* Scans: which files are new, changed, unchanged, gone; decided from the walk's facts, without
- * reading. SPDX-License-Identifier: Apache-2.0 */
+ * reading.
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "store/store_internal.h"
 
 #include "base/clock.h"

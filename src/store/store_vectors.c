@@ -2,7 +2,8 @@
  *
  * Every change of a model's vectors takes the next number from models.vector_seq inside the
  * writers' turn (store.c), so numbers become visible in their order and a reader that has seen n
- * has seen all up to n. SPDX-License-Identifier: Apache-2.0 */
+ * has seen all up to n.
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "store/store_internal.h"
 
 #include "base/limits.h"

@@ -1,7 +1,8 @@
 /* A process that used the WebGPU provider, or tried to, must end like any other.
  *
  * Some builds abort at exit when objects are released in the wrong order, so each case runs in a
- * child. SPDX-License-Identifier: Apache-2.0 */
+ * child.
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "compute_fixture.h"
 
 #include <signal.h>

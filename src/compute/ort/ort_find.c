@@ -2,7 +2,8 @@
  *
  * Order: the caller's path, $ORT_DYLIB_PATH, an installed library, the cache that the set-up script
  * fills. A path that someone named must work; an installed library that is too old is passed over,
- * and remembered for the message when nothing else is found. SPDX-License-Identifier: Apache-2.0 */
+ * and remembered for the message when nothing else is found.
+ * SPDX-License-Identifier: Apache-2.0 */
 #define _GNU_SOURCE /* dladdr */
 #include "compute/ort/ort_internal.h"
 

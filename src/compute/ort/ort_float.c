@@ -1,5 +1,6 @@
 /* Flushing of denormal numbers in the calling thread, so that it computes what the pool's threads
- * do. SPDX-License-Identifier: Apache-2.0 */
+ * do.
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "compute/ort/ort_internal.h"
 
 #if defined(__x86_64__) || defined(__SSE2__)

@@ -1,5 +1,6 @@
 /* A series of one statement over PostgreSQL: sent in chunks through pipeline mode, so that a batch
- * costs a round trip per chunk and not per item. SPDX-License-Identifier: Apache-2.0 */
+ * costs a round trip per chunk and not per item.
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "db/postgres/postgres_internal.h"
 
 /* Replies wait in libpq's memory until the chunk is read; both bounds keep that small. */

@@ -2,7 +2,8 @@
  *
  * The registry in tokenizer.c allocates ctx_size zeroed bytes, calls open, and always calls close,
  * also after a failed open. Between them a context is immutable: every other slot is called from
- * any number of threads at once. SPDX-License-Identifier: Apache-2.0 */
+ * any number of threads at once.
+ * SPDX-License-Identifier: Apache-2.0 */
 #ifndef IMS_MODELS_CLIP_TOKENIZER_BACKEND_H
 #define IMS_MODELS_CLIP_TOKENIZER_BACKEND_H
 

@@ -4,7 +4,8 @@
  * occurrences from left to right, begin again. That is quadratic for long words; here the word is a
  * linked list of symbols and the ranked pairs wait in a heap of (rank, position). One rank is
  * worked off completely before the pairs that its merges created are looked at, because such a pair
- * may have a lower rank. SPDX-License-Identifier: Apache-2.0 */
+ * may have a lower rank.
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "models/clip/tokenizer_bpe.h"
 
 #include "base/mem.h"

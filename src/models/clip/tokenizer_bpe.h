@@ -1,5 +1,6 @@
 /* CLIP's byte-pair encoding: the tables, shared by loading and encoding. Private to
- * tokenizer_bpe*.c. SPDX-License-Identifier: Apache-2.0 */
+ * tokenizer_bpe*.c.
+ * SPDX-License-Identifier: Apache-2.0 */
 #ifndef IMS_MODELS_CLIP_TOKENIZER_BPE_H
 #define IMS_MODELS_CLIP_TOKENIZER_BPE_H
 

@@ -1,5 +1,6 @@
 /* CLIP's byte-pair encoding: byte symbols, special tokens and merges out of a tokenizer.json,
- * checked. SPDX-License-Identifier: Apache-2.0 */
+ * checked.
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "models/clip/tokenizer_bpe_load.h"
 
 #include "base/limits.h"

@@ -1,5 +1,6 @@
 /* Loading CLIP's byte-pair encoding in two phases: vocabulary, then merges. Private to
- * tokenizer_bpe_*.c. SPDX-License-Identifier: Apache-2.0 */
+ * tokenizer_bpe_*.c.
+ * SPDX-License-Identifier: Apache-2.0 */
 #ifndef IMS_MODELS_CLIP_TOKENIZER_BPE_LOAD_H
 #define IMS_MODELS_CLIP_TOKENIZER_BPE_LOAD_H
 

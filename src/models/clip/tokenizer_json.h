@@ -3,7 +3,8 @@
  * model.vocab and model.merges hold tens or hundreds of thousands of values; as a tree of nodes
  * they cost several times the rest of opening a tokenizer. So they are cut out (the tree has them
  * empty, so that their type still shows) and pulled value by value from the text. One thread at a
- * time. The text must outlive the document. SPDX-License-Identifier: Apache-2.0 */
+ * time. The text must outlive the document.
+ * SPDX-License-Identifier: Apache-2.0 */
 #ifndef IMS_MODELS_CLIP_TOKENIZER_JSON_H
 #define IMS_MODELS_CLIP_TOKENIZER_JSON_H
 

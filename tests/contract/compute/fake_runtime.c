@@ -1,5 +1,6 @@
 /* A library that says it is ONNX Runtime FAKE_VERSION and has no functions: for what the loader
- * refuses. SPDX-License-Identifier: Apache-2.0 */
+ * refuses.
+ * SPDX-License-Identifier: Apache-2.0 */
 #include <stddef.h>
 #include <stdint.h>
 

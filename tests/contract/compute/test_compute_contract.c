@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define CHAIN 32
 
@@ -63,6 +64,24 @@ static bool run_chain(struct ims_compute_session *s, size_t batch, uint64_t seed
     ims__free(x);
     ims__free(want);
     return ok;
+}
+
+TEST(no_telemetry, "the runtime does not report home: nothing of its reporter is left behind")
+{
+    struct ims_compute *c = NULL;
+    struct ims_compute_options options = { 0 };
+    struct ims_compute_info *info = ims__zalloc(1, sizeof(*info));
+    char path[64];
+    ims_err err;
+
+    CHECK_OK(ims_compute_open(&c, &options, &err), err);
+    CHECK_STR(getenv("ORT_DISABLE_TELEMETRY"), "1");
+    CHECK_OK(ims_compute_describe(c, true, info, &err), err);
+    CHECK(info->has_runtime);
+    ims_compute_close(c);
+    snprintf(path, sizeof(path), "/tmp/mat-debug-%ld.log", (long)getpid());
+    CHECK(access(path, F_OK) != 0);
+    ims__free(info);
 }
 
 TEST(device, "the session runs on the device that was asked for, and tells")

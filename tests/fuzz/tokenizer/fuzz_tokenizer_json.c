@@ -1,7 +1,8 @@
 /* Any bytes as a tokenizer.json: refused with a message, or a tokenizer that encodes.
  *
  * The 512 byte symbols that every accepted file has would keep a fuzzer busy for nothing; an input
- * with a '%' gets them in its place. SPDX-License-Identifier: Apache-2.0 */
+ * with a '%' gets them in its place.
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "../../unit/tokenizer/small_vocab.h"
 #include "models/clip/tokenizer.h"
 

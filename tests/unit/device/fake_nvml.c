@@ -1,5 +1,6 @@
 /* A stand-in for libnvidia-ml: numbers the devices the other way round, knows the first by UUID and
- * the second only by its PCI id. SPDX-License-Identifier: Apache-2.0 */
+ * the second only by its PCI id.
+ * SPDX-License-Identifier: Apache-2.0 */
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>

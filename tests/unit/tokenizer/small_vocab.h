@@ -1,5 +1,6 @@
 /* Makes tokenizer.json documents for the tests: the 512 byte symbols, given merges, the two
- * specials. SPDX-License-Identifier: Apache-2.0 */
+ * specials.
+ * SPDX-License-Identifier: Apache-2.0 */
 #ifndef IMS_TESTS_SMALL_VOCAB_H
 #define IMS_TESTS_SMALL_VOCAB_H
 

@@ -1,5 +1,6 @@
 /* Encoding: the merge algorithm against the reference's own way of doing it, frames, limits,
- * threads. SPDX-License-Identifier: Apache-2.0 */
+ * threads.
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/thread.h"

@@ -1,5 +1,6 @@
 /* Tokenizer files that are not what they should be: each refused with file, expectation and
- * finding. SPDX-License-Identifier: Apache-2.0 */
+ * finding.
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "base/mem.h"
 #include "harness/test.h"
 #include "models/clip/tokenizer.h"
