@@ -65,10 +65,34 @@ struct ims_model_facts {
     uint32_t image_px;
     uint32_t context_length;
 };
-/* The model that serves: the one named in the options; else the default (ViT-B-32, laion2b_s34b_b79k)
+/* The model that serves: the one named in the options; else the library's own choice (ims_engine_use_model);
+ * else the default (ViT-B-32, laion2b_s34b_b79k)
  * when it is installed; else the only installed one that is not the demo; else the demo model. Several
  * installed without a choice are IMS_E_CONFIG naming them. Reads the pack, loads no weights. */
 IMS_API ims_status ims_engine_model(struct ims_engine *e, struct ims_model_facts *out, ims_err *err)
+    IMS_MUST_CHECK;
+
+/* What changed, or would, when another model serves. */
+struct ims_model_use {
+    char name[160];
+    char before[160]; /* "" = none served */
+    int64_t vectors, before_vectors; /* pictures that each has a vector of */
+};
+/* From now on the installed model of that name serves this library, for whoever names none in the options;
+ * a folder may be named too. name NULL: the library makes no choice any more. A model with vectors of fewer
+ * pictures than the one that serves is IMS_E_CONSTRAINT unless forced. Takes effect at once for those who open
+ * the library later; e keeps its model. */
+IMS_API ims_status ims_engine_use_model(struct ims_engine *e, const char *name, bool is_forced,
+                                        struct ims_model_use *out, ims_err *err) IMS_MUST_CHECK;
+
+/* One model that the library has something of, installed or not. Loans for the call. */
+typedef void (*ims_stored_model_fn)(void *arg, const char *name, const char *digest, int64_t n_vectors);
+/* Shows every one of them, by age. */
+IMS_API ims_status ims_engine_stored_models(struct ims_engine *e, ims_stored_model_fn fn, void *arg, ims_err *err)
+    IMS_MUST_CHECK;
+/* Forgets all that models of that name made: vectors, work states, evidence. IMS_E_CONSTRAINT for the one that
+ * serves, IMS_E_BUSY while another process indexes. *out_n: vectors. */
+IMS_API ims_status ims_engine_drop_vectors(struct ims_engine *e, const char *name, int64_t *out_n, ims_err *err)
     IMS_MUST_CHECK;
 
 /* Where the last inference ran, as read back from the runtime. Empty strings before the first one. */

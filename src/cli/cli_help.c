@@ -44,8 +44,8 @@ static void print_overview(void)
            "Usage: imgsearch [OPTIONS] COMMAND ...\n\nCommands\n",
            IMS_VERSION);
     for (size_t i = 0; cli_commands[i]; i++)
-        printf("  %-14s %s\n", cli_commands[i]->name, cli_commands[i]->summary);
-    printf("  %-14s %s\n", "help", "Explain a command: imgsearch help COMMAND.");
+        printf("  %-20s %s\n", cli_commands[i]->name, cli_commands[i]->summary);
+    printf("  %-20s %s\n", "help", "Explain a command: imgsearch help COMMAND.");
     print_options(cli_global_options, "Options of every command");
     printf("\nExamples\n"
            "  imgsearch index ~/Pictures          read a folder into the library\n"

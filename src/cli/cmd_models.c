@@ -57,7 +57,40 @@ static bool is_faces(const struct ims_pack_entry *entry)
     return !entry->pack && ims_model_note_read(entry->dir, &note) && strcmp(note.kind, "faces") == 0;
 }
 
-static ims_json *entry_json(const struct ims_pack_entry *entry, bool serves)
+/* How many vectors the library has of which model. */
+struct counts {
+    ims_json *by_digest;
+};
+
+static void on_stored(void *arg, const char *name, const char *digest, int64_t n_vectors)
+{
+    struct counts *c = arg;
+
+    (void)name;
+    (void)ims__json_set(c->by_digest, digest, ims__json_new_int(n_vectors));
+}
+
+static int64_t vectors_of(const struct counts *c, const struct ims_pack_entry *entry)
+{
+    return entry->pack ? ims__json_int(ims__json_get(c->by_digest, entry->pack->digest), 0) : 0;
+}
+
+/* The library says which model serves it; without one there is still the rule for models alone. */
+static ims_status open_library(struct cli *cli, struct ims_engine **out, struct counts *c, ims_err *err)
+{
+    ims_err why;
+    ims_status st = cli_open_engine(cli, true, out, &why);
+
+    if (st == IMS_E_NOT_FOUND)
+        return cli_open_bare_engine(cli, out, err);
+    if (!st)
+        return ims_engine_stored_models(*out, on_stored, c, err);
+    if (err)
+        *err = why;
+    return st;
+}
+
+static ims_json *entry_json(const struct ims_pack_entry *entry, bool serves, int64_t n_vectors)
 {
     const struct ims_pack *p = entry->pack;
     ims_json *o = ims__json_new_object();
@@ -66,6 +99,7 @@ static ims_json *entry_json(const struct ims_pack_entry *entry, bool serves)
     (void)ims__json_set(o, "dir", cli_path_json(entry->dir));
     (void)ims__json_set(o, "usable", ims__json_new_bool(p != NULL || is_faces(entry)));
     (void)ims__json_set(o, "serves", ims__json_new_bool(serves));
+    (void)ims__json_set(o, "vectors", ims__json_new_int(n_vectors));
     if (p) {
         (void)ims__json_set(o, "layout", ims__json_new_str(p->layout == IMS_PACK_IMMICH ? "immich" : "open_clip"));
         (void)ims__json_set(o, "demo", ims__json_new_bool(p->is_demo));
@@ -78,13 +112,13 @@ static ims_json *entry_json(const struct ims_pack_entry *entry, bool serves)
     return o;
 }
 
-static void print_entry(const struct ims_pack_entry *entry, bool serves)
+static void print_entry(const struct ims_pack_entry *entry, bool serves, int64_t n_vectors)
 {
     const struct ims_pack *p = entry->pack;
 
     if (p)
-        printf("%s %-32s %8.1f MB  %s%s\n", serves ? "*" : " ", p->name, (double)p->size_bytes / 1e6, entry->dir,
-               p->is_demo ? "  (demo: knows only drawn scenes)" : "");
+        printf("%s %-32s %8.1f MB  %7lld vectors  %s%s\n", serves ? "*" : " ", p->name, (double)p->size_bytes / 1e6,
+               (long long)n_vectors, entry->dir, p->is_demo ? "  (demo: knows only drawn scenes)" : "");
     else if (is_faces(entry))
         printf("  %-32s (faces)      %s\n", entry->name, entry->dir);
     else
@@ -94,6 +128,7 @@ static void print_entry(const struct ims_pack_entry *entry, bool serves)
 static ims_status run(struct cli *cli, ims_err *err)
 {
     struct ims_pack_list list = { 0 };
+    struct counts counts = { .by_digest = NULL };
     struct ims_model_facts model = { 0 };
     struct ims_engine *e = NULL;
     ims_json *out = NULL;
@@ -103,9 +138,10 @@ static ims_status run(struct cli *cli, ims_err *err)
     if (cli_has(cli, "available"))
         return list_available(cli, err);
     out = ims__json_new_array();
+    counts.by_digest = ims__json_new_object();
     st = ims_pack_list_read(&list, (const char *const *)cli->model_roots, cli->n_model_roots, err);
     if (!st)
-        st = cli_open_bare_engine(cli, &e, err);
+        st = open_library(cli, &e, &counts, err);
     if (st)
         goto out;
     if (ims_engine_model(e, &model, &why))
@@ -114,9 +150,9 @@ static ims_status run(struct cli *cli, ims_err *err)
         bool serves = model.dir && strcmp(model.dir, list.entries[i].dir) == 0;
 
         if (cli->is_json)
-            (void)ims__json_add(out, entry_json(&list.entries[i], serves));
+            (void)ims__json_add(out, entry_json(&list.entries[i], serves, vectors_of(&counts, &list.entries[i])));
         else
-            print_entry(&list.entries[i], serves);
+            print_entry(&list.entries[i], serves, vectors_of(&counts, &list.entries[i]));
     }
     if (cli->is_json) {
         st = cli_print_json(out, err);
@@ -126,6 +162,7 @@ static ims_status run(struct cli *cli, ims_err *err)
     }
 out:
     ims__json_free(out);
+    ims__json_free(counts.by_digest);
     ims_engine_close(e);
     ims_pack_list_release(&list);
     return st;

@@ -72,7 +72,7 @@ static ims_status open_database(struct ims_engine *e, ims_err *err)
     return st;
 }
 
-static ims_status open_store(struct ims_engine *e, ims_err *err)
+ims_status ims__engine_open_store(struct ims_engine *e, ims_err *err)
 {
     const struct ims_engine_options *o = &e->options;
     char *path;
@@ -136,7 +136,7 @@ ims_status ims_engine_open(struct ims_engine **out, const struct ims_engine_opti
     if (!st && !options->is_read_only)
         st = ims__mkdir_p(e->options.data_dir, err);
     if (!st && !options->is_bare)
-        st = open_store(e, err);
+        st = ims__engine_open_store(e, err);
     if (st)
         goto out;
     *out = e;
@@ -171,11 +171,6 @@ ims_status ims__engine_need_media(struct ims_engine *e, ims_err *err)
     struct ims_media_options options = { .max_px = e->options.max_image_px };
 
     return e->media ? IMS_OK : ims_media_open(&e->media, &options, err);
-}
-
-ims_status ims__engine_need_pack(struct ims_engine *e, ims_err *err)
-{
-    return e->pack ? IMS_OK : ims__choose_pack(&e->pack, &e->options, err);
 }
 
 ims_status ims__engine_need_clip(struct ims_engine *e, ims_err *err)

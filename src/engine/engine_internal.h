@@ -34,6 +34,8 @@ struct ims_engine {
 #define IMS_DEFAULT_BATCH 16
 #define IMS_THUMBNAIL_QUALITY 85
 
+/* Opens the library; is_read_only as in the options. */
+ims_status ims__engine_open_store(struct ims_engine *e, ims_err *err) IMS_MUST_CHECK;
 /* Each opens its part once and leaves it in e. */
 ims_status ims__engine_need_pack(struct ims_engine *e, ims_err *err) IMS_MUST_CHECK;
 ims_status ims__engine_need_clip(struct ims_engine *e, ims_err *err) IMS_MUST_CHECK;

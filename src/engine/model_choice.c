@@ -61,7 +61,7 @@ static ims_status fail_ambiguous(const struct ims_pack_list *list, ims_err *err)
             (void)ims__buf_addf(&names, "%s%s", names.len ? ", " : "", list->entries[i].name);
     }
     st = ims_fail(err, IMS_E_CONFIG, "engine", 0,
-                  "several models are installed (%s); name one with --model or IMS_MODEL",
+                  "several models are installed (%s); name one with --model or IMS_MODEL, or choose by `imgsearch models use`",
                   names.data ? names.data : "many");
     ims__buf_release(&names);
     return st;

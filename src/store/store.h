@@ -103,6 +103,11 @@ ims_status ims_store_models(struct ims_store *s, struct ims_arena *arena,
                             struct ims_store_model **out, size_t *out_n,
                             ims_err *err) IMS_MUST_CHECK;
 
+/* Forgets a model with its vectors, work and evidence, in one transaction; assets stay.
+ * IMS_E_NOT_FOUND. */
+ims_status ims_store_drop_model(struct ims_store *s, int64_t model_id, int64_t *out_n_vectors,
+                                ims_err *err) IMS_MUST_CHECK;
+
 /* --- scanning: what is new, changed, gone --- */
 
 #define IMS_TASK_CLIP "clip"

@@ -250,3 +250,33 @@ TEST(many_writers,
     CHECK_INT(counts_of(&l).contents, n);
     library_close(&l);
 }
+
+TEST(drop_model, "a model can be forgotten with all it made, and the other model keeps its own")
+{
+    struct ims_store_item item;
+    struct library l;
+    int64_t other = 0, n = 0, dropped = 0;
+    float vector[DIM];
+
+    CHECK(library_open(&l));
+    CHECK(commit_one(&l, "/photos/a.jpg", 1) && commit_one(&l, "/photos/b.jpg", 2));
+    CHECK_OK(ims_store_add_model(l.store, "other", "d2", "clip", DIM, &other, &l.err), l.err);
+    item = make_item(&l, "/photos/a.jpg", 1, true);
+    make_vector(5, vector);
+    item.vector = vector;
+    CHECK_OK(ims_store_commit(l.store, IMS_TASK_CLIP, other, &item, 1, &l.err), l.err);
+
+    CHECK_OK(ims_store_drop_model(l.store, l.model_id, &dropped, &l.err), l.err);
+    CHECK_INT(dropped, 2);
+    CHECK_INT(sql_int(&l, "SELECT count(*) FROM embeddings"), 1);
+    CHECK_INT(sql_int(&l, "SELECT count(*) FROM work"), 1);
+    CHECK_INT(sql_int(&l, "SELECT count(*) FROM assets"), 2);
+    CHECK_OK(ims_store_vector_count(l.store, other, &n, NULL, &l.err), l.err);
+    CHECK_INT(n, 1);
+    CHECK_STATUS(ims_store_drop_model(l.store, l.model_id, &dropped, &l.err), IMS_E_NOT_FOUND, l.err);
+
+    /* there again: another number, so nothing old is taken for its own */
+    CHECK_OK(ims_store_add_model(l.store, "again", "d3", "clip", DIM, &n, &l.err), l.err);
+    CHECK(n > other);
+    library_close(&l);
+}
