@@ -192,6 +192,8 @@ static ims_status pull(struct cli *cli, const struct ims_registry_row *row, cons
 
     cli_catch_signals();
     print_licence(row);
+    if (ims__starts_with(hub, "http://") && !ims__starts_with(hub, "http://127.") && !ims__starts_with(hub, "http://localhost"))
+        fprintf(stderr, "note: %s is not encrypted; sums that it says are worth as much as the network between\n", hub);
     st = ims_model_pull(row, &o, &result, &why);
     clear_line(&view);
     if (!st)

@@ -124,6 +124,7 @@ ims_status ims__fetch_follow(struct ims_fetch *f, struct ims_http_request *r, st
                              char **out_url, ims_err *err)
 {
     char *url = ims__strdup(r->url), *next = NULL;
+    char commit[sizeof(((struct ims_http_head *)NULL)->commit)] = "";
     struct ims_http_head head;
     ims_status st = url ? IMS_OK : ims_fail(err, IMS_E_NOMEM, ORIGIN, 0, "fetching");
 
@@ -132,6 +133,8 @@ ims_status ims__fetch_follow(struct ims_fetch *f, struct ims_http_request *r, st
 
         hop.url = url;
         st = ims__http_run(f->http, &hop, &head, err);
+        if (!st && !commit[0]) /* the first to say it is the hub; what it redirects to may not know */
+            memcpy(commit, head.commit, sizeof(commit));
         if (st || !ims__http_is_redirect(head.status) || (r->is_head && head.linked_etag[0]))
             break;
         if (n == MAX_REDIRECTS || !head.location[0]) {
@@ -153,6 +156,7 @@ ims_status ims__fetch_follow(struct ims_fetch *f, struct ims_http_request *r, st
         ims__free(url);
         return st;
     }
+    memcpy(head.commit, commit, sizeof(commit));
     *out_head = head;
     *out_url = url;
     return IMS_OK;

@@ -23,12 +23,16 @@ struct pull {
     struct ims_staging staging;
     struct ims_fetch_meta metas[IMS_REGISTRY_MAX_FILES];
     char commit[41]; /* all files come from one commit */
+    bool is_elsewhere[IMS_REGISTRY_MAX_FILES]; /* taken from the other repository */
     size_t at;       /* file at hand */
     uint64_t total_bytes, before_bytes, fetched_bytes;
 };
 
 static char *file_url(const struct pull *p, size_t i, const char *what)
 {
+    if (p->is_elsewhere[i])
+        return ims__strfmt("%s/%s/%s/main/%s", p->options->hub_url, p->row->files[i].other_repo, what,
+                           p->row->files[i].path);
     return ims__strfmt("%s/%s/%s/%s/%s", p->options->hub_url, p->row->repo, what,
                        p->commit[0] ? p->commit : p->row->revision, p->row->files[i].path);
 }
@@ -99,18 +103,34 @@ static bool is_weights(const char *path)
     return strstr(path, ".safetensors") || strstr(path, ".onnx");
 }
 
+static ims_status ask(struct pull *p, size_t i, ims_err *err)
+{
+    char *url = file_url(p, i, "resolve");
+    ims_status st = url ? ims__fetch_probe(p->fetch, url, &p->metas[i], err)
+                        : ims_fail(err, IMS_E_NOMEM, ORIGIN, 0, "asking for a file");
+
+    ims__free(url);
+    return st;
+}
+
 static ims_status probe_file(struct pull *p, size_t i, ims_err *err)
 {
     const struct ims_registry_file *file = &p->row->files[i];
     struct ims_fetch_meta *m = &p->metas[i];
-    char *url = file_url(p, i, "resolve");
-    ims_status st = url ? ims__fetch_probe(p->fetch, url, m, err)
-                        : ims_fail(err, IMS_E_NOMEM, ORIGIN, 0, "asking for a file");
+    ims_err why = { 0 };
+    ims_status st = ask(p, i, &why);
 
-    ims__free(url);
-    if (st)
+    if (st == IMS_E_NOT_FOUND && file->other_repo) {
+        p->is_elsewhere[i] = true;
+        if (ask(p, i, NULL) == IMS_OK)
+            st = IMS_OK; /* else what the first one said counts */
+    }
+    if (st) {
+        if (err)
+            *err = why;
         return st;
-    if (!p->commit[0])
+    }
+    if (!p->commit[0] && !p->is_elsewhere[i])
         snprintf(p->commit, sizeof(p->commit), "%s", m->commit);
     if (is_weights(file->path) && !file->sha256 && !m->sha256[0])
         st = ask_pointer(p, i, err);

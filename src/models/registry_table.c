@@ -17,66 +17,76 @@
     "to be had from recognition-oss-pack@insightface.ai."
 
 const struct ims_registry_file ims__registry_open_clip_files[] = {
-    { "open_clip_config.json", "open_clip_config.json", 0, NULL },
-    { "tokenizer.json", "tokenizer.json", 0, NULL },
-    { "open_clip_model.safetensors", "open_clip_model.safetensors", 0, NULL },
+    { "open_clip_config.json", "open_clip_config.json", 0, NULL, NULL },
+    { "tokenizer.json", "tokenizer.json", 0, NULL, NULL },
+    { "open_clip_model.safetensors", "open_clip_model.safetensors", 0, NULL, NULL },
 };
 const size_t ims__registry_n_open_clip_files = IMS_ARRAY_LEN(ims__registry_open_clip_files);
 
+/* All of OpenAI's and LAION's CLIP models split words alike, and some repositories leave that to the first. */
+static const struct ims_registry_file clip_files[] = {
+    { "open_clip_config.json", "open_clip_config.json", 0, NULL, NULL },
+    { "tokenizer.json", "tokenizer.json", 0, NULL, "openai/clip-vit-base-patch32" },
+    { "open_clip_model.safetensors", "open_clip_model.safetensors", 0, NULL, NULL },
+};
+
 static const struct ims_registry_file immich_files[] = {
-    { "config.json", "config.json", 0, NULL },
-    { "visual/preprocess_cfg.json", "visual/preprocess_cfg.json", 0, NULL },
-    { "textual/tokenizer.json", "textual/tokenizer.json", 0, NULL },
-    { "textual/tokenizer_config.json", "textual/tokenizer_config.json", 0, NULL },
-    { "visual/model.onnx", "visual/model.onnx", 0, NULL },
-    { "textual/model.onnx", "textual/model.onnx", 0, NULL },
+    { "config.json", "config.json", 0, NULL, NULL },
+    { "visual/preprocess_cfg.json", "visual/preprocess_cfg.json", 0, NULL, NULL },
+    { "textual/tokenizer.json", "textual/tokenizer.json", 0, NULL, NULL },
+    { "textual/tokenizer_config.json", "textual/tokenizer_config.json", 0, NULL, NULL },
+    { "visual/model.onnx", "visual/model.onnx", 0, NULL, NULL },
+    { "textual/model.onnx", "textual/model.onnx", 0, NULL, NULL },
 };
 
 static const struct ims_registry_file immich_laion_files[] = {
-    { "config.json", "config.json", 0, NULL },
-    { "visual/preprocess_cfg.json", "visual/preprocess_cfg.json", 0, NULL },
-    { "textual/tokenizer.json", "textual/tokenizer.json", 0, NULL },
-    { "textual/tokenizer_config.json", "textual/tokenizer_config.json", 0, NULL },
+    { "config.json", "config.json", 0, NULL, NULL },
+    { "visual/preprocess_cfg.json", "visual/preprocess_cfg.json", 0, NULL, NULL },
+    { "textual/tokenizer.json", "textual/tokenizer.json", 0, NULL, NULL },
+    { "textual/tokenizer_config.json", "textual/tokenizer_config.json", 0, NULL, NULL },
     { "visual/model.onnx", "visual/model.onnx", 351613724,
-      "b9ce24b91a8c62ef8d40ea786051709c93140104cbf2b6b4a2cc270df3838f9c" },
+      "b9ce24b91a8c62ef8d40ea786051709c93140104cbf2b6b4a2cc270df3838f9c", NULL },
     { "textual/model.onnx", "textual/model.onnx", 254193396,
-      "48c25be37b352398f2533c9426dab6f9340535e14e46f884cc894236a5060722" },
+      "48c25be37b352398f2533c9426dab6f9340535e14e46f884cc894236a5060722", NULL },
 };
 
 /* The files of InsightFace's own packs, which the hub has singly under other names. */
 #define DET_10G                                                                                    \
     { "detection/model.onnx", "det_10g.onnx", 16923827,                                            \
-      "5838f7fe053675b1c7a08b633df49e7af5495cee0493c7dcf6697200b85b5b91" }
+      "5838f7fe053675b1c7a08b633df49e7af5495cee0493c7dcf6697200b85b5b91", NULL }
 #define DET_2_5G                                                                                   \
     { "detection/model.onnx", "det_2.5g.onnx", 0,                                                  \
-      "041f73f47371333d1d17a6fee6c8ab4e6aecabefe398ff32cca4e2d5eaee0af9" }
+      "041f73f47371333d1d17a6fee6c8ab4e6aecabefe398ff32cca4e2d5eaee0af9", NULL }
 #define DET_500M                                                                                   \
     { "detection/model.onnx", "det_500m.onnx", 2524817,                                            \
-      "5e4447f50245bbd7966bd6c0fa52938c61474a04ec7def48753668a9d8b4ea3a" }
+      "5e4447f50245bbd7966bd6c0fa52938c61474a04ec7def48753668a9d8b4ea3a", NULL }
 #define W600K_R50                                                                                  \
     { "recognition/model.onnx", "w600k_r50.onnx", 174383860,                                       \
-      "4c06341c33c2ca1f86781dab0e829f88ad5b64be9fba56e56bc9ebdefc619e43" }
+      "4c06341c33c2ca1f86781dab0e829f88ad5b64be9fba56e56bc9ebdefc619e43", NULL }
 #define W600K_MBF                                                                                  \
     { "recognition/model.onnx", "w600k_mbf.onnx", 13616099,                                        \
-      "9cc6e4a75f0e2bf0b1aed94578f144d15175f357bdc05e815e5c4a02b319eb4f" }
+      "9cc6e4a75f0e2bf0b1aed94578f144d15175f357bdc05e815e5c4a02b319eb4f", NULL }
 #define GLINTR100                                                                                  \
     { "recognition/model.onnx", "glintr100.onnx", 0,                                               \
-      "4ab1d6435d639628a6f3e5008dd4f929edf4c4124b1a7169e1048f9fef534cdf" }
+      "4ab1d6435d639628a6f3e5008dd4f929edf4c4124b1a7169e1048f9fef534cdf", NULL }
 
 static const struct ims_registry_file buffalo_l_files[] = { DET_10G, W600K_R50 };
 static const struct ims_registry_file buffalo_m_files[] = { DET_2_5G, W600K_R50 };
 static const struct ims_registry_file buffalo_s_files[] = { DET_500M, W600K_MBF };
 static const struct ims_registry_file antelopev2_files[] = {
     { "detection/model.onnx", "scrfd_10g_bnkps.onnx", 16923827,
-      "5838f7fe053675b1c7a08b633df49e7af5495cee0493c7dcf6697200b85b5b91" },
+      "5838f7fe053675b1c7a08b633df49e7af5495cee0493c7dcf6697200b85b5b91", NULL },
     GLINTR100,
 };
 
 /* clang-format off */
-#define OPEN_CLIP(NAME, REPO, LICENCE, ABOUT, DIM, PX, MB)                                          \
+#define OPEN_CLIP(NAME, REPO, LICENCE, ABOUT, DIM, PX, MB, FILES)                                   \
     { .name = NAME, .kind = IMS_MODEL_CLIP, .repo = REPO, .revision = "main", .licence = LICENCE,   \
       .about = ABOUT, .dim = DIM, .image_px = PX, .size_mb = MB,                                    \
-      .files = ims__registry_open_clip_files, .n_files = IMS_ARRAY_LEN(ims__registry_open_clip_files) }
+      .files = FILES, .n_files = IMS_ARRAY_LEN(FILES) }
+#define CLIP(NAME, REPO, ABOUT, DIM, PX, MB) OPEN_CLIP(NAME, REPO, "MIT", ABOUT, DIM, PX, MB, clip_files)
+#define SIGLIP(NAME, REPO, ABOUT, DIM, PX, MB)                                                      \
+    OPEN_CLIP(NAME, REPO, "Apache-2.0", ABOUT, DIM, PX, MB, ims__registry_open_clip_files)
 #define IMMICH(NAME, REPO, REVISION, LICENCE, ABOUT, DIM, PX, MB, FILES)                            \
     { .name = NAME, .kind = IMS_MODEL_CLIP, .repo = REPO, .revision = REVISION, .licence = LICENCE, \
       .about = ABOUT, .dim = DIM, .image_px = PX, .size_mb = MB,                                    \
@@ -87,30 +97,30 @@ static const struct ims_registry_file antelopev2_files[] = {
       .dim = 512, .image_px = 112, .size_mb = MB, .files = FILES, .n_files = IMS_ARRAY_LEN(FILES) }
 
 const struct ims_registry_row ims__registry_rows[] = {
-    OPEN_CLIP("ViT-B-32__laion2b_s34b_b79k", "laion/CLIP-ViT-B-32-laion2B-s34B-b79K", "MIT", LAION_ABOUT, 512, 224, 608),
-    OPEN_CLIP("ViT-B-32__datacomp_xl_s13b_b90k", "laion/CLIP-ViT-B-32-DataComp.XL-s13B-b90K", "MIT", DATACOMP_ABOUT, 512, 224, 608),
-    OPEN_CLIP("ViT-B-32__openai", "timm/vit_base_patch32_clip_224.openai", "MIT", OPENAI_ABOUT, 512, 224, 608),
-    OPEN_CLIP("ViT-B-32-256__datacomp_s34b_b86k", "laion/CLIP-ViT-B-32-256x256-DataComp-s34B-b86K", "MIT", DATACOMP_ABOUT, 512, 256, 608),
-    OPEN_CLIP("ViT-B-16__laion2b_s34b_b88k", "laion/CLIP-ViT-B-16-laion2B-s34B-b88K", "MIT", LAION_ABOUT, 512, 224, 601),
-    OPEN_CLIP("ViT-B-16__datacomp_xl_s13b_b90k", "laion/CLIP-ViT-B-16-DataComp.XL-s13B-b90K", "MIT", DATACOMP_ABOUT, 512, 224, 601),
-    OPEN_CLIP("ViT-B-16__openai", "timm/vit_base_patch16_clip_224.openai", "MIT", OPENAI_ABOUT, 512, 224, 601),
-    OPEN_CLIP("ViT-L-14__laion2b_s32b_b82k", "laion/CLIP-ViT-L-14-laion2B-s32B-b82K", "MIT", LAION_ABOUT, 768, 224, 1713),
-    OPEN_CLIP("ViT-L-14__datacomp_xl_s13b_b90k", "laion/CLIP-ViT-L-14-DataComp.XL-s13B-b90K", "MIT", DATACOMP_ABOUT, 768, 224, 1713),
-    OPEN_CLIP("ViT-L-14__openai", "timm/vit_large_patch14_clip_224.openai", "MIT", OPENAI_ABOUT, 768, 224, 1713),
-    OPEN_CLIP("ViT-L-14-336__openai", "timm/vit_large_patch14_clip_336.openai", "MIT", OPENAI_ABOUT, 768, 336, 1714),
-    OPEN_CLIP("ViT-H-14__laion2b_s32b_b79k", "laion/CLIP-ViT-H-14-laion2B-s32B-b79K", "MIT", LAION_ABOUT, 1024, 224, 3947),
-    OPEN_CLIP("ViT-B-16-SigLIP__webli", "timm/ViT-B-16-SigLIP", "Apache-2.0", SIGLIP_ABOUT, 768, 224, 815),
-    OPEN_CLIP("ViT-B-16-SigLIP-256__webli", "timm/ViT-B-16-SigLIP-256", "Apache-2.0", SIGLIP_ABOUT, 768, 256, 815),
-    OPEN_CLIP("ViT-B-16-SigLIP-384__webli", "timm/ViT-B-16-SigLIP-384", "Apache-2.0", SIGLIP_ABOUT, 768, 384, 817),
-    OPEN_CLIP("ViT-L-16-SigLIP-256__webli", "timm/ViT-L-16-SigLIP-256", "Apache-2.0", SIGLIP_ABOUT, 1024, 256, 2611),
-    OPEN_CLIP("ViT-L-16-SigLIP-384__webli", "timm/ViT-L-16-SigLIP-384", "Apache-2.0", SIGLIP_ABOUT, 1024, 384, 2613),
-    OPEN_CLIP("ViT-SO400M-14-SigLIP__webli", "timm/ViT-SO400M-14-SigLIP", "Apache-2.0", SIGLIP_ABOUT, 1152, 224, 3512),
-    OPEN_CLIP("ViT-SO400M-14-SigLIP-384__webli", "timm/ViT-SO400M-14-SigLIP-384", "Apache-2.0", SIGLIP_ABOUT, 1152, 384, 3514),
-    OPEN_CLIP("ViT-B-16-SigLIP2__webli", "timm/ViT-B-16-SigLIP2", "Apache-2.0", SIGLIP2_ABOUT, 768, 224, 1535),
-    OPEN_CLIP("ViT-B-16-SigLIP2-256__webli", "timm/ViT-B-16-SigLIP2-256", "Apache-2.0", SIGLIP2_ABOUT, 768, 256, 1535),
-    OPEN_CLIP("ViT-B-16-SigLIP2-512__webli", "timm/ViT-B-16-SigLIP2-512", "Apache-2.0", SIGLIP2_ABOUT, 768, 512, 1539),
-    OPEN_CLIP("ViT-L-16-SigLIP2-256__webli", "timm/ViT-L-16-SigLIP2-256", "Apache-2.0", SIGLIP2_ABOUT, 1024, 256, 3560),
-    OPEN_CLIP("ViT-SO400M-16-SigLIP2-384__webli", "timm/ViT-SO400M-16-SigLIP2-384", "Apache-2.0", SIGLIP2_ABOUT, 1152, 384, 4575),
+    CLIP("ViT-B-32__laion2b_s34b_b79k", "laion/CLIP-ViT-B-32-laion2B-s34B-b79K", LAION_ABOUT, 512, 224, 608),
+    CLIP("ViT-B-32__datacomp_xl_s13b_b90k", "laion/CLIP-ViT-B-32-DataComp.XL-s13B-b90K", DATACOMP_ABOUT, 512, 224, 608),
+    CLIP("ViT-B-32__openai", "timm/vit_base_patch32_clip_224.openai", OPENAI_ABOUT, 512, 224, 608),
+    CLIP("ViT-B-32-256__datacomp_s34b_b86k", "laion/CLIP-ViT-B-32-256x256-DataComp-s34B-b86K", DATACOMP_ABOUT, 512, 256, 608),
+    CLIP("ViT-B-16__laion2b_s34b_b88k", "laion/CLIP-ViT-B-16-laion2B-s34B-b88K", LAION_ABOUT, 512, 224, 601),
+    CLIP("ViT-B-16__datacomp_xl_s13b_b90k", "laion/CLIP-ViT-B-16-DataComp.XL-s13B-b90K", DATACOMP_ABOUT, 512, 224, 601),
+    CLIP("ViT-B-16__openai", "timm/vit_base_patch16_clip_224.openai", OPENAI_ABOUT, 512, 224, 601),
+    CLIP("ViT-L-14__laion2b_s32b_b82k", "laion/CLIP-ViT-L-14-laion2B-s32B-b82K", LAION_ABOUT, 768, 224, 1713),
+    CLIP("ViT-L-14__datacomp_xl_s13b_b90k", "laion/CLIP-ViT-L-14-DataComp.XL-s13B-b90K", DATACOMP_ABOUT, 768, 224, 1713),
+    CLIP("ViT-L-14__openai", "timm/vit_large_patch14_clip_224.openai", OPENAI_ABOUT, 768, 224, 1713),
+    CLIP("ViT-L-14-336__openai", "timm/vit_large_patch14_clip_336.openai", OPENAI_ABOUT, 768, 336, 1714),
+    CLIP("ViT-H-14__laion2b_s32b_b79k", "laion/CLIP-ViT-H-14-laion2B-s32B-b79K", LAION_ABOUT, 1024, 224, 3947),
+    SIGLIP("ViT-B-16-SigLIP__webli", "timm/ViT-B-16-SigLIP", SIGLIP_ABOUT, 768, 224, 815),
+    SIGLIP("ViT-B-16-SigLIP-256__webli", "timm/ViT-B-16-SigLIP-256", SIGLIP_ABOUT, 768, 256, 815),
+    SIGLIP("ViT-B-16-SigLIP-384__webli", "timm/ViT-B-16-SigLIP-384", SIGLIP_ABOUT, 768, 384, 817),
+    SIGLIP("ViT-L-16-SigLIP-256__webli", "timm/ViT-L-16-SigLIP-256", SIGLIP_ABOUT, 1024, 256, 2611),
+    SIGLIP("ViT-L-16-SigLIP-384__webli", "timm/ViT-L-16-SigLIP-384", SIGLIP_ABOUT, 1024, 384, 2613),
+    SIGLIP("ViT-SO400M-14-SigLIP__webli", "timm/ViT-SO400M-14-SigLIP", SIGLIP_ABOUT, 1152, 224, 3512),
+    SIGLIP("ViT-SO400M-14-SigLIP-384__webli", "timm/ViT-SO400M-14-SigLIP-384", SIGLIP_ABOUT, 1152, 384, 3514),
+    SIGLIP("ViT-B-16-SigLIP2__webli", "timm/ViT-B-16-SigLIP2", SIGLIP2_ABOUT, 768, 224, 1535),
+    SIGLIP("ViT-B-16-SigLIP2-256__webli", "timm/ViT-B-16-SigLIP2-256", SIGLIP2_ABOUT, 768, 256, 1535),
+    SIGLIP("ViT-B-16-SigLIP2-512__webli", "timm/ViT-B-16-SigLIP2-512", SIGLIP2_ABOUT, 768, 512, 1539),
+    SIGLIP("ViT-L-16-SigLIP2-256__webli", "timm/ViT-L-16-SigLIP2-256", SIGLIP2_ABOUT, 1024, 256, 3560),
+    SIGLIP("ViT-SO400M-16-SigLIP2-384__webli", "timm/ViT-SO400M-16-SigLIP2-384", SIGLIP2_ABOUT, 1152, 384, 4575),
     IMMICH("immich-ViT-B-32__laion2b-s34b-b79k", "immich-app/ViT-B-32__laion2b-s34b-b79k", "19a057a0fb927cf239541300e74237cd56c7ffe2", "MIT", "Immich's ready ONNX pack", 512, 224, 608, immich_laion_files),
     IMMICH("immich-ViT-B-32__openai", "immich-app/ViT-B-32__openai", "main", "MIT", "Immich's default, ready ONNX pack", 512, 224, 608, immich_files),
     IMMICH("immich-ViT-B-16__openai", "immich-app/ViT-B-16__openai", "main", "MIT", "Immich's ready ONNX pack", 512, 224, 601, immich_files),

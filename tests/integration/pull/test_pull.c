@@ -424,6 +424,21 @@ TEST(by_hand, "files put in place by hand are a model, and verify opens it")
     teardown();
 }
 
+TEST(elsewhere, "a tokenizer that the repository lacks is taken from the one that has the same")
+{
+    char path[300];
+
+    setup();
+    route_both("tokenizer.json", (struct http_route){ .status = 404, .body = "", .body_bytes = 0 });
+    run(5, "models\npull");
+    CHECK(strstr(result.err, REPO));
+    snprintf(path, sizeof(path), "/openai/clip-vit-base-patch32/resolve/main/tokenizer.json");
+    http_server_route(hub, &(struct http_route){ .path = path, .body = files[1].data, .body_bytes = files[1].n });
+    run(0, "models\npull");
+    CHECK(has("models/" NAME "/tokenizer.json"));
+    teardown();
+}
+
 TEST(own, "any open_clip repository of the hub can be fetched when its licence is accepted")
 {
     setup();
