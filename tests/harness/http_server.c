@@ -6,6 +6,7 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -16,6 +17,9 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#ifndef MSG_NOSIGNAL
+#define MSG_NOSIGNAL 0 /* SIGPIPE is ignored besides */
+#endif
 #define MAX_ROUTES 64
 #define MAX_LOG 1024
 #define REQUEST_BYTES 16384
@@ -248,6 +252,7 @@ struct http_server *http_server_start(void)
     struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
     socklen_t n = sizeof(a);
 
+    signal(SIGPIPE, SIG_IGN);
     s->log = calloc(MAX_LOG, sizeof(*s->log));
     s->fd = socket(AF_INET, SOCK_STREAM, 0);
     if (!s->log || s->fd < 0 || bind(s->fd, (struct sockaddr *)&a, sizeof(a)) != 0 || listen(s->fd, 16) != 0 ||
