@@ -19,7 +19,8 @@ static ims_json *row_json(const struct ims_registry_row *row)
     ims_json *o = ims__json_new_object();
 
     (void)ims__json_set(o, "name", ims__json_new_str(row->name));
-    (void)ims__json_set(o, "kind", ims__json_new_str(row->kind == IMS_MODEL_FACES ? "faces" : "clip"));
+    (void)ims__json_set(o, "kind",
+                        ims__json_new_str(row->kind == IMS_MODEL_FACES ? "faces" : "clip"));
     (void)ims__json_set(o, "about", ims__json_new_str(row->about));
     (void)ims__json_set(o, "source", ims__json_new_str(row->repo));
     (void)ims__json_set(o, "licence", ims__json_new_str(row->licence));
@@ -40,8 +41,8 @@ static ims_status list_available(struct cli *cli, ims_err *err)
         if (list)
             (void)ims__json_add(list, row_json(&rows[i]));
         else
-            printf("%-36s %5u MB  %4u  %4u px  %-11.11s  %s%s\n", rows[i].name, rows[i].size_mb, rows[i].dim,
-                   rows[i].image_px, rows[i].licence, rows[i].about,
+            printf("%-36s %5u MB  %4u  %4u px  %-11.11s  %s%s\n", rows[i].name, rows[i].size_mb,
+                   rows[i].dim, rows[i].image_px, rows[i].licence, rows[i].about,
                    rows[i].terms ? " (non-commercial)" : "");
     }
     return list ? cli_print_json(list, err) : IMS_OK;
@@ -54,7 +55,8 @@ static bool is_faces(const struct ims_pack_entry *entry)
 {
     struct ims_model_note note;
 
-    return !entry->pack && ims_model_note_read(entry->dir, &note) && strcmp(note.kind, "faces") == 0;
+    return !entry->pack && ims_model_note_read(entry->dir, &note) &&
+           strcmp(note.kind, "faces") == 0;
 }
 
 /* How many vectors the library has of which model. */
@@ -76,7 +78,8 @@ static int64_t vectors_of(const struct counts *c, const struct ims_pack_entry *e
 }
 
 /* The library says which model serves it; without one there is still the rule for models alone. */
-static ims_status open_library(struct cli *cli, struct ims_engine **out, struct counts *c, ims_err *err)
+static ims_status open_library(struct cli *cli, struct ims_engine **out, struct counts *c,
+                               ims_err *err)
 {
     ims_err why;
     ims_status st = cli_open_engine(cli, true, out, &why);
@@ -101,12 +104,14 @@ static ims_json *entry_json(const struct ims_pack_entry *entry, bool serves, int
     (void)ims__json_set(o, "serves", ims__json_new_bool(serves));
     (void)ims__json_set(o, "vectors", ims__json_new_int(n_vectors));
     if (p) {
-        (void)ims__json_set(o, "layout", ims__json_new_str(p->layout == IMS_PACK_IMMICH ? "immich" : "open_clip"));
+        (void)ims__json_set(
+            o, "layout", ims__json_new_str(p->layout == IMS_PACK_IMMICH ? "immich" : "open_clip"));
         (void)ims__json_set(o, "demo", ims__json_new_bool(p->is_demo));
         (void)ims__json_set(o, "size", ims__json_new_int((int64_t)p->size_bytes));
         (void)ims__json_set(o, "digest", ims__json_new_str(p->digest));
     } else {
-        (void)ims__json_set(o, "problem", ims__json_new_str(is_faces(entry) ? NULL : entry->why.text));
+        (void)ims__json_set(o, "problem",
+                            ims__json_new_str(is_faces(entry) ? NULL : entry->why.text));
     }
     (void)ims__json_set(o, "kind", ims__json_new_str(is_faces(entry) ? "faces" : "clip"));
     return o;
@@ -117,8 +122,9 @@ static void print_entry(const struct ims_pack_entry *entry, bool serves, int64_t
     const struct ims_pack *p = entry->pack;
 
     if (p)
-        printf("%s %-32s %8.1f MB  %7lld vectors  %s%s\n", serves ? "*" : " ", p->name, (double)p->size_bytes / 1e6,
-               (long long)n_vectors, entry->dir, p->is_demo ? "  (demo: knows only drawn scenes)" : "");
+        printf("%s %-32s %8.1f MB  %7lld vectors  %s%s\n", serves ? "*" : " ", p->name,
+               (double)p->size_bytes / 1e6, (long long)n_vectors, entry->dir,
+               p->is_demo ? "  (demo: knows only drawn scenes)" : "");
     else if (is_faces(entry))
         printf("  %-32s (faces)      %s\n", entry->name, entry->dir);
     else
@@ -150,7 +156,8 @@ static ims_status run(struct cli *cli, ims_err *err)
         bool serves = model.dir && strcmp(model.dir, list.entries[i].dir) == 0;
 
         if (cli->is_json)
-            (void)ims__json_add(out, entry_json(&list.entries[i], serves, vectors_of(&counts, &list.entries[i])));
+            (void)ims__json_add(
+                out, entry_json(&list.entries[i], serves, vectors_of(&counts, &list.entries[i])));
         else
             print_entry(&list.entries[i], serves, vectors_of(&counts, &list.entries[i]));
     }
@@ -158,7 +165,8 @@ static ims_status run(struct cli *cli, ims_err *err)
         st = cli_print_json(out, err);
         out = NULL;
     } else if (list.n == 0) {
-        printf("no model is installed in %s; `imgsearch models pull` fetches one\n", cli->model_roots[0]);
+        printf("no model is installed in %s; `imgsearch models pull` fetches one\n",
+               cli->model_roots[0]);
     }
 out:
     ims__json_free(out);
@@ -172,12 +180,15 @@ const struct cli_command cli_cmd_models_list = {
     .name = "models list",
     .summary = "List the models on this machine; the one that serves has a star.",
     .words = "",
-    .details = "A model is a folder in the models folder of the data directory, in one of two forms:\n"
-               "  open_clip  open_clip_config.json, open_clip_model.safetensors, tokenizer.json\n"
-               "  immich     config.json, visual/model.onnx, visual/preprocess_cfg.json, textual/model.onnx,\n"
-               "             textual/tokenizer.json\n"
-               "Its folder is named ARCHITECTURE__WEIGHTS, e.g. ViT-B-32__laion2b_s34b_b79k. With --available: name,\n"
-               "size, dimension of the vectors, size of a picture, licence.",
+    .details =
+        "A model is a folder in the models folder of the data directory, in one of two forms:\n"
+        "  open_clip  open_clip_config.json, open_clip_model.safetensors, tokenizer.json\n"
+        "  immich     config.json, visual/model.onnx, visual/preprocess_cfg.json, "
+        "textual/model.onnx,\n"
+        "             textual/tokenizer.json\n"
+        "Its folder is named ARCHITECTURE__WEIGHTS, e.g. ViT-B-32__laion2b_s34b_b79k. With "
+        "--available: name,\n"
+        "size, dimension of the vectors, size of a picture, licence.",
     .examples = "imgsearch models list\n"
                 "imgsearch models list --available\n"
                 "imgsearch --model ViT-B-32__laion2b_s34b_b79k index ~/Pictures",

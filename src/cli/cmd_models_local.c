@@ -13,8 +13,10 @@
 
 static const struct cli_option import_options[] = {
     { "name", 0, "NAME", "Under which name; default: the known one, or the folder's.", CLI_NO_CFG },
-    { "config", 0, "FILE", "For a single file: its open_clip_config.json (default: beside it).", CLI_NO_CFG },
-    { "tokenizer", 0, "FILE", "For a single file: its tokenizer.json (default: beside it).", CLI_NO_CFG },
+    { "config", 0, "FILE", "For a single file: its open_clip_config.json (default: beside it).",
+      CLI_NO_CFG },
+    { "tokenizer", 0, "FILE", "For a single file: its tokenizer.json (default: beside it).",
+      CLI_NO_CFG },
     { NULL, 0, NULL, NULL, CLI_NO_CFG },
 };
 
@@ -57,11 +59,15 @@ const struct cli_command cli_cmd_models_import = {
     .name = "models import",
     .summary = "Take in a model that is on this machine already.",
     .words = "FOLDER|FILE",
-    .details = "A folder in open_clip's form (weights in one file or several), Immich's ready ONNX pack, the files of\n"
-               "an InsightFace pack, or a single .safetensors file with its configuration and tokenizer. It is copied\n"
-               "into the data directory. Pickle files (.bin, .pt) are refused: loading one runs what is in it.",
+    .details = "A folder in open_clip's form (weights in one file or several), Immich's ready ONNX "
+               "pack, the files of\n"
+               "an InsightFace pack, or a single .safetensors file with its configuration and "
+               "tokenizer. It is copied\n"
+               "into the data directory. Pickle files (.bin, .pt) are refused: loading one runs "
+               "what is in it.",
     .examples = "imgsearch models import ~/Downloads/CLIP-ViT-B-32-laion2B-s34B-b79K\n"
-                "imgsearch models import w.safetensors --config open_clip_config.json --tokenizer tokenizer.json --name mine",
+                "imgsearch models import w.safetensors --config open_clip_config.json --tokenizer "
+                "tokenizer.json --name mine",
     .options = import_options,
     .run = run_import,
 };
@@ -91,10 +97,12 @@ static void on_file(void *arg, const char *path, uint64_t size_bytes, const ims_
     }
     printf("  %-4s  ", why ? "BAD" : "ok");
     cli_print_path(path);
-    printf("  %llu bytes%s%s\n", (unsigned long long)size_bytes, why ? ": " : "", why ? why->text : "");
+    printf("  %llu bytes%s%s\n", (unsigned long long)size_bytes, why ? ": " : "",
+           why ? why->text : "");
 }
 
-static ims_status verify_one(const struct cli *cli, const char *name, const char *dir, ims_json *list, ims_err *err)
+static ims_status verify_one(const struct cli *cli, const char *name, const char *dir,
+                             ims_json *list, ims_err *err)
 {
     struct verify_view v = { .cli = cli, .files = list ? ims__json_new_array() : NULL };
     ims_json *o = list ? ims__json_new_object() : NULL;
@@ -154,8 +162,8 @@ static ims_status run_verify(struct cli *cli, ims_err *err)
         first = verify_one(cli, ims__path_base(cli->words[0]), cli->words[0], list, err);
     }
     if (!st && n == 0 && cli->n_words)
-        st = ims_fail(err, IMS_E_NOT_FOUND, "cli", 0, "no model named %s; `imgsearch models list` shows them",
-                      cli->words[0]);
+        st = ims_fail(err, IMS_E_NOT_FOUND, "cli", 0,
+                      "no model named %s; `imgsearch models list` shows them", cli->words[0]);
     ims_pack_list_release(&all);
     if (list && !st) {
         st = cli_print_json(list, first ? NULL : err);
@@ -169,8 +177,10 @@ const struct cli_command cli_cmd_models_verify = {
     .name = "models verify",
     .summary = "Check every byte of the installed models.",
     .words = "[NAME]",
-    .details = "Compares each file with the size and SHA-256 that were written down when it was fetched or imported\n"
-               "(imgsearch-model.json in its folder), or with the sums this program knows, and opens the model. The\n"
+    .details = "Compares each file with the size and SHA-256 that were written down when it was "
+               "fetched or imported\n"
+               "(imgsearch-model.json in its folder), or with the sums this program knows, and "
+               "opens the model. The\n"
                "exit code is not 0 when anything is wrong.",
     .examples = "imgsearch models verify\n"
                 "imgsearch models verify ViT-B-32__laion2b_s34b_b79k",
@@ -198,7 +208,8 @@ const struct cli_command cli_cmd_models_remove = {
     .name = "models remove",
     .summary = "Remove a model from the data directory, also a half-fetched one.",
     .words = "NAME",
-    .details = "Only the model's own files go. Vectors that it made stay in the library, and serve again when the same\n"
+    .details = "Only the model's own files go. Vectors that it made stay in the library, and serve "
+               "again when the same\n"
                "model is fetched again.",
     .examples = "imgsearch models remove ViT-L-14__laion2b_s32b_b82k",
     .options = no_options,

@@ -16,7 +16,8 @@
 #define SLICE_MS 100
 
 static const struct cli_option options[] = {
-    { "accept-licence", 0, NULL, "Accept the terms of a model that may not be used for everything.", CLI_NO_CFG },
+    { "accept-licence", 0, NULL, "Accept the terms of a model that may not be used for everything.",
+      CLI_NO_CFG },
     { "dry-run", 0, NULL, "Only show what would be fetched, and from where.", CLI_NO_CFG },
     { NULL, 0, NULL, NULL, CLI_NO_CFG },
 };
@@ -69,7 +70,8 @@ static bool on_wait(void *arg, unsigned wait_ms, const char *why)
 
     clear_line(arg);
     fprintf(stderr, "%s; trying again in %.0f s\n", why, wait_ms / 1000.0);
-    for (unsigned left = wait_ms; left > 0 && !cli_is_interrupted(); left -= left < SLICE_MS ? left : SLICE_MS)
+    for (unsigned left = wait_ms; left > 0 && !cli_is_interrupted();
+         left -= left < SLICE_MS ? left : SLICE_MS)
         (void)nanosleep(&slice, NULL);
     return !cli_is_interrupted();
 }
@@ -105,7 +107,8 @@ static void print_licence(const struct ims_registry_row *row)
             row->terms ? row->terms : "");
 }
 
-static void print_file(FILE *out, const struct ims_registry_row *row, size_t i, const char *hub, const char *dir)
+static void print_file(FILE *out, const struct ims_registry_row *row, size_t i, const char *hub,
+                       const char *dir)
 {
     const struct ims_registry_file *f = &row->files[i];
     char *url = ims_model_file_url(row, i, hub);
@@ -119,20 +122,25 @@ static void print_file(FILE *out, const struct ims_registry_row *row, size_t i, 
 }
 
 /* What to do on a machine that cannot fetch. */
-static void print_by_hand(FILE *out, const struct cli *cli, const struct ims_registry_row *row, const char *hub)
+static void print_by_hand(FILE *out, const struct cli *cli, const struct ims_registry_row *row,
+                          const char *hub)
 {
     char *dir = ims__strfmt("%s/models/%s", cli->data_dir, row->name);
 
     fprintf(out, "Where there is a network, fetch these files; here, put them so:\n");
     for (size_t i = 0; i < row->n_files; i++)
         print_file(out, row, i, hub, dir ? dir : row->name);
-    fprintf(out, "Then `imgsearch models verify %s` checks them. A folder with the same files is taken in by\n"
-                 "`imgsearch models import FOLDER`; a mirror is named by IMS_HUB_URL, a proxy by https_proxy.\n",
+    fprintf(out,
+            "Then `imgsearch models verify %s` checks them. A folder with the same files is taken "
+            "in by\n"
+            "`imgsearch models import FOLDER`; a mirror is named by IMS_HUB_URL, a proxy by "
+            "https_proxy.\n",
             row->name);
     ims__free(dir);
 }
 
-static ims_json *plan_json(const struct cli *cli, const struct ims_registry_row *row, const char *hub)
+static ims_json *plan_json(const struct cli *cli, const struct ims_registry_row *row,
+                           const char *hub)
 {
     ims_json *o = ims__json_new_object(), *files = ims__json_new_array();
 
@@ -155,8 +163,8 @@ static ims_json *plan_json(const struct cli *cli, const struct ims_registry_row 
     return o;
 }
 
-static ims_status report(const struct cli *cli, const struct ims_registry_row *row, const struct ims_pull_result *r,
-                         ims_err *err)
+static ims_status report(const struct cli *cli, const struct ims_registry_row *row,
+                         const struct ims_pull_result *r, ims_err *err)
 {
     ims_json *o;
 
@@ -164,7 +172,8 @@ static ims_status report(const struct cli *cli, const struct ims_registry_row *r
         if (r->was_there)
             printf("%s is installed already: ", row->name);
         else
-            printf("%s is installed (%.1f MB fetched, every sum is right): ", row->name, (double)r->fetched_bytes / 1e6);
+            printf("%s is installed (%.1f MB fetched, every sum is right): ", row->name,
+                   (double)r->fetched_bytes / 1e6);
         cli_print_path(r->dir);
         printf("\n");
         return IMS_OK;
@@ -177,7 +186,8 @@ static ims_status report(const struct cli *cli, const struct ims_registry_row *r
     return cli_print_json(o, err);
 }
 
-static ims_status pull(struct cli *cli, const struct ims_registry_row *row, const char *hub, ims_err *err)
+static ims_status pull(struct cli *cli, const struct ims_registry_row *row, const char *hub,
+                       ims_err *err)
 {
     struct pull_view view = { .is_terminal = cli_is_terminal(STDERR_FILENO) };
     struct ims_pull_options o = { .data_dir = cli->data_dir,
@@ -192,8 +202,12 @@ static ims_status pull(struct cli *cli, const struct ims_registry_row *row, cons
 
     cli_catch_signals();
     print_licence(row);
-    if (ims__starts_with(hub, "http://") && !ims__starts_with(hub, "http://127.") && !ims__starts_with(hub, "http://localhost"))
-        fprintf(stderr, "note: %s is not encrypted; sums that it says are worth as much as the network between\n", hub);
+    if (ims__starts_with(hub, "http://") && !ims__starts_with(hub, "http://127.") &&
+        !ims__starts_with(hub, "http://localhost"))
+        fprintf(stderr,
+                "note: %s is not encrypted; sums that it says are worth as much as the network "
+                "between\n",
+                hub);
     st = ims_model_pull(row, &o, &result, &why);
     clear_line(&view);
     if (!st)
@@ -226,8 +240,8 @@ static ims_status run(struct cli *cli, ims_err *err)
     } else if (cli->is_json) {
         st = cli_print_json(plan_json(cli, row, hub), err);
     } else {
-        printf("%s: %s, %s, about %u MB, licence %s%s%s\n", row->name, row->about, row->repo, row->size_mb, row->licence,
-               row->terms ? ". " : "", row->terms ? row->terms : "");
+        printf("%s: %s, %s, about %u MB, licence %s%s%s\n", row->name, row->about, row->repo,
+               row->size_mb, row->licence, row->terms ? ". " : "", row->terms ? row->terms : "");
         print_by_hand(stdout, cli, row, hub);
     }
 out:
@@ -240,11 +254,15 @@ const struct cli_command cli_cmd_models_pull = {
     .name = "models pull",
     .summary = "Fetch a model from the hub, checked to the byte.",
     .words = "[NAME]",
-    .details = "NAME is one of `imgsearch models list --available`, an architecture alone (ViT-B-32), or\n"
-               "hf-hub:OWNER/REPOSITORY for any other open_clip model of the hub. Without a name: the model that the\n"
-               "settings name, else ViT-B-32__laion2b_s34b_b79k. What was interrupted goes on where it was. A model\n"
-               "gets its place only when the size and sum of every file are right. This command and `runtime pull`\n"
-               "are the only ones that use the network. IMS_HUB_URL names a mirror, https_proxy a proxy.",
+    .details =
+        "NAME is one of `imgsearch models list --available`, an architecture alone (ViT-B-32), or\n"
+        "hf-hub:OWNER/REPOSITORY for any other open_clip model of the hub. Without a name: the "
+        "model that the\n"
+        "settings name, else ViT-B-32__laion2b_s34b_b79k. What was interrupted goes on where it "
+        "was. A model\n"
+        "gets its place only when the size and sum of every file are right. This command and "
+        "`runtime pull`\n"
+        "are the only ones that use the network. IMS_HUB_URL names a mirror, https_proxy a proxy.",
     .examples = "imgsearch models pull\n"
                 "imgsearch models pull ViT-L-14\n"
                 "imgsearch models pull buffalo_l --accept-licence",

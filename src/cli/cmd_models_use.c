@@ -26,10 +26,11 @@ static ims_status print_use(const struct cli *cli, const struct ims_model_use *u
         printf("the library chooses no model any more\n");
         return IMS_OK;
     }
-    printf("%s serves from now on, with the vectors of %lld pictures\n", use->name, (long long)use->vectors);
+    printf("%s serves from now on, with the vectors of %lld pictures\n", use->name,
+           (long long)use->vectors);
     if (use->before[0] && strcmp(use->before, use->name) != 0 && use->before_vectors)
-        printf("those of %s (%lld) stay; `imgsearch models drop-vectors %s` frees their room\n", use->before,
-               (long long)use->before_vectors, use->before);
+        printf("those of %s (%lld) stay; `imgsearch models drop-vectors %s` frees their room\n",
+               use->before, (long long)use->before_vectors, use->before);
     if (use->vectors < use->before_vectors)
         printf("index again for the rest\n");
     return IMS_OK;
@@ -45,8 +46,8 @@ static ims_status run_use(struct cli *cli, ims_err *err)
         return ims_fail(err, IMS_E_USAGE, "cli", 0, "name the model, or auto");
     st = cli_open_engine(cli, false, &e, err);
     if (!st)
-        st = ims_engine_use_model(e, strcmp(cli->words[0], "auto") == 0 ? NULL : cli->words[0], cli_has(cli, "now"), &use,
-                                  err);
+        st = ims_engine_use_model(e, strcmp(cli->words[0], "auto") == 0 ? NULL : cli->words[0],
+                                  cli_has(cli, "now"), &use, err);
     ims_engine_close(e);
     return st ? st : print_use(cli, &use, err);
 }
@@ -55,9 +56,12 @@ const struct cli_command cli_cmd_models_use = {
     .name = "models use",
     .summary = "Choose the model that serves this library.",
     .words = "NAME|auto",
-    .details = "Index with a second model beside the first (`imgsearch --model NAME index FOLDER`); searches go on with the\n"
-               "first. Then this command switches at once. The vectors of the first stay until `models drop-vectors`,\n"
-               "so that switching back is as quick; a search never mixes the two. `auto` takes the choice back. --model\n"
+    .details = "Index with a second model beside the first (`imgsearch --model NAME index "
+               "FOLDER`); searches go on with the\n"
+               "first. Then this command switches at once. The vectors of the first stay until "
+               "`models drop-vectors`,\n"
+               "so that switching back is as quick; a search never mixes the two. `auto` takes the "
+               "choice back. --model\n"
                "and IMS_MODEL win over it.",
     .examples = "imgsearch models pull ViT-L-14\n"
                 "imgsearch --model ViT-L-14__laion2b_s32b_b82k index ~/Pictures\n"
@@ -99,7 +103,8 @@ const struct cli_command cli_cmd_models_drop_vectors = {
     .name = "models drop-vectors",
     .summary = "Forget all that a model made in this library.",
     .words = "NAME",
-    .details = "Vectors, work states and evidence of the model go; pictures and the model itself stay. Not for the model\n"
+    .details = "Vectors, work states and evidence of the model go; pictures and the model itself "
+               "stay. Not for the model\n"
                "that serves.",
     .examples = "imgsearch models drop-vectors ViT-B-32__laion2b_s34b_b79k",
     .options = no_options,

@@ -64,7 +64,8 @@ static void release(struct runtimes *r)
 }
 
 /* What can be said about one library; path NULL: the one that serves. */
-static ims_status look(const struct cli *cli, const char *path, struct ims_compute_info *info, ims_err *err)
+static ims_status look(const struct cli *cli, const char *path, struct ims_compute_info *info,
+                       ims_err *err)
 {
     struct ims_compute_options o = { .runtime_path = path };
     struct ims_compute *compute = NULL;
@@ -114,9 +115,11 @@ static ims_json *runtime_json(const char *path, const struct ims_compute_info *i
     (void)ims__json_set(o, "path", cli_path_json(path));
     (void)ims__json_set(o, "serves", ims__json_new_bool(serves));
     (void)ims__json_set(o, "usable", ims__json_new_bool(info->has_runtime));
-    (void)ims__json_set(o, "version", ims__json_new_str(info->has_runtime ? info->runtime_version : NULL));
+    (void)ims__json_set(o, "version",
+                        ims__json_new_str(info->has_runtime ? info->runtime_version : NULL));
     (void)ims__json_set(o, "providers", list);
-    (void)ims__json_set(o, "problem", ims__json_new_str(info->has_runtime ? NULL : info->runtime_err.text));
+    (void)ims__json_set(o, "problem",
+                        ims__json_new_str(info->has_runtime ? NULL : info->runtime_err.text));
     return o;
 }
 
@@ -141,7 +144,8 @@ static ims_status run_list(struct cli *cli, ims_err *err)
     ims_json *list = cli->is_json ? ims__json_new_array() : NULL;
     ims_err none = { 0 };
     char serving[IMS_MAX_PATH_BYTES] = "";
-    ims_status st = info ? look(cli, setting(cli), info, err) : ims_fail(err, IMS_E_NOMEM, "cli", 0, "listing");
+    ims_status st =
+        info ? look(cli, setting(cli), info, err) : ims_fail(err, IMS_E_NOMEM, "cli", 0, "listing");
 
     if (st)
         goto out;
@@ -176,8 +180,10 @@ const struct cli_command cli_cmd_runtime_list = {
     .name = "runtime list",
     .summary = "List the ONNX Runtime libraries on this machine; the one that serves has a star.",
     .words = "",
-    .details = "Looks at the one that the settings name, the usual folders of the system, and the cache that\n"
-               "`runtime pull` fills. Which providers a library was built with is listed; whether they work here,\n"
+    .details = "Looks at the one that the settings name, the usual folders of the system, and the "
+               "cache that\n"
+               "`runtime pull` fills. Which providers a library was built with is listed; whether "
+               "they work here,\n"
                "`imgsearch devices` and `imgsearch doctor` say.",
     .examples = "imgsearch runtime list",
     .options = no_options,
@@ -194,7 +200,8 @@ static ims_status rewrite(const char *old, size_t n, const char *value, struct i
         size_t len = end ? (size_t)(end - p) : (size_t)(old + n - p);
         size_t lead = strspn(p, " \t"), name = strlen(SETTING);
         bool is_ours = lead + name <= len && strncmp(p + lead, SETTING, name) == 0 &&
-                       strspn(p + lead + name, " \t") < len && p[lead + name + strspn(p + lead + name, " \t")] == '=';
+                       strspn(p + lead + name, " \t") < len &&
+                       p[lead + name + strspn(p + lead + name, " \t")] == '=';
 
         if (!is_ours) {
             (void)ims__buf_add(out, p, len);
@@ -217,7 +224,8 @@ static ims_status store_setting(const char *file, const char *value, ims_err *er
     ims__buf_init(&old, 0);
     st = ims__read_file(file, IMS_MAX_CONFIG_FILE_BYTES, &old, NULL, err);
     if (st == IMS_E_NOT_FOUND)
-        st = dir ? ims__mkdir_p(dir, err) : ims_fail(err, IMS_E_NOMEM, "cli", 0, "writing settings");
+        st =
+            dir ? ims__mkdir_p(dir, err) : ims_fail(err, IMS_E_NOMEM, "cli", 0, "writing settings");
     if (!st && rewrite(old.data ? old.data : "", old.len, value, &text))
         st = ims_fail(err, ims__buf_status(&text), "cli", 0, "writing settings");
     if (!st)
@@ -233,14 +241,16 @@ static ims_status prove(const struct cli *cli, const char *path, char **out_path
 {
     struct ims_compute_info *info = ims__zalloc(1, sizeof(*info));
     char *real = NULL;
-    ims_status st = info ? ims__real_path(path, &real, err) : ims_fail(err, IMS_E_NOMEM, "cli", 0, "looking");
+    ims_status st =
+        info ? ims__real_path(path, &real, err) : ims_fail(err, IMS_E_NOMEM, "cli", 0, "looking");
 
     if (!st)
         st = look(cli, real, info, err);
     if (!st && !info->has_runtime)
         st = ims_fail(err, IMS_E_RUNTIME, "cli", 0, "%s", info->runtime_err.text);
     if (!st && strpbrk(real, "\n\r\""))
-        st = ims_fail(err, IMS_E_INVALID, "cli", 0, "a path with quotes or line ends cannot stand in the config file");
+        st = ims_fail(err, IMS_E_INVALID, "cli", 0,
+                      "a path with quotes or line ends cannot stand in the config file");
     if (!st)
         print_runtime(real, info, true);
     ims__free(info);
@@ -261,7 +271,8 @@ static ims_status run_use(struct cli *cli, ims_err *err)
     if (cli->n_words != 1)
         st = ims_fail(err, IMS_E_USAGE, "cli", 0, "name the library's file, or auto");
     else if (!file)
-        st = ims_fail(err, IMS_E_CONFIG, "cli", 0, "neither HOME nor XDG_CONFIG_HOME says where the config file is");
+        st = ims_fail(err, IMS_E_CONFIG, "cli", 0,
+                      "neither HOME nor XDG_CONFIG_HOME says where the config file is");
     else if (!is_auto)
         st = prove(cli, cli->words[0], &path, err);
     if (!st)
@@ -283,10 +294,12 @@ const struct cli_command cli_cmd_runtime_use = {
     .name = "runtime use",
     .summary = "Choose the ONNX Runtime library, after loading it once.",
     .words = "FILE|auto",
-    .details = "Writes the setting `runtime` into the config file. `auto` takes it out again: then the usual places\n"
+    .details = "Writes the setting `runtime` into the config file. `auto` takes it out again: then "
+               "the usual places\n"
                "are looked into.",
-    .examples = "imgsearch runtime use /opt/onnxruntime-linux-x64-gpu-1.22.0/lib/libonnxruntime.so\n"
-                "imgsearch runtime use auto",
+    .examples =
+        "imgsearch runtime use /opt/onnxruntime-linux-x64-gpu-1.22.0/lib/libonnxruntime.so\n"
+        "imgsearch runtime use auto",
     .options = no_options,
     .run = run_use,
 };
@@ -307,10 +320,11 @@ static ims_status run_script(const char *script, ims_err *err)
     while (pid > 0 && waitpid(pid, &state, 0) < 0 && errno == EINTR)
         continue;
     if (pid < 0)
-        return ims_fail(err, IMS_E_IO, "cli", errno, "starting %.300s: %s", script, strerror(errno));
+        return ims_fail(err, IMS_E_IO, "cli", errno, "starting %.300s: %s", script,
+                        strerror(errno));
     if (!WIFEXITED(state) || WEXITSTATUS(state) != 0)
-        return ims_fail(err, IMS_E_RUNTIME, "cli", 0, "%.300s runtime did not succeed; its own lines above say why",
-                        script);
+        return ims_fail(err, IMS_E_RUNTIME, "cli", 0,
+                        "%.300s runtime did not succeed; its own lines above say why", script);
     return IMS_OK;
 }
 
@@ -331,7 +345,8 @@ static ims_status pull_cpu(ims_err *err)
         st = run_script(script, err);
         goto out;
     }
-    printf("This program was installed without the set-up script of its source tree. By hand, with Node.js's npm:\n"
+    printf("This program was installed without the set-up script of its source tree. By hand, with "
+           "Node.js's npm:\n"
            "  npm pack onnxruntime-node@" IMS_ONNXRUNTIME_VERSION "\n"
            "  tar -xzf onnxruntime-node-" IMS_ONNXRUNTIME_VERSION ".tgz\n"
            "then copy the library of this system from package/bin/napi-v6/ to\n  %s\n"
@@ -347,7 +362,8 @@ out:
 
 static ims_status run_pull(struct cli *cli, ims_err *err)
 {
-    static const char *const others[] = { "cuda", "tensorrt", "coreml", "openvino", "webgpu", "migraphx" };
+    static const char *const others[] = { "cuda",     "tensorrt", "coreml",
+                                          "openvino", "webgpu",   "migraphx" };
     const char *what = cli->n_words ? cli->words[0] : "cpu";
 
     if (cli->n_words > 1)
@@ -357,19 +373,23 @@ static ims_status run_pull(struct cli *cli, ims_err *err)
     for (size_t i = 0; i < IMS_ARRAY_LEN(others); i++) {
         if (strcmp(what, others[i]) == 0)
             return ims_fail(err, IMS_E_UNSUPPORTED, "cli", 0,
-                            "a runtime for %s depends on the driver that is installed, and is not fetched by this "
-                            "command; \"Getting a runtime\" in docs/devices.md has the steps, `imgsearch runtime use FILE` "
+                            "a runtime for %s depends on the driver that is installed, and is not "
+                            "fetched by this "
+                            "command; \"Getting a runtime\" in docs/devices.md has the steps, "
+                            "`imgsearch runtime use FILE` "
                             "is the last of them",
                             what);
     }
-    return ims_fail(err, IMS_E_USAGE, "cli", 0, "\"%.60s\" is no kind of runtime; cpu can be fetched", what);
+    return ims_fail(err, IMS_E_USAGE, "cli", 0,
+                    "\"%.60s\" is no kind of runtime; cpu can be fetched", what);
 }
 
 const struct cli_command cli_cmd_runtime_pull = {
     .name = "runtime pull",
     .summary = "Fetch ONNX Runtime for the CPU into the cache.",
     .words = "[cpu]",
-    .details = "The same build, checked by its sum, that `make setup` fetches: it has the CPU, WebGPU and, on macOS,\n"
+    .details = "The same build, checked by its sum, that `make setup` fetches: it has the CPU, "
+               "WebGPU and, on macOS,\n"
                "Core ML providers. For CUDA, TensorRT, OpenVINO and others see docs/devices.md.",
     .examples = "imgsearch runtime pull cpu",
     .options = no_options,

@@ -47,14 +47,17 @@ ims_status ims__engine_need_pack(struct ims_engine *e, ims_err *err)
     if (!st)
         st = ims__choose_pack(&e->pack, &options, err);
     if (st == IMS_E_MODEL && choice && *choice)
-        st = ims_fail_in(err, st, "this library is served by %.100s (`imgsearch models use` chooses another)", choice);
+        st = ims_fail_in(
+            err, st, "this library is served by %.100s (`imgsearch models use` chooses another)",
+            choice);
     ims__free(choice);
     return st;
 }
 
 /* ---- choosing ---- */
 
-static ims_status count_vectors(struct ims_engine *e, const struct ims_clip_info *info, int64_t *out, ims_err *err)
+static ims_status count_vectors(struct ims_engine *e, const struct ims_clip_info *info,
+                                int64_t *out, ims_err *err)
 {
     int64_t id = 0;
     ims_status st = ims_store_find_model(e->store, info->name, info->digest, &id, err);
@@ -86,8 +89,8 @@ static ims_status store_choice(struct ims_engine *e, const char *name, ims_err *
     return st;
 }
 
-ims_status ims_engine_use_model(struct ims_engine *e, const char *name, bool is_forced, struct ims_model_use *out,
-                                ims_err *err)
+ims_status ims_engine_use_model(struct ims_engine *e, const char *name, bool is_forced,
+                                struct ims_model_use *out, ims_err *err)
 {
     struct ims_model_use use = { 0 };
     struct ims_pack *pack = NULL;
@@ -109,9 +112,11 @@ ims_status ims_engine_use_model(struct ims_engine *e, const char *name, bool is_
         st = count_serving(e, &use, err);
     if (!st && use.vectors < use.before_vectors && !is_forced)
         st = ims_fail(err, IMS_E_CONSTRAINT, "engine", 0,
-                      "%s has vectors of %lld pictures, %s, which serves, of %lld: index with --model %s first, or add "
+                      "%s has vectors of %lld pictures, %s, which serves, of %lld: index with "
+                      "--model %s first, or add "
                       "--now",
-                      pack->name, (long long)use.vectors, use.before, (long long)use.before_vectors, name);
+                      pack->name, (long long)use.vectors, use.before, (long long)use.before_vectors,
+                      name);
     if (!st)
         st = store_choice(e, name, err);
     if (!st) {
@@ -125,7 +130,8 @@ ims_status ims_engine_use_model(struct ims_engine *e, const char *name, bool is_
 
 /* ---- what is stored ---- */
 
-ims_status ims_engine_stored_models(struct ims_engine *e, ims_stored_model_fn fn, void *arg, ims_err *err)
+ims_status ims_engine_stored_models(struct ims_engine *e, ims_stored_model_fn fn, void *arg,
+                                    ims_err *err)
 {
     struct ims_arena arena;
     struct ims_store_model *models;
@@ -158,7 +164,9 @@ static ims_status check_serving(struct ims_engine *e, const struct ims_store_mod
              (ims__engine_need_model_id(e, false, &why) == IMS_OK && e->model_id == m->id);
     ims__free(choice);
     return serves ? ims_fail(err, IMS_E_CONSTRAINT, "engine", 0,
-                             "%s serves this library; let another model serve first (`imgsearch models use`)", m->name)
+                             "%s serves this library; let another model serve first (`imgsearch "
+                             "models use`)",
+                             m->name)
                   : IMS_OK;
 }
 
@@ -179,7 +187,8 @@ static ims_status drop_all(struct ims_engine *e, const char *name, int64_t *out_
         }
     }
     if (!st && n_found == 0)
-        st = ims_fail(err, IMS_E_NOT_FOUND, "engine", 0, "this library has nothing of a model named %.100s", name);
+        st = ims_fail(err, IMS_E_NOT_FOUND, "engine", 0,
+                      "this library has nothing of a model named %.100s", name);
     for (size_t i = 0; !st && i < n; i++) {
         int64_t n_vectors = 0;
 
@@ -194,7 +203,8 @@ static ims_status drop_all(struct ims_engine *e, const char *name, int64_t *out_
     return st;
 }
 
-ims_status ims_engine_drop_vectors(struct ims_engine *e, const char *name, int64_t *out_n, ims_err *err)
+ims_status ims_engine_drop_vectors(struct ims_engine *e, const char *name, int64_t *out_n,
+                                   ims_err *err)
 {
     struct ims_lock_file *lock = NULL;
     ims_status st = ims__lock_file_take(&lock, e->options.data_dir, "index.lock", err);

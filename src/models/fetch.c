@@ -16,7 +16,8 @@
 #define FIRST_WAIT_MS 1000
 #define SLICE_MS 100
 
-ims_status ims__fetch_open(struct ims_fetch **out, const struct ims_fetch_options *options, ims_err *err)
+ims_status ims__fetch_open(struct ims_fetch **out, const struct ims_fetch_options *options,
+                           ims_err *err)
 {
     struct ims_fetch *f = ims__zalloc(1, sizeof(*f));
     ims_status st;
@@ -63,38 +64,43 @@ static ims_status wait_again(struct ims_fetch *f, unsigned wait_ms, ims_err *err
 {
     ims_err why = *err;
 
-    if (f->options.on_wait ? f->options.on_wait(f->options.arg, wait_ms, why.text) : wait_in_silence(f, wait_ms))
+    if (f->options.on_wait ? f->options.on_wait(f->options.arg, wait_ms, why.text)
+                           : wait_in_silence(f, wait_ms))
         return IMS_OK;
     return ims_fail(err, IMS_E_CANCELLED, ORIGIN, 0, "interrupted after: %.400s", why.text);
 }
 
 /* ---- one response ---- */
 
-static ims_status refuse_status(const struct ims_http_head *h, const struct ims_url *u, ims_err *err)
+static ims_status refuse_status(const struct ims_http_head *h, const struct ims_url *u,
+                                ims_err *err)
 {
     int code = (int)h->status;
 
     switch (h->status) {
     case 404:
     case 410:
-        return ims_fail(err, IMS_E_NOT_FOUND, ORIGIN, code, "%s has no %.300s (%d)", u->host, u->path, code);
+        return ims_fail(err, IMS_E_NOT_FOUND, ORIGIN, code, "%s has no %.300s (%d)", u->host,
+                        u->path, code);
     case 401:
     case 403:
-        return ims_fail(err, IMS_E_PERMISSION, ORIGIN, code,
-                        "%s refuses %.250s (%d): it wants a sign-in, or there is no such repository", u->host,
-                        u->path, code);
+        return ims_fail(
+            err, IMS_E_PERMISSION, ORIGIN, code,
+            "%s refuses %.250s (%d): it wants a sign-in, or there is no such repository", u->host,
+            u->path, code);
     case 407:
         return ims_fail(err, IMS_E_PERMISSION, ORIGIN, code, "the proxy wants a sign-in (407)");
     case 429:
         if (h->retry_after_s > IMS_MAX_RETRY_AFTER_S)
             return ims_fail(err, IMS_E_PERMISSION, ORIGIN, code,
-                            "%s limits requests (429) and asks to come back in %ld minutes", u->host,
-                            (h->retry_after_s + 59) / 60);
+                            "%s limits requests (429) and asks to come back in %ld minutes",
+                            u->host, (h->retry_after_s + 59) / 60);
         return ims_fail(err, IMS_E_TIMEOUT, ORIGIN, code, "%s limits requests (429)", u->host);
     case 507:
         return ims_fail(err, IMS_E_IO, ORIGIN, code, "%s has no space left (507)", u->host);
     default:
-        return ims_fail(err, IMS_E_IO, ORIGIN, code, "%s answers %.250s with status %d", u->host, u->path, code);
+        return ims_fail(err, IMS_E_IO, ORIGIN, code, "%s answers %.250s with status %d", u->host,
+                        u->path, code);
     }
 }
 
@@ -109,19 +115,21 @@ ims_status ims__fetch_refuse(const struct ims_http_head *h, const char *url, ims
         return refuse_status(h, &u, err);
     if (ims__http_is_page(h))
         return ims_fail(err, IMS_E_FORMAT, ORIGIN, 0,
-                        "%s answers with a web page instead of the file %.250s: a sign-in page of the network, or "
+                        "%s answers with a web page instead of the file %.250s: a sign-in page of "
+                        "the network, or "
                         "an address that is no mirror of the hub",
                         u.host, u.path);
     if (h->encoding[0] && strcmp(h->encoding, "identity") != 0)
-        return ims_fail(err, IMS_E_UNSUPPORTED, ORIGIN, 0, "%s sends %.200s packed as %s, which was not asked for",
-                        u.host, u.path, h->encoding);
+        return ims_fail(err, IMS_E_UNSUPPORTED, ORIGIN, 0,
+                        "%s sends %.200s packed as %s, which was not asked for", u.host, u.path,
+                        h->encoding);
     return IMS_OK;
 }
 
 /* Runs the request and those it is redirected to. *out_url: the address that answered, a new string.
  * A HEAD of the hub ends at the redirect that carries the facts about the file. */
-ims_status ims__fetch_follow(struct ims_fetch *f, struct ims_http_request *r, struct ims_http_head *out_head,
-                             char **out_url, ims_err *err)
+ims_status ims__fetch_follow(struct ims_fetch *f, struct ims_http_request *r,
+                             struct ims_http_head *out_head, char **out_url, ims_err *err)
 {
     char *url = ims__strdup(r->url), *next = NULL;
     char commit[sizeof(((struct ims_http_head *)NULL)->commit)] = "";
@@ -133,13 +141,15 @@ ims_status ims__fetch_follow(struct ims_fetch *f, struct ims_http_request *r, st
 
         hop.url = url;
         st = ims__http_run(f->http, &hop, &head, err);
-        if (!st && !commit[0]) /* the first to say it is the hub; what it redirects to may not know */
+        if (!st &&
+            !commit[0]) /* the first to say it is the hub; what it redirects to may not know */
             memcpy(commit, head.commit, sizeof(commit));
         if (st || !ims__http_is_redirect(head.status) || (r->is_head && head.linked_etag[0]))
             break;
         if (n == MAX_REDIRECTS || !head.location[0]) {
-            st = ims_fail(err, IMS_E_IO, ORIGIN, 0, "%s", n == MAX_REDIRECTS ? "too many redirects"
-                                                                             : "a redirect that leads nowhere");
+            st = ims_fail(err, IMS_E_IO, ORIGIN, 0, "%s",
+                          n == MAX_REDIRECTS ? "too many redirects"
+                                             : "a redirect that leads nowhere");
             break;
         }
         st = ims__url_join(&next, url, head.location, err);
@@ -172,7 +182,8 @@ static bool is_worth_trying(const ims_err *err)
     return ims__http_is_broken(err);
 }
 
-ims_status ims__fetch_try(struct ims_fetch *f, ims_status (*once)(struct ims_fetch *f, void *arg, ims_err *err),
+ims_status ims__fetch_try(struct ims_fetch *f,
+                          ims_status (*once)(struct ims_fetch *f, void *arg, ims_err *err),
                           void *arg, ims_err *err)
 {
     unsigned n_failed = 0;
@@ -222,8 +233,9 @@ static bool tick(void *arg)
 static ims_status probe_once(struct ims_fetch *f, void *arg, ims_err *err)
 {
     struct probe *p = arg;
-    struct ims_http_request r = { .url = p->url, .is_head = true, .stall_s = f->options.stall_s,
-                                  .on_tick = tick, .arg = f };
+    struct ims_http_request r = {
+        .url = p->url, .is_head = true, .stall_s = f->options.stall_s, .on_tick = tick, .arg = f
+    };
     struct ims_http_head head;
     char *url = NULL;
     ims_status st = ims__fetch_follow(f, &r, &head, &url, err);
@@ -239,7 +251,8 @@ static ims_status probe_once(struct ims_fetch *f, void *arg, ims_err *err)
     return st;
 }
 
-ims_status ims__fetch_probe(struct ims_fetch *f, const char *url, struct ims_fetch_meta *out, ims_err *err)
+ims_status ims__fetch_probe(struct ims_fetch *f, const char *url, struct ims_fetch_meta *out,
+                            ims_err *err)
 {
     struct probe p = { .url = url };
     ims_status st = ims__fetch_try(f, probe_once, &p, err);
@@ -272,7 +285,8 @@ static ims_status text_bytes(void *arg, const void *p, size_t n, ims_err *err)
     struct text_fetch *t = arg;
 
     if (ims__buf_add(&t->buf, p, n))
-        return ims_fail(err, ims__buf_status(&t->buf), ORIGIN, 0, "%s holds more than %zu bytes", t->url, t->max_bytes);
+        return ims_fail(err, ims__buf_status(&t->buf), ORIGIN, 0, "%s holds more than %zu bytes",
+                        t->url, t->max_bytes);
     return IMS_OK;
 }
 
@@ -284,8 +298,12 @@ static bool text_tick(void *arg)
 static ims_status text_once(struct ims_fetch *f, void *arg, ims_err *err)
 {
     struct text_fetch *t = arg;
-    struct ims_http_request r = { .url = t->url,        .stall_s = f->options.stall_s, .on_head = text_head,
-                                  .on_bytes = text_bytes, .on_tick = text_tick,        .arg = t };
+    struct ims_http_request r = { .url = t->url,
+                                  .stall_s = f->options.stall_s,
+                                  .on_head = text_head,
+                                  .on_bytes = text_bytes,
+                                  .on_tick = text_tick,
+                                  .arg = t };
     struct ims_http_head head;
     char *url = NULL;
     ims_status st;
@@ -297,7 +315,8 @@ static ims_status text_once(struct ims_fetch *f, void *arg, ims_err *err)
     return st;
 }
 
-ims_status ims__fetch_text(struct ims_fetch *f, const char *url, size_t max_bytes, struct ims_buf *out, ims_err *err)
+ims_status ims__fetch_text(struct ims_fetch *f, const char *url, size_t max_bytes,
+                           struct ims_buf *out, ims_err *err)
 {
     struct text_fetch t = { .f = f, .url = url, .max_bytes = max_bytes };
     ims_status st;

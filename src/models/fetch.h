@@ -51,15 +51,16 @@ struct ims_fetch_meta {
 ims_status ims__fetch_probe(struct ims_fetch *f, const char *url, struct ims_fetch_meta *out,
                             ims_err *err) IMS_MUST_CHECK;
 /* A small text into *out (new buffer, ims__buf_release); IMS_E_LIMIT. */
-ims_status ims__fetch_text(struct ims_fetch *f, const char *url, size_t max_bytes, struct ims_buf *out,
-                           ims_err *err) IMS_MUST_CHECK;
+ims_status ims__fetch_text(struct ims_fetch *f, const char *url, size_t max_bytes,
+                           struct ims_buf *out, ims_err *err) IMS_MUST_CHECK;
 /* want: what the file must be; may be all unknown. Also IMS_E_CORRUPT (wrong size or sum; nothing is
  * kept), IMS_E_NO_SPACE (what has arrived is kept). */
 ims_status ims__fetch_file(struct ims_fetch *f, const char *url, const char *path,
                            const struct ims_fetch_meta *want, ims_err *err) IMS_MUST_CHECK;
 
 /* Does the file have the size and the sums of want? IMS_E_CORRUPT says what differs. */
-ims_status ims__fetch_check(const char *path, const struct ims_fetch_meta *want, ims_err *err) IMS_MUST_CHECK;
+ims_status ims__fetch_check(const char *path, const struct ims_fetch_meta *want,
+                            ims_err *err) IMS_MUST_CHECK;
 
 /* No connection could be made at all: there is no network, or no such host. */
 bool ims__fetch_is_offline(const ims_err *err);

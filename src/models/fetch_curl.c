@@ -18,7 +18,8 @@
 
 #define ORIGIN "curl"
 #define CONNECT_S 20L
-#define PROTOCOLS_OPTION ((CURLoption)181) /* CURLOPT_PROTOCOLS: old libraries know no other, new ones still do */
+#define PROTOCOLS_OPTION                                                                           \
+    ((CURLoption)181) /* CURLOPT_PROTOCOLS: old libraries know no other, new ones still do */
 #define HTTP_AND_HTTPS 3L
 
 /* clang-format off */
@@ -91,7 +92,8 @@ static ims_status load(ims_err *err)
         lib = dlopen(names[i], RTLD_NOW | RTLD_LOCAL);
     if (!lib)
         return ims_fail(err, IMS_E_RUNTIME, ORIGIN, 0,
-                        "libcurl is needed to fetch models (Debian package libcurl4): %s", dlerror());
+                        "libcurl is needed to fetch models (Debian package libcurl4): %s",
+                        dlerror());
     st = find_functions(lib, err);
     if (!st && api.curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
         st = ims_fail(err, IMS_E_RUNTIME, ORIGIN, 0, "libcurl did not start");
@@ -156,7 +158,8 @@ static size_t on_body(char *p, size_t size, size_t n, void *arg)
     return t->st ? 0 : size * n;
 }
 
-static int on_progress(void *arg, curl_off_t total, curl_off_t now, curl_off_t up_total, curl_off_t up)
+static int on_progress(void *arg, curl_off_t total, curl_off_t now, curl_off_t up_total,
+                       curl_off_t up)
 {
     struct transfer *t = arg;
 
@@ -242,8 +245,8 @@ static ims_status curl_fail(const struct transfer *t, CURLcode code, ims_err *er
         return ims_fail(err, IMS_E_NOMEM, ORIGIN, (int)code, "talking to the server");
     if (ims__url_parse(&url, t->request->url, NULL))
         url.host[0] = '\0';
-    return ims_fail(err, code == CURLE_OPERATION_TIMEDOUT ? IMS_E_TIMEOUT : IMS_E_IO, ORIGIN, (int)code,
-                    "%s: %.300s", url.host, why);
+    return ims_fail(err, code == CURLE_OPERATION_TIMEDOUT ? IMS_E_TIMEOUT : IMS_E_IO, ORIGIN,
+                    (int)code, "%s: %.300s", url.host, why);
 }
 
 ims_status ims__http_run(struct ims_http *h, const struct ims_http_request *request,
@@ -272,14 +275,15 @@ ims_status ims__http_run(struct ims_http *h, const struct ims_http_request *requ
 bool ims__http_is_offline(const ims_err *err)
 {
     return strcmp(err->origin, ORIGIN) == 0 &&
-           (err->native == CURLE_COULDNT_RESOLVE_HOST || err->native == CURLE_COULDNT_RESOLVE_PROXY ||
-            err->native == CURLE_COULDNT_CONNECT);
+           (err->native == CURLE_COULDNT_RESOLVE_HOST ||
+            err->native == CURLE_COULDNT_RESOLVE_PROXY || err->native == CURLE_COULDNT_CONNECT);
 }
 
 bool ims__http_is_broken(const ims_err *err)
 {
-    static const CURLcode codes[] = { CURLE_PARTIAL_FILE, CURLE_OPERATION_TIMEDOUT, CURLE_GOT_NOTHING,
-                                      CURLE_SEND_ERROR,   CURLE_RECV_ERROR,         CURLE_HTTP2,
+    static const CURLcode codes[] = { CURLE_PARTIAL_FILE, CURLE_OPERATION_TIMEDOUT,
+                                      CURLE_GOT_NOTHING,  CURLE_SEND_ERROR,
+                                      CURLE_RECV_ERROR,   CURLE_HTTP2,
                                       CURLE_HTTP2_STREAM };
 
     for (size_t i = 0; i < IMS_ARRAY_LEN(codes); i++) {

@@ -39,10 +39,12 @@ static ims_status fail_errno(const struct file_fetch *t, const char *verb, ims_e
     int e = errno;
 
     if (ims__errno_status(e) == IMS_E_NO_SPACE)
-        return ims_fail(err, IMS_E_NO_SPACE, ORIGIN, e,
-                        "no space left for %.300s; the %llu bytes that arrived are kept for the next try",
-                        t->path, (unsigned long long)t->at);
-    return ims_fail(err, ims__errno_status(e), ORIGIN, e, "%s %.300s: %s", verb, t->part, strerror(e));
+        return ims_fail(
+            err, IMS_E_NO_SPACE, ORIGIN, e,
+            "no space left for %.300s; the %llu bytes that arrived are kept for the next try",
+            t->path, (unsigned long long)t->at);
+    return ims_fail(err, ims__errno_status(e), ORIGIN, e, "%s %.300s: %s", verb, t->part,
+                    strerror(e));
 }
 
 /* ---- the partial file ---- */
@@ -63,7 +65,8 @@ static void read_etag(struct file_fetch *t)
     t->etag[0] = '\0';
     if (ims__read_file(t->etag_path, MAX_ETAG_BYTES, &text, NULL, NULL))
         return;
-    if (text.len < sizeof(t->etag) && text.len > 1 && text.data[0] == '"' && !strpbrk(text.data, "\r\n"))
+    if (text.len < sizeof(t->etag) && text.len > 1 && text.data[0] == '"' &&
+        !strpbrk(text.data, "\r\n"))
         memcpy(t->etag, text.data, text.len + 1);
     ims__buf_release(&text);
 }
@@ -80,7 +83,8 @@ static ims_status open_part(struct file_fetch *t, ims_err *err)
         return ims_fail(err, IMS_E_EXISTS, ORIGIN, 0, "%.400s is not a file", t->part);
     t->at = (uint64_t)s.st_size;
     read_etag(t);
-    if (t->at && ((!t->etag[0] && !t->want->sha256[0]) || (t->want->has_size && t->at > t->want->size_bytes)))
+    if (t->at && ((!t->etag[0] && !t->want->sha256[0]) ||
+                  (t->want->has_size && t->at > t->want->size_bytes)))
         return start_anew(t, err);
     if (lseek(t->fd, 0, SEEK_END) < 0)
         return fail_errno(t, "writing", err);
@@ -92,8 +96,9 @@ static ims_status open_part(struct file_fetch *t, ims_err *err)
 static ims_status check_length(struct file_fetch *t, uint64_t total, ims_err *err)
 {
     if (t->want->has_size && total != t->want->size_bytes)
-        return ims_fail(err, IMS_E_CORRUPT, ORIGIN, 0, "%.200s: the server has %llu bytes of it, expected %llu",
-                        t->url, (unsigned long long)total, (unsigned long long)t->want->size_bytes);
+        return ims_fail(err, IMS_E_CORRUPT, ORIGIN, 0,
+                        "%.200s: the server has %llu bytes of it, expected %llu", t->url,
+                        (unsigned long long)total, (unsigned long long)t->want->size_bytes);
     t->total = total;
     return IMS_OK;
 }
@@ -118,7 +123,8 @@ static ims_status on_head(void *arg, const struct ims_http_head *h, ims_err *err
     if (!t->is_body)
         return IMS_OK;
     t->f->retry_after_s = h->retry_after_s;
-    t->must_restart = t->at > 0 && (h->status == 416 || (h->status == 206 && h->range_start != t->at));
+    t->must_restart =
+        t->at > 0 && (h->status == 416 || (h->status == 206 && h->range_start != t->at));
     if (t->must_restart)
         return ims_fail(err, IMS_E_IO, ORIGIN, 0, "%.300s cannot be gone on with", t->url);
     st = ims__fetch_refuse(h, t->url, err);
@@ -127,7 +133,8 @@ static ims_status on_head(void *arg, const struct ims_http_head *h, ims_err *err
     if (h->status == 200)
         return begin_whole(t, h, err);
     if (!h->has_range || t->at == 0)
-        return ims_fail(err, IMS_E_FORMAT, ORIGIN, 0, "%.300s: a part was sent that was not asked for", t->url);
+        return ims_fail(err, IMS_E_FORMAT, ORIGIN, 0,
+                        "%.300s: a part was sent that was not asked for", t->url);
     return h->range_total ? check_length(t, h->range_total, err) : IMS_OK;
 }
 
@@ -161,7 +168,8 @@ static bool on_tick(void *arg)
     struct file_fetch *t = arg;
     struct ims_fetch_options *o = &t->f->options;
 
-    return !o->on_progress || o->on_progress(o->arg, t->at, t->want->has_size ? t->want->size_bytes : t->total);
+    return !o->on_progress ||
+           o->on_progress(o->arg, t->at, t->want->has_size ? t->want->size_bytes : t->total);
 }
 
 static ims_status transfer(struct file_fetch *t, ims_err *err)
@@ -207,8 +215,8 @@ static ims_status file_once(struct ims_fetch *f, void *arg, ims_err *err)
         st = fail_errno(t, "writing", err);
     t->fd = -1;
     if (!st && t->want->has_size && t->at < t->want->size_bytes)
-        st = ims_fail(err, IMS_E_TRUNCATED, ORIGIN, 0, "%.300s ended after %llu of %llu bytes", t->url,
-                      (unsigned long long)t->at, (unsigned long long)t->want->size_bytes);
+        st = ims_fail(err, IMS_E_TRUNCATED, ORIGIN, 0, "%.300s ended after %llu of %llu bytes",
+                      t->url, (unsigned long long)t->at, (unsigned long long)t->want->size_bytes);
     return st;
 }
 
@@ -248,13 +256,15 @@ static ims_status check_sha256(const struct ims_map *map, const char *want, ims_
 {
     uint8_t sum[IMS_SHA256_BYTES];
     char hex[IMS_SHA256_HEX];
-    ims_status st = ims__sha256(map->data ? map->data : (const uint8_t *)"", map->size_bytes, sum, err);
+    ims_status st =
+        ims__sha256(map->data ? map->data : (const uint8_t *)"", map->size_bytes, sum, err);
 
     if (st)
         return st;
     ims__hex(sum, sizeof(sum), hex);
     if (ims__strcasecmp_ascii(hex, want) != 0)
-        return ims_fail(err, IMS_E_CORRUPT, ORIGIN, 0, "wrong sum: SHA-256 is %s, expected %.64s", hex, want);
+        return ims_fail(err, IMS_E_CORRUPT, ORIGIN, 0, "wrong sum: SHA-256 is %s, expected %.64s",
+                        hex, want);
     return IMS_OK;
 }
 
@@ -268,7 +278,8 @@ static ims_status check_git_sha1(const struct ims_map *map, const char *want, im
         return st;
     ims__hex(sum, sizeof(sum), hex);
     if (strcmp(hex, want) != 0)
-        return ims_fail(err, IMS_E_CORRUPT, ORIGIN, 0, "wrong sum: its Git object is %s, expected %.40s", hex, want);
+        return ims_fail(err, IMS_E_CORRUPT, ORIGIN, 0,
+                        "wrong sum: its Git object is %s, expected %.40s", hex, want);
     return IMS_OK;
 }
 
@@ -280,8 +291,8 @@ ims_status ims__fetch_check(const char *path, const struct ims_fetch_meta *want,
     if (st)
         return st;
     if (want->has_size && map.size_bytes != want->size_bytes)
-        st = ims_fail(err, IMS_E_CORRUPT, ORIGIN, 0, "wrong size: %zu bytes, expected %llu", map.size_bytes,
-                      (unsigned long long)want->size_bytes);
+        st = ims_fail(err, IMS_E_CORRUPT, ORIGIN, 0, "wrong size: %zu bytes, expected %llu",
+                      map.size_bytes, (unsigned long long)want->size_bytes);
     if (!st && want->sha256[0])
         st = check_sha256(&map, want->sha256, err);
     else if (!st && want->git_sha1[0])

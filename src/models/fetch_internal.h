@@ -15,12 +15,15 @@ struct ims_fetch {
 };
 
 /* A response that is no file: an error status, a web page, a packed body. */
-ims_status ims__fetch_refuse(const struct ims_http_head *h, const char *url, ims_err *err) IMS_MUST_CHECK;
-ims_status ims__fetch_follow(struct ims_fetch *f, struct ims_http_request *r, struct ims_http_head *out_head,
-                             char **out_url, ims_err *err) IMS_MUST_CHECK;
+ims_status ims__fetch_refuse(const struct ims_http_head *h, const char *url,
+                             ims_err *err) IMS_MUST_CHECK;
+ims_status ims__fetch_follow(struct ims_fetch *f, struct ims_http_request *r,
+                             struct ims_http_head *out_head, char **out_url,
+                             ims_err *err) IMS_MUST_CHECK;
 /* Calls once() until it succeeds, fails for good, or fails n_attempts times without progress; waits longer
  * and longer in between, or as long as the server said. */
-ims_status ims__fetch_try(struct ims_fetch *f, ims_status (*once)(struct ims_fetch *f, void *arg, ims_err *err),
+ims_status ims__fetch_try(struct ims_fetch *f,
+                          ims_status (*once)(struct ims_fetch *f, void *arg, ims_err *err),
                           void *arg, ims_err *err) IMS_MUST_CHECK;
 
 #endif

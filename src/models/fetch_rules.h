@@ -15,16 +15,18 @@
 
 struct ims_url {
     bool is_https;
-    char host[256]; /* lower case, with the port */
+    char host[256];   /* lower case, with the port */
     const char *path; /* from its '/'; "" when there is none */
 };
 /* http:// and https:// only; IMS_E_INVALID for anything else, for a user name in it, for blanks and control
  * characters. The error shows no more than scheme and host. */
 ims_status ims__url_parse(struct ims_url *out, const char *url, ims_err *err) IMS_MUST_CHECK;
 /* The address that a Location header means, seen from `from`; a new string. */
-ims_status ims__url_join(char **out, const char *from, const char *location, ims_err *err) IMS_MUST_CHECK;
+ims_status ims__url_join(char **out, const char *from, const char *location,
+                         ims_err *err) IMS_MUST_CHECK;
 /* May a fetch that began at `first` follow `from` to `to`? IMS_E_PERMISSION says why not. */
-ims_status ims__url_may_follow(const char *first, const char *from, const char *to, ims_err *err) IMS_MUST_CHECK;
+ims_status ims__url_may_follow(const char *first, const char *from, const char *to,
+                               ims_err *err) IMS_MUST_CHECK;
 
 /* What one response said. */
 struct ims_http_head {

@@ -42,5 +42,7 @@ ims_status ims__copy_file(const char *from, const char *to, ims_err *err)
     if (fd >= 0 && close(fd) != 0 && !e)
         e = errno;
     ims__map_close(&map);
-    return e ? ims_fail(err, ims__errno_status(e), "install", e, "copying to %.400s: %s", to, strerror(e)) : IMS_OK;
+    return e ? ims_fail(err, ims__errno_status(e), "install", e, "copying to %.400s: %s", to,
+                        strerror(e))
+             : IMS_OK;
 }

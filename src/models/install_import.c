@@ -13,8 +13,9 @@
 
 #define ORIGIN "install"
 #define PICKLE_ADVICE                                                                              \
-    "a pickle file is a program that runs when it is loaded, so this one is not opened; take the "  \
-    "repository's open_clip_model.safetensors, or convert the file on a machine where you trust it " \
+    "a pickle file is a program that runs when it is loaded, so this one is not opened; take the " \
+    "repository's open_clip_model.safetensors, or convert the file on a machine where you trust "  \
+    "it "                                                                                          \
     "(safetensors.torch.save_file)"
 
 struct import {
@@ -53,7 +54,8 @@ static ims_status check_pickle(const char *path, ims_err *err)
                                  !(map.size_bytes > 8 && map.data[8] == '{'))))
         is_pickle = true; /* a safetensors header of such a length has its brace there */
     ims__map_close(&map);
-    return is_pickle ? ims_fail(err, IMS_E_UNSUPPORTED, ORIGIN, 0, "%.150s: " PICKLE_ADVICE, path) : IMS_OK;
+    return is_pickle ? ims_fail(err, IMS_E_UNSUPPORTED, ORIGIN, 0, "%.150s: " PICKLE_ADVICE, path)
+                     : IMS_OK;
 }
 
 static bool has_file(const char *dir, const char *name)
@@ -72,20 +74,24 @@ static ims_status explain_folder(const char *dir, ims_err *err)
     struct ims_dir_names d = { 0 };
     ims_status st = IMS_OK;
 
-    if (has_file(dir, "open_clip_model.safetensors") || has_file(dir, "open_clip_model.safetensors.index.json") ||
+    if (has_file(dir, "open_clip_model.safetensors") ||
+        has_file(dir, "open_clip_model.safetensors.index.json") ||
         has_file(dir, "visual/model.onnx"))
         return IMS_OK;
     if (ims__dir_names_read(&d, dir, err))
         return IMS_OK; /* opening it says why */
     for (size_t i = 0; !st && i < d.n; i++) {
         if (is_pickle_name(d.names[i]))
-            st = ims_fail(err, IMS_E_UNSUPPORTED, ORIGIN, 0, "%.100s/%.60s: " PICKLE_ADVICE, dir, d.names[i]);
+            st = ims_fail(err, IMS_E_UNSUPPORTED, ORIGIN, 0, "%.100s/%.60s: " PICKLE_ADVICE, dir,
+                          d.names[i]);
     }
     ims__dir_names_release(&d);
     if (!st && has_file(dir, "model.safetensors") && !has_file(dir, "open_clip_config.json"))
         st = ims_fail(err, IMS_E_UNSUPPORTED, ORIGIN, 0,
-                      "%.200s holds a model in the form of the transformers library (model.safetensors); expected "
-                      "open_clip's form: open_clip_config.json, open_clip_model.safetensors, tokenizer.json, which most "
+                      "%.200s holds a model in the form of the transformers library "
+                      "(model.safetensors); expected "
+                      "open_clip's form: open_clip_config.json, open_clip_model.safetensors, "
+                      "tokenizer.json, which most "
                       "repositories of open_clip models have too",
                       dir);
     return st;
@@ -114,7 +120,8 @@ static const struct ims_registry_row *row_of_path(const char *path, bool is_open
     for (size_t i = 0; i < n; i++) {
         bool fits = strcmp(rows[i].files[0].path, "open_clip_config.json") == 0;
 
-        if (rows[i].kind == IMS_MODEL_CLIP && fits == is_open_clip && names_repo(path, rows[i].repo))
+        if (rows[i].kind == IMS_MODEL_CLIP && fits == is_open_clip &&
+            names_repo(path, rows[i].repo))
             return &rows[i];
     }
     return NULL;
@@ -141,7 +148,8 @@ static ims_status choose_name(struct import *m, bool is_open_clip, ims_err *err)
             *strrchr(m->name, '.') = '\0';
     }
     ims__free(real);
-    return m->name ? ims__model_name_check(m->name, err) : ims_fail(err, IMS_E_NOMEM, ORIGIN, 0, "naming the model");
+    return m->name ? ims__model_name_check(m->name, err)
+                   : ims_fail(err, IMS_E_NOMEM, ORIGIN, 0, "naming the model");
 }
 
 /* ---- the copy ---- */
@@ -159,10 +167,12 @@ static ims_status take_file(struct import *m, const char *from, const char *loca
     return st;
 }
 
-static ims_status take_below(struct import *m, const char *relative, const char *local, ims_err *err)
+static ims_status take_below(struct import *m, const char *relative, const char *local,
+                             ims_err *err)
 {
     char *from = ims__path_join(m->from, relative);
-    ims_status st = from ? take_file(m, from, local, err) : ims_fail(err, IMS_E_NOMEM, ORIGIN, 0, "copying");
+    ims_status st =
+        from ? take_file(m, from, local, err) : ims_fail(err, IMS_E_NOMEM, ORIGIN, 0, "copying");
 
     ims__free(from);
     return st;
@@ -173,14 +183,16 @@ static ims_status take_folder(struct import *m, const char *sub, ims_err *err)
 {
     struct ims_dir_names d = { 0 };
     char *dir = ims__path_join(m->from, sub);
-    ims_status st = dir ? ims__dir_names_read(&d, dir, err) : ims_fail(err, IMS_E_NOMEM, ORIGIN, 0, "copying");
+    ims_status st =
+        dir ? ims__dir_names_read(&d, dir, err) : ims_fail(err, IMS_E_NOMEM, ORIGIN, 0, "copying");
 
     for (size_t i = 0; !st && i < d.n; i++) {
         char *local = ims__path_join(sub, d.names[i]);
 
         if (!local)
             st = ims_fail(err, IMS_E_NOMEM, ORIGIN, 0, "copying");
-        else if (has_file(m->from, local) && !ims__ends_with(local, ".armnn") && !ims__ends_with(local, ".rknn"))
+        else if (has_file(m->from, local) && !ims__ends_with(local, ".armnn") &&
+                 !ims__ends_with(local, ".rknn"))
             st = take_below(m, local, local, err);
         ims__free(local);
     }
@@ -217,7 +229,8 @@ static ims_status finish(struct import *m, const char *kind, char **out_dir, ims
     m->manifest.licence = ims__strdup(m->row ? m->row->licence : "unknown");
     m->manifest.source = ims__strfmt("import of %s", m->options->path);
     m->manifest.revision = ims__strdup("");
-    if (!m->manifest.name || !m->manifest.kind || !m->manifest.licence || !m->manifest.source || !m->manifest.revision)
+    if (!m->manifest.name || !m->manifest.kind || !m->manifest.licence || !m->manifest.source ||
+        !m->manifest.revision)
         st = ims_fail(err, IMS_E_NOMEM, ORIGIN, 0, "describing the model");
     if (!st)
         st = ims__manifest_write(&m->manifest, m->staging.dir, err);
@@ -238,7 +251,8 @@ static ims_status begin(struct import *m, ims_err *err)
 
     if (!st && ims__stat(m->staging.final, false, &info, NULL) == IMS_OK)
         st = ims_fail(err, IMS_E_EXISTS, ORIGIN, 0,
-                      "a model named %s is installed; `imgsearch models remove %s` takes it away, --name imports "
+                      "a model named %s is installed; `imgsearch models remove %s` takes it away, "
+                      "--name imports "
                       "under another name",
                       m->name, m->name);
     if (!st)
@@ -286,7 +300,8 @@ static ims_status match_faces(const char *dir, const struct ims_registry_row *ro
         char *path = ims__path_join(dir, place_of(dir, &row->files[i]));
 
         snprintf(want.sha256, sizeof(want.sha256), "%s", row->files[i].sha256);
-        st = path ? ims__fetch_check(path, &want, err) : ims_fail(err, IMS_E_NOMEM, ORIGIN, 0, "reading %s", dir);
+        st = path ? ims__fetch_check(path, &want, err)
+                  : ims_fail(err, IMS_E_NOMEM, ORIGIN, 0, "reading %s", dir);
         ims__free(path);
     }
     return st;
@@ -342,7 +357,8 @@ static ims_status import_file(struct import *m, char **out_dir, ims_err *err)
 
     if (!st && !ims__ends_with(o->path, ".safetensors"))
         st = ims_fail(err, IMS_E_UNSUPPORTED, ORIGIN, 0,
-                      "%.300s: expected a model folder or a .safetensors file; a ready ONNX pack is a folder with "
+                      "%.300s: expected a model folder or a .safetensors file; a ready ONNX pack "
+                      "is a folder with "
                       "visual/ and textual/",
                       o->path);
     if (!st && (!config || !tokenizer))
@@ -350,8 +366,10 @@ static ims_status import_file(struct import *m, char **out_dir, ims_err *err)
     if (!st) {
         st = ims__model_config_probe(config, err);
         if (st == IMS_E_NOT_FOUND)
-            st = ims_fail_in(err, st, "the weights alone do not say what they are: open_clip_config.json is needed "
-                                      "beside them, or with --config");
+            st = ims_fail_in(
+                err, st,
+                "the weights alone do not say what they are: open_clip_config.json is needed "
+                "beside them, or with --config");
     }
     if (!st)
         st = choose_name(m, true, err);

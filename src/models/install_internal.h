@@ -40,10 +40,13 @@ struct ims_manifest {
 };
 void ims__manifest_release(struct ims_manifest *m);
 /* Sizes and hashes dir/path and appends it. */
-ims_status ims__manifest_add(struct ims_manifest *m, const char *dir, const char *path, ims_err *err) IMS_MUST_CHECK;
-ims_status ims__manifest_write(const struct ims_manifest *m, const char *dir, ims_err *err) IMS_MUST_CHECK;
+ims_status ims__manifest_add(struct ims_manifest *m, const char *dir, const char *path,
+                             ims_err *err) IMS_MUST_CHECK;
+ims_status ims__manifest_write(const struct ims_manifest *m, const char *dir,
+                               ims_err *err) IMS_MUST_CHECK;
 /* IMS_E_NOT_FOUND when there is none. */
-ims_status ims__manifest_read(struct ims_manifest *out, const char *dir, ims_err *err) IMS_MUST_CHECK;
+ims_status ims__manifest_read(struct ims_manifest *out, const char *dir,
+                              ims_err *err) IMS_MUST_CHECK;
 
 /* The pack in dir has what this program needs to run it: files, an architecture that is built, a tokenizer
  * that is known, sound weights. */

@@ -26,8 +26,8 @@ void ims__manifest_release(struct ims_manifest *m)
     *m = (struct ims_manifest){ 0 };
 }
 
-static ims_status append(struct ims_manifest *m, const char *path, uint64_t size_bytes, const char *sha256,
-                         ims_err *err)
+static ims_status append(struct ims_manifest *m, const char *path, uint64_t size_bytes,
+                         const char *sha256, ims_err *err)
 {
     struct ims_manifest_file f = { .size_bytes = size_bytes };
 
@@ -39,13 +39,15 @@ static ims_status append(struct ims_manifest *m, const char *path, uint64_t size
     return IMS_OK;
 }
 
-ims_status ims__manifest_add(struct ims_manifest *m, const char *dir, const char *path, ims_err *err)
+ims_status ims__manifest_add(struct ims_manifest *m, const char *dir, const char *path,
+                             ims_err *err)
 {
     char *full = ims__path_join(dir, path);
     uint8_t sum[IMS_SHA256_BYTES];
     char hex[IMS_SHA256_HEX];
     struct ims_map map;
-    ims_status st = full ? ims__map_open(&map, full, err) : ims_fail(err, IMS_E_NOMEM, ORIGIN, 0, "listing files");
+    ims_status st = full ? ims__map_open(&map, full, err)
+                         : ims_fail(err, IMS_E_NOMEM, ORIGIN, 0, "listing files");
 
     ims__free(full);
     if (st)
@@ -112,11 +114,13 @@ static ims_status read_root(ims_json **out, const char *dir, ims_err *err)
 /* Below the folder, never beside it. */
 static bool is_inside(const char *path)
 {
-    return path && *path && *path != '/' && strcmp(path, "..") != 0 && strncmp(path, "../", 3) != 0 &&
-           !strstr(path, "/../") && !(strlen(path) > 2 && strcmp(path + strlen(path) - 3, "/..") == 0);
+    return path && *path && *path != '/' && strcmp(path, "..") != 0 &&
+           strncmp(path, "../", 3) != 0 && !strstr(path, "/../") &&
+           !(strlen(path) > 2 && strcmp(path + strlen(path) - 3, "/..") == 0);
 }
 
-static ims_status read_files(struct ims_manifest *m, const ims_json *files, const char *dir, ims_err *err)
+static ims_status read_files(struct ims_manifest *m, const ims_json *files, const char *dir,
+                             ims_err *err)
 {
     ims_status st = IMS_OK;
 
@@ -127,8 +131,8 @@ static ims_status read_files(struct ims_manifest *m, const ims_json *files, cons
         int64_t size = ims__json_int(ims__json_get(f, "size"), -1);
 
         if (!is_inside(path) || !sum || strlen(sum) != 64 || size < 0)
-            return ims_fail(err, IMS_E_FORMAT, ORIGIN, 0, "%.300s/" IMS_MODEL_MANIFEST ": file %zu is not described",
-                            dir, i);
+            return ims_fail(err, IMS_E_FORMAT, ORIGIN, 0,
+                            "%.300s/" IMS_MODEL_MANIFEST ": file %zu is not described", dir, i);
         st = append(m, path, (uint64_t)size, sum, err);
     }
     return st;

@@ -22,24 +22,25 @@ struct pull {
     struct ims_fetch *fetch;
     struct ims_staging staging;
     struct ims_fetch_meta metas[IMS_REGISTRY_MAX_FILES];
-    char commit[41]; /* all files come from one commit */
+    char commit[41];                           /* all files come from one commit */
     bool is_elsewhere[IMS_REGISTRY_MAX_FILES]; /* taken from the other repository */
-    size_t at;       /* file at hand */
+    size_t at;                                 /* file at hand */
     uint64_t total_bytes, before_bytes, fetched_bytes;
 };
 
 static char *file_url(const struct pull *p, size_t i, const char *what)
 {
     if (p->is_elsewhere[i])
-        return ims__strfmt("%s/%s/%s/main/%s", p->options->hub_url, p->row->files[i].other_repo, what,
-                           p->row->files[i].path);
+        return ims__strfmt("%s/%s/%s/main/%s", p->options->hub_url, p->row->files[i].other_repo,
+                           what, p->row->files[i].path);
     return ims__strfmt("%s/%s/%s/%s/%s", p->options->hub_url, p->row->repo, what,
                        p->commit[0] ? p->commit : p->row->revision, p->row->files[i].path);
 }
 
 char *ims_model_file_url(const struct ims_registry_row *row, size_t i, const char *hub_url)
 {
-    return ims__strfmt("%s/%s/resolve/%s/%s", hub_url, row->repo, row->revision, row->files[i].path);
+    return ims__strfmt("%s/%s/resolve/%s/%s", hub_url, row->repo, row->revision,
+                       row->files[i].path);
 }
 
 static bool on_progress(void *arg, uint64_t done, uint64_t total)
@@ -63,15 +64,17 @@ static bool on_wait(void *arg, unsigned wait_ms, const char *why)
 /* ---- what the hub says ---- */
 
 /* What the table pins goes before what a server says; a server that contradicts it is refused here. */
-static ims_status apply_pin(const struct ims_registry_file *file, struct ims_fetch_meta *m, ims_err *err)
+static ims_status apply_pin(const struct ims_registry_file *file, struct ims_fetch_meta *m,
+                            ims_err *err)
 {
     if (file->sha256 && m->sha256[0] && strcmp(m->sha256, file->sha256) != 0)
         return ims_fail(err, IMS_E_CORRUPT, ORIGIN, 0,
-                        "%s: the server has another file (SHA-256 %.16s..., expected %.16s...)", file->path, m->sha256,
-                        file->sha256);
+                        "%s: the server has another file (SHA-256 %.16s..., expected %.16s...)",
+                        file->path, m->sha256, file->sha256);
     if (file->size_bytes && m->has_size && m->size_bytes != file->size_bytes)
-        return ims_fail(err, IMS_E_CORRUPT, ORIGIN, 0, "%s: the server has %llu bytes of it, expected %llu",
-                        file->path, (unsigned long long)m->size_bytes, (unsigned long long)file->size_bytes);
+        return ims_fail(err, IMS_E_CORRUPT, ORIGIN, 0,
+                        "%s: the server has %llu bytes of it, expected %llu", file->path,
+                        (unsigned long long)m->size_bytes, (unsigned long long)file->size_bytes);
     if (file->sha256)
         snprintf(m->sha256, sizeof(m->sha256), "%s", file->sha256);
     if (file->size_bytes) {
@@ -138,7 +141,8 @@ static ims_status probe_file(struct pull *p, size_t i, ims_err *err)
         st = apply_pin(file, m, err);
     if (!st && is_weights(file->path) && !m->sha256[0])
         st = ims_fail(err, IMS_E_UNSUPPORTED, ORIGIN, 0,
-                      "%s/%s: nobody says its sum, neither this program's table nor %.120s; fetch it another way and "
+                      "%s/%s: nobody says its sum, neither this program's table nor %.120s; fetch "
+                      "it another way and "
                       "use `imgsearch models import`",
                       p->row->repo, file->path, p->options->hub_url);
     return st;
@@ -168,7 +172,8 @@ static uint64_t bytes_there(const char *path)
     char *part = ims__strfmt("%s.part", path);
     uint64_t n = 0;
 
-    if (ims__stat(path, true, &info, NULL) == IMS_OK || (part && ims__stat(part, true, &info, NULL) == IMS_OK))
+    if (ims__stat(path, true, &info, NULL) == IMS_OK ||
+        (part && ims__stat(part, true, &info, NULL) == IMS_OK))
         n = info.size_bytes;
     ims__free(part);
     return n;
@@ -191,9 +196,11 @@ static ims_status check_room(struct pull *p, ims_err *err)
     room = (uint64_t)fs.f_bavail * fs.f_frsize;
     if (room < missing + SPARE_BYTES)
         return ims_fail(err, IMS_E_NO_SPACE, ORIGIN, 0,
-                        "%s still needs %.1f MB, and %.1f MB are free in %.300s; make room, or name another data "
+                        "%s still needs %.1f MB, and %.1f MB are free in %.300s; make room, or "
+                        "name another data "
                         "directory",
-                        p->row->name, (double)(missing + SPARE_BYTES) / 1e6, (double)room / 1e6, p->staging.dir);
+                        p->row->name, (double)(missing + SPARE_BYTES) / 1e6, (double)room / 1e6,
+                        p->staging.dir);
     return IMS_OK;
 }
 
@@ -210,7 +217,8 @@ static ims_status fetch_one(struct pull *p, size_t i, ims_err *err)
     if (st)
         goto out;
     /* What an earlier run finished is checked again and kept, or fetched again. */
-    if (ims__stat(path, true, &info, NULL) == IMS_OK && ims__fetch_check(path, &p->metas[i], NULL) == IMS_OK)
+    if (ims__stat(path, true, &info, NULL) == IMS_OK &&
+        ims__fetch_check(path, &p->metas[i], NULL) == IMS_OK)
         goto out;
     (void)unlink(path);
     st = ims__fetch_file(p->fetch, url, path, &p->metas[i], err);
@@ -251,10 +259,11 @@ static ims_status check_licence(const struct pull *p, ims_err *err)
 {
     if (!p->row->terms || p->options->accept_licence)
         return IMS_OK;
-    return ims_fail(err, IMS_E_PERMISSION, ORIGIN, 0,
-                    "%s is under the licence \"%s\": %s Read it, and if your use is one that it allows, add "
-                    "--accept-licence",
-                    p->row->name, p->row->licence, p->row->terms);
+    return ims_fail(
+        err, IMS_E_PERMISSION, ORIGIN, 0,
+        "%s is under the licence \"%s\": %s Read it, and if your use is one that it allows, add "
+        "--accept-licence",
+        p->row->name, p->row->licence, p->row->terms);
 }
 
 /* Is a finished model there? A folder that is anything else is the user's own. */
@@ -276,9 +285,10 @@ static ims_status check_there(const struct pull *p, bool *out_is_there, ims_err 
         *out_is_there = true;
         return IMS_OK;
     }
-    return ims_fail(err, IMS_E_EXISTS, ORIGIN, 0,
-                    "%.300s is there, but is no usable model; `imgsearch models remove %s` takes it away",
-                    p->staging.final, p->row->name);
+    return ims_fail(
+        err, IMS_E_EXISTS, ORIGIN, 0,
+        "%.300s is there, but is no usable model; `imgsearch models remove %s` takes it away",
+        p->staging.final, p->row->name);
 }
 
 static ims_status fetch_all(struct pull *p, ims_err *err)
@@ -305,8 +315,9 @@ static ims_status fetch_all(struct pull *p, ims_err *err)
     return st;
 }
 
-ims_status ims_model_pull(const struct ims_registry_row *row, const struct ims_pull_options *options,
-                          struct ims_pull_result *out, ims_err *err)
+ims_status ims_model_pull(const struct ims_registry_row *row,
+                          const struct ims_pull_options *options, struct ims_pull_result *out,
+                          ims_err *err)
 {
     struct pull p = { .row = row, .options = options, .staging = { .lock_fd = -1 } };
     bool is_there = false;
@@ -322,7 +333,8 @@ ims_status ims_model_pull(const struct ims_registry_row *row, const struct ims_p
     if (!st && !is_there)
         st = fetch_all(&p, err);
     if (!st) {
-        *out = (struct ims_pull_result){ .dir = p.staging.final, .fetched_bytes = p.fetched_bytes,
+        *out = (struct ims_pull_result){ .dir = p.staging.final,
+                                         .fetched_bytes = p.fetched_bytes,
                                          .was_there = is_there };
         p.staging.final = NULL;
     }

@@ -27,7 +27,8 @@ ims_status ims__model_name_check(const char *name, ims_err *err)
         is_good = isalnum((unsigned char)*p) || strchr("._-+", *p);
     if (!is_good)
         return ims_fail(err, IMS_E_INVALID, ORIGIN, 0,
-                        "\"%.60s\" cannot be the name of a model: letters, digits and . _ - + only", name);
+                        "\"%.60s\" cannot be the name of a model: letters, digits and . _ - + only",
+                        name);
     return IMS_OK;
 }
 
@@ -50,14 +51,16 @@ static ims_status take_lock(struct ims_staging *s, ims_err *err)
     if (s->lock_fd < 0)
         st = fail_errno("opening", path, err);
     else if (flock(s->lock_fd, LOCK_EX | LOCK_NB) != 0)
-        st = errno == EWOULDBLOCK ? ims_fail(err, IMS_E_BUSY, ORIGIN, errno,
-                                             "another process is at this model (%.300s); wait for it", path)
-                                  : fail_errno("locking", path, err);
+        st = errno == EWOULDBLOCK
+                 ? ims_fail(err, IMS_E_BUSY, ORIGIN, errno,
+                            "another process is at this model (%.300s); wait for it", path)
+                 : fail_errno("locking", path, err);
     ims__free(path);
     return st;
 }
 
-ims_status ims__staging_open(struct ims_staging *out, const char *data_dir, const char *name, ims_err *err)
+ims_status ims__staging_open(struct ims_staging *out, const char *data_dir, const char *name,
+                             ims_err *err)
 {
     struct ims_staging s = { .lock_fd = -1 };
     char *downloads = ims__path_join(data_dir, "downloads");
@@ -122,11 +125,13 @@ ims_status ims__staging_publish(struct ims_staging *s, ims_err *err)
     return IMS_OK;
 }
 
-ims_status ims__staging_path(const struct ims_staging *s, const char *local, char **out_path, ims_err *err)
+ims_status ims__staging_path(const struct ims_staging *s, const char *local, char **out_path,
+                             ims_err *err)
 {
     char *path = ims__path_join(s->dir, local);
     char *dir = path ? ims__strndup(path, (size_t)(ims__path_base(path) - path) - 1) : NULL;
-    ims_status st = dir ? ims__mkdir_p(dir, err) : ims_fail(err, IMS_E_NOMEM, ORIGIN, 0, "naming a file");
+    ims_status st =
+        dir ? ims__mkdir_p(dir, err) : ims_fail(err, IMS_E_NOMEM, ORIGIN, 0, "naming a file");
 
     ims__free(dir);
     if (st) {
@@ -164,7 +169,8 @@ static ims_status remove_below(const char *dir, unsigned depth, ims_err *err)
     for (size_t i = 0; !st && i < d.n; i++) {
         char *path = ims__path_join(dir, d.names[i]);
 
-        st = path ? remove_one(path, depth, err) : ims_fail(err, IMS_E_NOMEM, ORIGIN, 0, "removing %s", dir);
+        st = path ? remove_one(path, depth, err)
+                  : ims_fail(err, IMS_E_NOMEM, ORIGIN, 0, "removing %s", dir);
         ims__free(path);
     }
     ims__dir_names_release(&d);
@@ -193,7 +199,8 @@ ims_status ims_model_remove(const char *data_dir, const char *name, ims_err *err
     is_part = rmdir(s.dir) != 0;
     is_model = ims__stat(s.final, false, &info, NULL) == IMS_OK;
     if (!is_model && !is_part)
-        st = ims_fail(err, IMS_E_NOT_FOUND, ORIGIN, 0, "no model named %s is installed in %.300s", name, s.models);
+        st = ims_fail(err, IMS_E_NOT_FOUND, ORIGIN, 0, "no model named %s is installed in %.300s",
+                      name, s.models);
     if (!st && is_part)
         st = ims__remove_tree(s.dir, err);
     if (!st && is_model && rename(s.final, s.dir) != 0)

@@ -20,8 +20,8 @@ ims_status ims__model_config_probe(const char *path, ims_err *err)
 
     if (st)
         return st;
-    st = ims__clip_config_parse(&config, IMS_PACK_OPEN_CLIP, text.data ? text.data : "", text.len, path, NULL, 0,
-                                NULL, err);
+    st = ims__clip_config_parse(&config, IMS_PACK_OPEN_CLIP, text.data ? text.data : "", text.len,
+                                path, NULL, 0, NULL, err);
     ims__buf_release(&text);
     return st;
 }
@@ -51,7 +51,8 @@ static void check_one(struct verify *v, const char *path, const struct ims_fetch
     char *full = ims__path_join(v->dir, path);
     struct ims_file_info info = { 0 };
     ims_err why = { 0 };
-    ims_status st = full ? ims__stat(full, true, &info, &why) : ims_fail(&why, IMS_E_NOMEM, ORIGIN, 0, "checking");
+    ims_status st = full ? ims__stat(full, true, &info, &why)
+                         : ims_fail(&why, IMS_E_NOMEM, ORIGIN, 0, "checking");
 
     if (!st)
         st = ims__fetch_check(full, want, &why);
@@ -99,7 +100,8 @@ static void check_pack_files(struct verify *v, const struct ims_pack *pack)
     }
 }
 
-ims_status ims_model_verify(const char *dir, ims_verify_fn on_file, void *arg, size_t *out_n_unproven, ims_err *err)
+ims_status ims_model_verify(const char *dir, ims_verify_fn on_file, void *arg,
+                            size_t *out_n_unproven, ims_err *err)
 {
     struct verify v = { .dir = dir, .on_file = on_file, .arg = arg };
     const struct ims_registry_row *row = NULL;
@@ -128,8 +130,9 @@ ims_status ims_model_verify(const char *dir, ims_verify_fn on_file, void *arg, s
     ims__manifest_release(&m);
     if (v.n_bad)
         st = ims_fail(err, IMS_E_CORRUPT, ORIGIN, 0,
-                      "%zu file%s of %.300s %s not what %s should be; fetch the model again", v.n_bad,
-                      v.n_bad == 1 ? "" : "s", dir, v.n_bad == 1 ? "is" : "are", v.n_bad == 1 ? "it" : "they");
+                      "%zu file%s of %.300s %s not what %s should be; fetch the model again",
+                      v.n_bad, v.n_bad == 1 ? "" : "s", dir, v.n_bad == 1 ? "is" : "are",
+                      v.n_bad == 1 ? "it" : "they");
     if (!st)
         *out_n_unproven = v.n_unproven;
     return st;

@@ -81,7 +81,8 @@ static ims_status make_own(struct ims_registry_own *own, const char *repo, ims_e
 {
     if (strlen(repo) >= sizeof(own->repo) || !is_repo(repo))
         return ims_fail(err, IMS_E_INVALID, ORIGIN, 0,
-                        "\"%.100s\" is not a repository of the hub: expected hf-hub:OWNER/NAME", repo);
+                        "\"%.100s\" is not a repository of the hub: expected hf-hub:OWNER/NAME",
+                        repo);
     snprintf(own->repo, sizeof(own->repo), "%s", repo);
     snprintf(own->name, sizeof(own->name), "%s", strchr(own->repo, '/') + 1);
     own->row = (struct ims_registry_row){
@@ -90,7 +91,8 @@ static ims_status make_own(struct ims_registry_own *own, const char *repo, ims_e
         .repo = own->repo,
         .revision = "main",
         .licence = "unknown",
-        .terms = "This repository is not in the list of known models: read its page for the licence first.",
+        .terms = "This repository is not in the list of known models: read its page for the "
+                 "licence first.",
         .about = "an open_clip model of the hub",
         .files = ims__registry_open_clip_files,
         .n_files = ims__registry_n_open_clip_files,
@@ -112,8 +114,8 @@ static ims_status fail_unknown(const char *name, ims_err *err)
         if (strlen(row->name) > n && is_same(row->name, name, n))
             (void)ims__buf_addf(&list, " %s", row->name);
     }
-    st = ims_fail(err, IMS_E_NOT_FOUND, ORIGIN, 0, "no model named \"%.100s\" is known%s%s; %s", name,
-                  list.len ? "; similar:" : "", list.data && list.len ? list.data : "",
+    st = ims_fail(err, IMS_E_NOT_FOUND, ORIGIN, 0, "no model named \"%.100s\" is known%s%s; %s",
+                  name, list.len ? "; similar:" : "", list.data && list.len ? list.data : "",
                   "`imgsearch models list --available` lists them all");
     ims__buf_release(&list);
     return st;

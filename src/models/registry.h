@@ -23,7 +23,8 @@ struct ims_registry_file {
     const char *local;   /* in the model's folder */
     uint64_t size_bytes; /* 0 = not known in advance */
     const char *sha256;  /* hex; NULL = the hub's own word is taken */
-    const char *other_repo; /* that has the same file, should this repository lack it; NULL = none */
+    const char
+        *other_repo; /* that has the same file, should this repository lack it; NULL = none */
 };
 
 struct ims_registry_row {

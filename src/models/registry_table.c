@@ -13,7 +13,8 @@
 #define SIGLIP_ABOUT "Google's SigLIP"
 #define SIGLIP2_ABOUT "Google's SigLIP 2, many languages"
 #define INSIGHTFACE_TERMS                                                                          \
-    "InsightFace publishes these weights for non-commercial research only; a commercial licence is " \
+    "InsightFace publishes these weights for non-commercial research only; a commercial licence "  \
+    "is "                                                                                          \
     "to be had from recognition-oss-pack@insightface.ai."
 
 const struct ims_registry_file ims__registry_open_clip_files[] = {
@@ -52,23 +53,35 @@ static const struct ims_registry_file immich_laion_files[] = {
 
 /* The files of InsightFace's own packs, which the hub has singly under other names. */
 #define DET_10G                                                                                    \
-    { "detection/model.onnx", "det_10g.onnx", 16923827,                                            \
-      "5838f7fe053675b1c7a08b633df49e7af5495cee0493c7dcf6697200b85b5b91", NULL }
+    {                                                                                              \
+        "detection/model.onnx", "det_10g.onnx", 16923827,                                          \
+            "5838f7fe053675b1c7a08b633df49e7af5495cee0493c7dcf6697200b85b5b91", NULL               \
+    }
 #define DET_2_5G                                                                                   \
-    { "detection/model.onnx", "det_2.5g.onnx", 0,                                                  \
-      "041f73f47371333d1d17a6fee6c8ab4e6aecabefe398ff32cca4e2d5eaee0af9", NULL }
+    {                                                                                              \
+        "detection/model.onnx", "det_2.5g.onnx", 0,                                                \
+            "041f73f47371333d1d17a6fee6c8ab4e6aecabefe398ff32cca4e2d5eaee0af9", NULL               \
+    }
 #define DET_500M                                                                                   \
-    { "detection/model.onnx", "det_500m.onnx", 2524817,                                            \
-      "5e4447f50245bbd7966bd6c0fa52938c61474a04ec7def48753668a9d8b4ea3a", NULL }
+    {                                                                                              \
+        "detection/model.onnx", "det_500m.onnx", 2524817,                                          \
+            "5e4447f50245bbd7966bd6c0fa52938c61474a04ec7def48753668a9d8b4ea3a", NULL               \
+    }
 #define W600K_R50                                                                                  \
-    { "recognition/model.onnx", "w600k_r50.onnx", 174383860,                                       \
-      "4c06341c33c2ca1f86781dab0e829f88ad5b64be9fba56e56bc9ebdefc619e43", NULL }
+    {                                                                                              \
+        "recognition/model.onnx", "w600k_r50.onnx", 174383860,                                     \
+            "4c06341c33c2ca1f86781dab0e829f88ad5b64be9fba56e56bc9ebdefc619e43", NULL               \
+    }
 #define W600K_MBF                                                                                  \
-    { "recognition/model.onnx", "w600k_mbf.onnx", 13616099,                                        \
-      "9cc6e4a75f0e2bf0b1aed94578f144d15175f357bdc05e815e5c4a02b319eb4f", NULL }
+    {                                                                                              \
+        "recognition/model.onnx", "w600k_mbf.onnx", 13616099,                                      \
+            "9cc6e4a75f0e2bf0b1aed94578f144d15175f357bdc05e815e5c4a02b319eb4f", NULL               \
+    }
 #define GLINTR100                                                                                  \
-    { "recognition/model.onnx", "glintr100.onnx", 0,                                               \
-      "4ab1d6435d639628a6f3e5008dd4f929edf4c4124b1a7169e1048f9fef534cdf", NULL }
+    {                                                                                              \
+        "recognition/model.onnx", "glintr100.onnx", 0,                                             \
+            "4ab1d6435d639628a6f3e5008dd4f929edf4c4124b1a7169e1048f9fef534cdf", NULL               \
+    }
 
 static const struct ims_registry_file buffalo_l_files[] = { DET_10G, W600K_R50 };
 static const struct ims_registry_file buffalo_m_files[] = { DET_2_5G, W600K_R50 };

@@ -11,7 +11,7 @@
 #define MAX_SHARDS 1000
 
 struct index {
-    struct ims_safetensors s; /* the result */
+    struct ims_safetensors s;      /* the result */
     struct ims_safetensors *parts; /* of each shard, in the order of s.shards */
     char *dir;
 };
@@ -45,7 +45,8 @@ static ims_status list_shards(struct index *x, const ims_json *map, ims_err *err
 
         if (!is_shard_name(name))
             return ims_fail(err, IMS_E_FORMAT, ORIGIN, 0,
-                            "%s: tensor %.90s: expected the name of a .safetensors file in the same folder, found "
+                            "%s: tensor %.90s: expected the name of a .safetensors file in the "
+                            "same folder, found "
                             "\"%.60s\"",
                             x->s.path, ims__json_iter_key(it), name ? name : "none");
         names[n_all++] = name;
@@ -60,7 +61,8 @@ static ims_status list_shards(struct index *x, const ims_json *map, ims_err *err
     }
     x->s.n_shards = n;
     if (n > MAX_SHARDS)
-        return ims_fail(err, IMS_E_LIMIT, ORIGIN, 0, "%s: expected at most %d files, found %zu", x->s.path, MAX_SHARDS, n);
+        return ims_fail(err, IMS_E_LIMIT, ORIGIN, 0, "%s: expected at most %d files, found %zu",
+                        x->s.path, MAX_SHARDS, n);
     return IMS_OK;
 }
 
@@ -77,7 +79,8 @@ static ims_status open_shards(struct index *x, ims_err *err)
         st = path ? ims__safetensors_open(&x->parts[i], path, err)
                   : ims_fail(err, IMS_E_NOMEM, ORIGIN, 0, "reading %s", x->s.path);
         ims__free(path);
-        ims__map_close(&x->parts[i].map); /* the table is enough: nobody reads the data through it */
+        ims__map_close(
+            &x->parts[i].map); /* the table is enough: nobody reads the data through it */
     }
     return st;
 }
@@ -86,11 +89,13 @@ static ims_status take_tensor(struct index *x, const char *name, const char *fil
 {
     struct ims_weight *t = &x->s.tensors[x->s.n_tensors];
     const char **shard = bsearch(&file, x->s.shards, x->s.n_shards, sizeof(*x->s.shards), by_text);
-    const struct ims_weight *w = shard ? ims__safetensors_find(&x->parts[shard - x->s.shards], name) : NULL;
+    const struct ims_weight *w =
+        shard ? ims__safetensors_find(&x->parts[shard - x->s.shards], name) : NULL;
 
     if (!w)
-        return ims_fail(err, IMS_E_FORMAT, ORIGIN, 0, "%s: tensor %.90s: expected it in %.60s, found none", x->s.path,
-                        name, file);
+        return ims_fail(err, IMS_E_FORMAT, ORIGIN, 0,
+                        "%s: tensor %.90s: expected it in %.60s, found none", x->s.path, name,
+                        file);
     *t = *w;
     t->name = ims__arena_strndup(&x->s.names, name, strlen(name));
     t->file = *shard;
@@ -107,8 +112,9 @@ static ims_status read_index(struct index *x, const ims_json *root, ims_err *err
     ims_status st;
 
     if (ims__json_type(map) != IMS_JSON_OBJECT || n == 0 || n > IMS_MAX_TENSORS)
-        return ims_fail(err, IMS_E_FORMAT, ORIGIN, 0, "%s: expected a \"weight_map\" of 1 to %d tensors, found %zu",
-                        x->s.path, IMS_MAX_TENSORS, n);
+        return ims_fail(err, IMS_E_FORMAT, ORIGIN, 0,
+                        "%s: expected a \"weight_map\" of 1 to %d tensors, found %zu", x->s.path,
+                        IMS_MAX_TENSORS, n);
     st = list_shards(x, map, err);
     if (!st)
         st = open_shards(x, err);
@@ -116,7 +122,8 @@ static ims_status read_index(struct index *x, const ims_json *root, ims_err *err
     if (!st && !x->s.tensors)
         st = ims_fail(err, IMS_E_NOMEM, ORIGIN, 0, "reading %s", x->s.path);
     for (void *it = ims__json_iter(map); !st && it; it = ims__json_next(map, it))
-        st = take_tensor(x, ims__json_iter_key(it), ims__json_str(ims__json_iter_value(it), NULL), err);
+        st = take_tensor(x, ims__json_iter_key(it), ims__json_str(ims__json_iter_value(it), NULL),
+                         err);
     if (!st)
         qsort(x->s.tensors, x->s.n_tensors, sizeof(*x->s.tensors), by_name);
     return st;
@@ -133,8 +140,9 @@ ims_status ims__safetensors_open_index(struct ims_safetensors *out, const char *
         return st;
     ims__arena_init(&x.s.names, 0);
     x.s.path = ims__strdup(path);
-    x.dir = ims__path_base(path) == path ? ims__strdup(".")
-                                         : ims__strndup(path, (size_t)(ims__path_base(path) - path) - 1);
+    x.dir = ims__path_base(path) == path
+                ? ims__strdup(".")
+                : ims__strndup(path, (size_t)(ims__path_base(path) - path) - 1);
     if (!x.s.path || !x.dir)
         st = ims_fail(err, IMS_E_NOMEM, ORIGIN, 0, "opening %s", path);
     if (!st)

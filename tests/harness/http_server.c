@@ -35,9 +35,9 @@ struct http_server {
     struct http_route routes[MAX_ROUTES];
     size_t n_routes;
     struct {
-        char line[300];                 /* "GET /path" */
+        char line[300]; /* "GET /path" */
         char headers[REQUEST_BYTES];
-    } *log;
+    } * log;
     size_t n_log, sent;
 };
 
@@ -181,18 +181,22 @@ static void answer_route(struct http_server *s, int fd, struct http_route *r, co
 
     if (r->fail_times > 0) {
         r->fail_times--;
-        (void)sendf(fd, "HTTP/1.1 %d Fault\r\nContent-Length: 0\r\nConnection: close\r\n%s\r\n", r->fail_status,
-                    r->fail_headers ? r->fail_headers : "");
+        (void)sendf(fd, "HTTP/1.1 %d Fault\r\nContent-Length: 0\r\nConnection: close\r\n%s\r\n",
+                    r->fail_status, r->fail_headers ? r->fail_headers : "");
         return;
     }
     if (from > 0 && from >= r->body_bytes) {
-        (void)sendf(fd, "HTTP/1.1 416 Range\r\nContent-Range: bytes */%zu\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+        (void)sendf(fd,
+                    "HTTP/1.1 416 Range\r\nContent-Range: bytes */%zu\r\nContent-Length: "
+                    "0\r\nConnection: close\r\n\r\n",
                     r->body_bytes);
         return;
     }
-    (void)sendf(fd, "HTTP/1.1 %d OK\r\nConnection: close\r\n%s", from ? 206 : status, r->headers ? r->headers : "");
+    (void)sendf(fd, "HTTP/1.1 %d OK\r\nConnection: close\r\n%s", from ? 206 : status,
+                r->headers ? r->headers : "");
     if (from)
-        (void)sendf(fd, "Content-Range: bytes %zu-%zu/%zu\r\n", at, r->body_bytes - 1, r->body_bytes);
+        (void)sendf(fd, "Content-Range: bytes %zu-%zu/%zu\r\n", at, r->body_bytes - 1,
+                    r->body_bytes);
     if (!r->no_length)
         (void)sendf(fd, "Content-Length: %zu\r\n", r->body_bytes - at);
     (void)sendf(fd, "\r\n");
@@ -207,7 +211,8 @@ static void answer(struct http_server *s, int fd)
 
     (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
     (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
-    if (!read_request(fd, request, sizeof(request)) || sscanf(request, "%15s %299[^ ?]", method, path) != 2)
+    if (!read_request(fd, request, sizeof(request)) ||
+        sscanf(request, "%15s %299[^ ?]", method, path) != 2)
         return;
     pthread_mutex_lock(&s->lock);
     if (s->n_log < MAX_LOG) {
@@ -255,8 +260,9 @@ struct http_server *http_server_start(void)
     signal(SIGPIPE, SIG_IGN);
     s->log = calloc(MAX_LOG, sizeof(*s->log));
     s->fd = socket(AF_INET, SOCK_STREAM, 0);
-    if (!s->log || s->fd < 0 || bind(s->fd, (struct sockaddr *)&a, sizeof(a)) != 0 || listen(s->fd, 16) != 0 ||
-        getsockname(s->fd, (struct sockaddr *)&a, &n) != 0 || pthread_mutex_init(&s->lock, NULL) != 0)
+    if (!s->log || s->fd < 0 || bind(s->fd, (struct sockaddr *)&a, sizeof(a)) != 0 ||
+        listen(s->fd, 16) != 0 || getsockname(s->fd, (struct sockaddr *)&a, &n) != 0 ||
+        pthread_mutex_init(&s->lock, NULL) != 0)
         abort();
     snprintf(s->url, sizeof(s->url), "http://127.0.0.1:%u", (unsigned)ntohs(a.sin_port));
     if (pthread_create(&s->thread, NULL, serve, s) != 0)
@@ -311,7 +317,8 @@ bool http_server_had_header(struct http_server *s, const char *path, const char 
 
         if (strcmp(at, path) != 0)
             continue;
-        for (const char *p = strstr(s->log[i - 1].headers, "\r\n"); p && !had; p = strstr(p + 2, "\r\n"))
+        for (const char *p = strstr(s->log[i - 1].headers, "\r\n"); p && !had;
+             p = strstr(p + 2, "\r\n"))
             had = strncasecmp(p + 2, line, strlen(line)) == 0;
         break;
     }

@@ -11,12 +11,12 @@ struct http_server;
 
 /* What stands under a path. Strings and body are copied. */
 struct http_route {
-    const char *path; /* "/a/b" without a query */
-    int status;       /* 0 = 200 */
+    const char *path;    /* "/a/b" without a query */
+    int status;          /* 0 = 200 */
     const char *headers; /* further ones, each ended by "\r\n"; may be NULL */
     const void *body;
     size_t body_bytes;
-    size_t fail_times;        /* so many requests get fail_status instead, HEAD requests included */
+    size_t fail_times; /* so many requests get fail_status instead, HEAD requests included */
     int fail_status;
     const char *fail_headers;
     size_t cut_times; /* so many GETs are cut after cut_bytes bytes of the body */

@@ -36,8 +36,8 @@ static void check_redirect(const char *location)
         if (ims__url_parse(&u, to, NULL) || !u.is_https)
             abort();
         if (strcmp(u.host, "hub.example") != 0 && !ims__ends_with(u.host, "hf.co") &&
-            !ims__ends_with(u.host, "huggingface.co") && !ims__ends_with(u.host, "githubusercontent.com") &&
-            strcmp(u.host, "github.com") != 0)
+            !ims__ends_with(u.host, "huggingface.co") &&
+            !ims__ends_with(u.host, "githubusercontent.com") && strcmp(u.host, "github.com") != 0)
             abort();
     }
     ims__free(to);

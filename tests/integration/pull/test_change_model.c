@@ -24,7 +24,8 @@ static void setup(void)
     library_init(&library);
     snprintf(dir, sizeof(dir), "%s/models/" SECOND, library.data);
     CHECK_OK(ims__mkdir_p(dir, &err), err);
-    generated_pack(dir, test_source_path("tests/golden/clip/class_token.config.json"), "F32", NULL, &config);
+    generated_pack(dir, test_source_path("tests/golden/clip/class_token.config.json"), "F32", NULL,
+                   &config);
     library_add_env(&library, "DEVICE=cpu");
     for (size_t i = 0; i < N_PHOTOS; i++) {
         char name[40];

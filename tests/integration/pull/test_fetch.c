@@ -21,7 +21,6 @@ struct events {
     char why[600];
     uint64_t stop_at; /* cancelled from so many bytes on; 0 = never */
     uint64_t last_done, last_total;
-
 };
 
 static struct http_server *server;
@@ -158,7 +157,8 @@ TEST(cut, "a cut connection is gone on with from where it was cut")
 
     setup();
     want = sum_of_big();
-    serve((struct http_route){ .headers = "ETag: \"v1\"\r\n", .cut_times = 3, .cut_bytes = BIG / 5 });
+    serve(
+        (struct http_route){ .headers = "ETag: \"v1\"\r\n", .cut_times = 3, .cut_bytes = BIG / 5 });
     CHECK_OK(get("/big", &want, &err), err);
     check_big();
     CHECK_INT(http_server_count(server, "GET /big"), 4);
@@ -176,7 +176,8 @@ TEST(no_ranges, "a server without ranges is asked for the whole again")
 
     setup();
     want = sum_of_big();
-    serve((struct http_route){ .headers = "ETag: \"v1\"\r\n", .cut_times = 1, .cut_bytes = BIG / 2, .no_ranges = true });
+    serve((struct http_route){
+        .headers = "ETag: \"v1\"\r\n", .cut_times = 1, .cut_bytes = BIG / 2, .no_ranges = true });
     CHECK_OK(get("/big", &want, &err), err);
     check_big();
     CHECK_INT(http_server_sent(server), BIG + BIG / 2);
@@ -281,7 +282,10 @@ TEST(wrong_range, "a server that goes on elsewhere than asked is asked for the w
 
     setup();
     want = sum_of_big();
-    serve((struct http_route){ .headers = "ETag: \"v1\"\r\n", .cut_times = 1, .cut_bytes = BIG / 2, .is_wrong_range = true });
+    serve((struct http_route){ .headers = "ETag: \"v1\"\r\n",
+                               .cut_times = 1,
+                               .cut_bytes = BIG / 2,
+                               .is_wrong_range = true });
     CHECK_OK(get("/big", &want, &err), err);
     check_big();
     teardown();
@@ -304,7 +308,9 @@ TEST(wrong_sum, "a wrong sum is refused, and nothing of the file is kept")
 
 TEST(git_sum, "a small file is checked by its Git object")
 {
-    struct ims_fetch_meta want = { .git_sha1 = "ce013625030ba8dba906f756967f9e9ca394464a" }; /* of "hello\n" */
+    struct ims_fetch_meta want = {
+        .git_sha1 = "ce013625030ba8dba906f756967f9e9ca394464a"
+    }; /* of "hello\n" */
     ims_err err;
 
     setup();
@@ -363,7 +369,8 @@ TEST(too_many, "a limit on requests is waited out as long as the server says")
     ims_err err;
 
     setup();
-    serve((struct http_route){ .fail_times = 2, .fail_status = 429, .fail_headers = "Retry-After: 7\r\n" });
+    serve((struct http_route){
+        .fail_times = 2, .fail_status = 429, .fail_headers = "Retry-After: 7\r\n" });
     CHECK_OK(get("/big", NULL, &err), err);
     CHECK_INT(events.n_waits, 2);
     CHECK_INT(events.last_wait_ms, 7000);
@@ -376,11 +383,13 @@ TEST(much_too_many, "a limit that lasts too long is an error that says how long"
     ims_err err;
 
     setup();
-    serve((struct http_route){ .fail_times = 9, .fail_status = 429, .fail_headers = "Retry-After: 3600\r\n" });
+    serve((struct http_route){
+        .fail_times = 9, .fail_status = 429, .fail_headers = "Retry-After: 3600\r\n" });
     CHECK_STATUS(get("/big", NULL, &err), IMS_E_PERMISSION, err);
     CHECK(strstr(err.text, "60 minutes"));
     CHECK_INT(events.n_waits, 0);
-    serve((struct http_route){ .fail_times = 99, .fail_status = 429, .fail_headers = "Retry-After: 1\r\n" });
+    serve((struct http_route){
+        .fail_times = 99, .fail_status = 429, .fail_headers = "Retry-After: 1\r\n" });
     CHECK_STATUS(get("/big", NULL, &err), IMS_E_TIMEOUT, err);
     CHECK_INT(events.n_waits, 4);
     teardown();
@@ -406,10 +415,13 @@ TEST(page, "a web page in place of a file is refused")
     ims_err err;
 
     setup();
-    serve((struct http_route){ .path = "/page", .headers = "Content-Type: text/html\r\n", .body = "<html>", .body_bytes = 6 });
+    serve((struct http_route){ .path = "/page",
+                               .headers = "Content-Type: text/html\r\n",
+                               .body = "<html>",
+                               .body_bytes = 6 });
     CHECK_STATUS(get("/page", NULL, &err), IMS_E_FORMAT, err);
     CHECK(strstr(err.text, "web page"));
-    CHECK(!is_there("") );
+    CHECK(!is_there(""));
     teardown();
 }
 
@@ -431,7 +443,11 @@ TEST(redirect, "a redirect on the same host is followed, and its text is not tak
     setup();
     want = sum_of_big();
     serve((struct http_route){ 0 });
-    serve((struct http_route){ .path = "/here", .status = 302, .headers = "Location: /big\r\n", .body = "moved", .body_bytes = 5 });
+    serve((struct http_route){ .path = "/here",
+                               .status = 302,
+                               .headers = "Location: /big\r\n",
+                               .body = "moved",
+                               .body_bytes = 5 });
     CHECK_OK(get("/here", &want, &err), err);
     check_big();
     teardown();
@@ -446,7 +462,8 @@ TEST(redirect_away, "a redirect to another host is not followed")
     setup();
     other = http_server_start();
     snprintf(location, sizeof(location), "Location: %s/big\r\n", http_server_url(other));
-    serve((struct http_route){ .path = "/away", .status = 302, .headers = location, .body = "", .body_bytes = 0 });
+    serve((struct http_route){
+        .path = "/away", .status = 302, .headers = location, .body = "", .body_bytes = 0 });
     CHECK_STATUS(get("/away", NULL, &err), IMS_E_PERMISSION, err);
     CHECK(strstr(err.text, "another host"));
     CHECK_INT(http_server_count(other, NULL), 0);
@@ -459,7 +476,8 @@ TEST(loop, "redirects in a circle end")
     ims_err err;
 
     setup();
-    serve((struct http_route){ .path = "/a", .status = 302, .headers = "Location: /a\r\n", .body = "", .body_bytes = 0 });
+    serve((struct http_route){
+        .path = "/a", .status = 302, .headers = "Location: /a\r\n", .body = "", .body_bytes = 0 });
     CHECK_STATUS(get("/a", NULL, &err), IMS_E_IO, err);
     CHECK(http_server_count(server, NULL) < 10);
     serve((struct http_route){ .path = "/b", .status = 302, .body = "", .body_bytes = 0 });
@@ -467,7 +485,8 @@ TEST(loop, "redirects in a circle end")
     teardown();
 }
 
-TEST(probe, "the facts about a file come from the hub's answer, without following it to the storage")
+TEST(probe,
+     "the facts about a file come from the hub's answer, without following it to the storage")
 {
     struct ims_fetch_meta m;
     char headers[600], url[400];
@@ -478,7 +497,8 @@ TEST(probe, "the facts about a file come from the hub's answer, without followin
              "Location: https://cdn-lfs.hf.co/x\r\nX-Linked-Size: %u\r\nX-Linked-Etag: \"%s\"\r\n"
              "X-Repo-Commit: 0123456789012345678901234567890123456789\r\n",
              BIG, big_sum);
-    serve((struct http_route){ .path = "/lfs", .status = 302, .headers = headers, .body = "", .body_bytes = 0 });
+    serve((struct http_route){
+        .path = "/lfs", .status = 302, .headers = headers, .body = "", .body_bytes = 0 });
     snprintf(url, sizeof(url), "%s/lfs", http_server_url(server));
     CHECK_OK(ims__fetch_probe(fetch, url, &m, &err), err);
     CHECK_INT(m.size_bytes, BIG);
@@ -518,9 +538,18 @@ TEST(read_only, "a folder that cannot be written is an error that names it")
 /* Runs this very test again where SMALL_DISK is a file system of one megabyte, in a mount namespace. */
 static void run_on_small_disk(void)
 {
-    static const char script[] = "mount -t tmpfs -o size=1m none \"$1\" || exit 99; IMS_TEST_SMALL_DISK=\"$1\" exec \"$2\" 'full disk'";
+    static const char script[] = "mount -t tmpfs -o size=1m none \"$1\" || exit 99; "
+                                 "IMS_TEST_SMALL_DISK=\"$1\" exec \"$2\" 'full disk'";
     char self[700];
-    const char *argv[] = { "/usr/bin/unshare", geteuid() == 0 ? "-m" : "-rm", "sh", "-c", script, "sh", test_tmp_dir(), self, NULL };
+    const char *argv[] = { "/usr/bin/unshare",
+                           geteuid() == 0 ? "-m" : "-rm",
+                           "sh",
+                           "-c",
+                           script,
+                           "sh",
+                           test_tmp_dir(),
+                           self,
+                           NULL };
     struct run_result r;
 
     snprintf(self, sizeof(self), "%s", test_build_path("bin/test_fetch"));

@@ -25,7 +25,8 @@ static void setup(void)
     library_init(&library);
     snprintf(from, sizeof(from), "%s/tiny-model", library.photos);
     CHECK(mkdir(from, 0755) == 0);
-    generated_pack(from, test_source_path("tests/golden/clip/class_token.config.json"), "F32", NULL, &config);
+    generated_pack(from, test_source_path("tests/golden/clip/class_token.config.json"), "F32", NULL,
+                   &config);
 }
 
 static void run(int want, const char *option, const char *value)
@@ -33,11 +34,13 @@ static void run(int want, const char *option, const char *value)
     struct run_options o = { 0 };
     char words[2000];
 
-    snprintf(words, sizeof(words), "models\nimport\n%s%s%s%s", from, option[0] ? "\n" : "", option, value);
+    snprintf(words, sizeof(words), "models\nimport\n%s%s%s%s", from, option[0] ? "\n" : "", option,
+             value);
     run_release(&result);
     library_run_with(&library, &o, &result, words);
     if (result.exit_code != want)
-        test_fail(__FILE__, __LINE__, "exit code %d, expected %d: %s%s", result.exit_code, want, result.out, result.err);
+        test_fail(__FILE__, __LINE__, "exit code %d, expected %d: %s%s", result.exit_code, want,
+                  result.out, result.err);
 }
 
 static bool has(const char *relative)
@@ -110,7 +113,8 @@ TEST(known, "a repository that is known gets its own name")
 
     setup();
     snprintf(old, sizeof(old), "%s", from);
-    snprintf(from, sizeof(from), "%s/models--laion--CLIP-ViT-B-16-laion2B-s34B-b88K", library.photos);
+    snprintf(from, sizeof(from), "%s/models--laion--CLIP-ViT-B-16-laion2B-s34B-b88K",
+             library.photos);
     CHECK(rename(old, from) == 0);
     run(0, "", "");
     CHECK(has("models/ViT-B-16__laion2b_s34b_b88k/" WEIGHTS));
@@ -133,13 +137,15 @@ TEST(file_alone, "weights alone do not say what they are")
     snprintf(from + strlen(from), sizeof(from) - strlen(from), "/" WEIGHTS);
     run(5, "--name\n", "single");
     CHECK(strstr(result.err, "--config"));
-    run(0, "--name\nsingle\n--config\n", test_source_path("tests/golden/clip/class_token.config.json"));
+    run(0, "--name\nsingle\n--config\n",
+        test_source_path("tests/golden/clip/class_token.config.json"));
     run_release(&result);
 }
 
 TEST(pickle, "a pickle is refused with the reason and the way out, whatever its name")
 {
-    static const char zip[] = "PK\003\004archive/data.pkl", bare[] = "\200\002}q\000(X\003\000\000\000abc";
+    static const char zip[] = "PK\003\004archive/data.pkl",
+                      bare[] = "\200\002}q\000(X\003\000\000\000abc";
 
     setup();
     take_away(WEIGHTS);
@@ -197,7 +203,8 @@ TEST(half, "half a download is refused")
 
 TEST(architecture, "an architecture that is not built is named")
 {
-    static const char config[] = "{\"model_cfg\": {\"embed_dim\": 64, \"vision_cfg\": {\"image_size\": 32, \"layers\": [1, 2, 3, 4], "
+    static const char config[] = "{\"model_cfg\": {\"embed_dim\": 64, \"vision_cfg\": "
+                                 "{\"image_size\": 32, \"layers\": [1, 2, 3, 4], "
                                  "\"width\": 64}, \"text_cfg\": {}}}";
 
     setup();
@@ -244,7 +251,8 @@ TEST(nothing, "what is not there, and what is no model, are refused")
 
 /* ---- weights in several files ---- */
 
-static void put_shard(const char *name, const ims_json *header, const char *data, const char *const *names, size_t n)
+static void put_shard(const char *name, const ims_json *header, const char *data,
+                      const char *const *names, size_t n)
 {
     ims_json *out = ims__json_new_object();
     struct ims_buf file, text;
@@ -254,15 +262,20 @@ static void put_shard(const char *name, const ims_json *header, const char *data
     ims__buf_init(&text, 1 << 20);
     ims__buf_init(&file, 1 << 26);
     for (size_t i = 0; i < n; i++) {
-        const ims_json *t = ims__json_get(header, names[i]), *offsets = ims__json_get(t, "data_offsets");
-        uint64_t size = (uint64_t)(ims__json_int(ims__json_at(offsets, 1), 0) - ims__json_int(ims__json_at(offsets, 0), 0));
-        ims_json *o = ims__json_new_object(), *shape = ims__json_new_array(), *range = ims__json_new_array();
+        const ims_json *t = ims__json_get(header, names[i]),
+                       *offsets = ims__json_get(t, "data_offsets");
+        uint64_t size = (uint64_t)(ims__json_int(ims__json_at(offsets, 1), 0) -
+                                   ims__json_int(ims__json_at(offsets, 0), 0));
+        ims_json *o = ims__json_new_object(), *shape = ims__json_new_array(),
+                 *range = ims__json_new_array();
 
         for (size_t k = 0; k < ims__json_len(ims__json_get(t, "shape")); k++)
-            (void)ims__json_add(shape, ims__json_new_int(ims__json_int(ims__json_at(ims__json_get(t, "shape"), k), 0)));
+            (void)ims__json_add(shape, ims__json_new_int(ims__json_int(
+                                           ims__json_at(ims__json_get(t, "shape"), k), 0)));
         (void)ims__json_add(range, ims__json_new_int((int64_t)at));
         (void)ims__json_add(range, ims__json_new_int((int64_t)(at + size)));
-        (void)ims__json_set(o, "dtype", ims__json_new_str(ims__json_str(ims__json_get(t, "dtype"), NULL)));
+        (void)ims__json_set(o, "dtype",
+                            ims__json_new_str(ims__json_str(ims__json_get(t, "dtype"), NULL)));
         (void)ims__json_set(o, "shape", shape);
         (void)ims__json_set(o, "data_offsets", range);
         (void)ims__json_set(out, names[i], o);
@@ -274,7 +287,8 @@ static void put_shard(const char *name, const ims_json *header, const char *data
     (void)ims__buf_add(&file, text.data, text.len);
     for (size_t i = 0; i < n; i++) {
         const ims_json *offsets = ims__json_get(ims__json_get(header, names[i]), "data_offsets");
-        size_t begin = (size_t)ims__json_int(ims__json_at(offsets, 0), 0), end = (size_t)ims__json_int(ims__json_at(offsets, 1), 0);
+        size_t begin = (size_t)ims__json_int(ims__json_at(offsets, 0), 0),
+               end = (size_t)ims__json_int(ims__json_at(offsets, 1), 0);
 
         (void)ims__buf_add(&file, data + begin, end - begin);
     }
@@ -307,7 +321,8 @@ static void shard(bool lie)
         if (strcmp(ims__json_iter_key(it), "__metadata__") == 0)
             continue;
         names[k][counts[k]++] = ims__json_iter_key(it);
-        (void)ims__json_set(map, ims__json_iter_key(it), ims__json_new_str(shards[lie && turn == 5 ? 1 - k : k]));
+        (void)ims__json_set(map, ims__json_iter_key(it),
+                            ims__json_new_str(shards[lie && turn == 5 ? 1 - k : k]));
     }
     for (size_t k = 0; k < 2; k++)
         put_shard(shards[k], header, whole + 8 + header_bytes, names[k], counts[k]);
@@ -354,7 +369,8 @@ TEST(shards, "weights in several files give the same vectors as in one")
 
 TEST(bad_shards, "an index that does not fit its files is refused")
 {
-    static const char climbing[] = "{\"weight_map\": {\"a\": \"../x.safetensors\"}}", empty[] = "{\"weight_map\": {}}";
+    static const char climbing[] = "{\"weight_map\": {\"a\": \"../x.safetensors\"}}",
+                      empty[] = "{\"weight_map\": {}}";
 
     setup();
     shard(true);

@@ -59,8 +59,8 @@ static void check_works(const char *words, int want)
 
     run_cut_off(&r, words);
     if (r.exit_code != want)
-        test_fail(__FILE__, __LINE__, "without a network, exit code %d, expected %d, of %s: %s%s", r.exit_code, want, words,
-                  r.out, r.err);
+        test_fail(__FILE__, __LINE__, "without a network, exit code %d, expected %d, of %s: %s%s",
+                  r.exit_code, want, words, r.out, r.err);
     run_release(&r);
 }
 
@@ -93,7 +93,8 @@ TEST(everything, "indexing, searching and every other command work without a net
     check_works("models\npull\n--dry-run", 0);
     check_works("models\nverify", 0);
     check_works("runtime\nlist", 0);
-    snprintf(words, sizeof(words), "models\nimport\n%s\n--name\ncopy", test_source_path("models/demo/clip"));
+    snprintf(words, sizeof(words), "models\nimport\n%s\n--name\ncopy",
+             test_source_path("models/demo/clip"));
     check_works(words, 0);
     check_works("models\nremove\ncopy", 0);
 }

@@ -30,7 +30,9 @@ static struct {
     char *data;
     size_t n;
     char sum[IMS_SHA256_HEX];
-} files[3] = { { .name = "open_clip_config.json" }, { .name = "tokenizer.json" }, { .name = WEIGHTS } };
+} files[3] = { { .name = "open_clip_config.json" },
+               { .name = "tokenizer.json" },
+               { .name = WEIGHTS } };
 
 static void make_files(void)
 {
@@ -42,7 +44,8 @@ static void make_files(void)
 
     if (files[0].data)
         return;
-    generated_pack(dir, test_source_path("tests/golden/clip/class_token.config.json"), "F32", NULL, &config);
+    generated_pack(dir, test_source_path("tests/golden/clip/class_token.config.json"), "F32", NULL,
+                   &config);
     for (size_t i = 0; i < 3; i++) {
         snprintf(path, sizeof(path), "%s/%s", dir, files[i].name);
         files[i].data = test_read_file(path, &files[i].n);
@@ -76,7 +79,9 @@ static void serve_small(size_t i)
     CHECK_OK(ims__git_blob_sha1(files[i].data, files[i].n, sum, &err), err);
     ims__hex(sum, sizeof(sum), hex);
     snprintf(headers, sizeof(headers), "X-Repo-Commit: " COMMIT "\r\nETag: \"%s\"\r\n", hex);
-    route_both(files[i].name, (struct http_route){ .headers = headers, .body = files[i].data, .body_bytes = files[i].n });
+    route_both(
+        files[i].name,
+        (struct http_route){ .headers = headers, .body = files[i].data, .body_bytes = files[i].n });
 }
 
 /* A large file: facts and a redirect, then the bytes at another path. */
@@ -84,10 +89,13 @@ static void serve_weights(const char *sum, unsigned long long size, struct http_
 {
     char headers[500];
 
-    snprintf(headers, sizeof(headers),
-             "X-Repo-Commit: " COMMIT "\r\nX-Linked-Size: %llu\r\nX-Linked-Etag: \"%s\"\r\nLocation: /storage?sign=secret\r\n",
-             size, sum);
-    route_both(WEIGHTS, (struct http_route){ .status = 302, .headers = headers, .body = "", .body_bytes = 0 });
+    snprintf(
+        headers, sizeof(headers),
+        "X-Repo-Commit: " COMMIT
+        "\r\nX-Linked-Size: %llu\r\nX-Linked-Etag: \"%s\"\r\nLocation: /storage?sign=secret\r\n",
+        size, sum);
+    route_both(WEIGHTS, (struct http_route){
+                            .status = 302, .headers = headers, .body = "", .body_bytes = 0 });
     at_storage.path = "/storage";
     at_storage.body = files[2].data;
     at_storage.body_bytes = files[2].n;
@@ -121,8 +129,8 @@ static void run(int want, const char *words)
     run_release(&result);
     library_run_with(&library, &o, &result, words);
     if (result.exit_code != want)
-        test_fail(__FILE__, __LINE__, "exit code %d (signal %d), expected %d, of %s: %s%s", result.exit_code, result.signal,
-                  want, words, result.out, result.err);
+        test_fail(__FILE__, __LINE__, "exit code %d (signal %d), expected %d, of %s: %s%s",
+                  result.exit_code, result.signal, want, words, result.out, result.err);
 }
 
 static bool has(const char *relative)
@@ -151,7 +159,8 @@ TEST(pull, "a model is fetched, installed as a whole, listed, checked and remove
     CHECK(has("models/" NAME "/imgsearch-model.json"));
     CHECK(!has("downloads/" NAME));
     CHECK_INT(http_server_count(hub, "GET /storage"), 1);
-    CHECK_INT(http_server_count(hub, "GET " REPO "/resolve/main/" WEIGHTS), 0); /* all from one commit */
+    CHECK_INT(http_server_count(hub, "GET " REPO "/resolve/main/" WEIGHTS),
+              0); /* all from one commit */
     run(0, "models\nlist");
     CHECK(strstr(result.out, "* " NAME));
     v = library_run(&library, 0, "models\nverify\n--json\n" NAME);
@@ -182,7 +191,9 @@ TEST(settings, "without a name the model of the settings is fetched")
 TEST(cut, "a cut connection does not harm")
 {
     setup();
-    serve_weights(files[2].sum, files[2].n, (struct http_route){ .headers = "ETag: \"s\"\r\n", .cut_times = 1, .cut_bytes = files[2].n / 2 });
+    serve_weights(files[2].sum, files[2].n,
+                  (struct http_route){
+                      .headers = "ETag: \"s\"\r\n", .cut_times = 1, .cut_bytes = files[2].n / 2 });
     run(0, "models\npull");
     CHECK_INT(http_server_sent(hub), files[0].n + files[1].n + files[2].n);
     run(0, "models\nverify\n" NAME);
@@ -192,7 +203,8 @@ TEST(cut, "a cut connection does not harm")
 TEST(again, "a pull that failed half way keeps what is right and fetches only the rest")
 {
     setup();
-    serve_weights(files[2].sum, files[2].n, (struct http_route){ .fail_times = 1, .fail_status = 404 });
+    serve_weights(files[2].sum, files[2].n,
+                  (struct http_route){ .fail_times = 1, .fail_status = 404 });
     run(5, "models\npull");
     check_not_installed();
     CHECK(has("downloads/" NAME "/tokenizer.json"));
@@ -221,8 +233,11 @@ TEST(wrong_small, "a small file that is not the commit's is refused too")
 {
     setup();
     route("resolve", COMMIT, "tokenizer.json",
-          (struct http_route){ .headers = "X-Repo-Commit: " COMMIT "\r\nETag: \"ce013625030ba8dba906f756967f9e9ca394464a\"\r\n",
-                               .body = files[1].data, .body_bytes = files[1].n });
+          (struct http_route){ .headers =
+                                   "X-Repo-Commit: " COMMIT
+                                   "\r\nETag: \"ce013625030ba8dba906f756967f9e9ca394464a\"\r\n",
+                               .body = files[1].data,
+                               .body_bytes = files[1].n });
     run(13, "models\npull");
     CHECK(strstr(result.err, "Git object"));
     check_not_installed();
@@ -243,7 +258,8 @@ TEST(licence, "a licence that is not for everything is shown and must be accepte
 
 TEST(pinned, "a hub that has other bytes than the known ones is refused before they are fetched")
 {
-    static const char path[] = "/immich-app/buffalo_s/resolve/0ff1751885575e62e084dff70549ce24a11fa5dc/detection/model.onnx";
+    static const char path[] = "/immich-app/buffalo_s/resolve/"
+                               "0ff1751885575e62e084dff70549ce24a11fa5dc/detection/model.onnx";
 
     setup();
     http_server_route(hub, &(struct http_route){ .path = path, .body = "other", .body_bytes = 5 });
@@ -259,13 +275,16 @@ TEST(plain, "a mirror of plain files serves when it has the pointers too, and no
 
     setup();
     for (size_t i = 0; i < 3; i++)
-        route("resolve", "main", files[i].name, (struct http_route){ .body = files[i].data, .body_bytes = files[i].n });
+        route("resolve", "main", files[i].name,
+              (struct http_route){ .body = files[i].data, .body_bytes = files[i].n });
     run(11, "models\npull");
     CHECK(strstr(result.err, "nobody says its sum"));
     check_not_installed();
-    snprintf(pointer, sizeof(pointer), "version https://git-lfs.github.com/spec/v1\noid sha256:%s\nsize %zu\n", files[2].sum,
+    snprintf(pointer, sizeof(pointer),
+             "version https://git-lfs.github.com/spec/v1\noid sha256:%s\nsize %zu\n", files[2].sum,
              files[2].n);
-    route("raw", "main", WEIGHTS, (struct http_route){ .body = pointer, .body_bytes = strlen(pointer) });
+    route("raw", "main", WEIGHTS,
+          (struct http_route){ .body = pointer, .body_bytes = strlen(pointer) });
     run(0, "models\npull");
     run(0, "models\nverify\n" NAME);
     teardown();
@@ -275,7 +294,9 @@ TEST(page, "a mirror that serves web pages is refused")
 {
     setup();
     route("resolve", "main", "open_clip_config.json",
-          (struct http_route){ .headers = "Content-Type: text/html; charset=utf-8\r\n", .body = "<html>", .body_bytes = 6 });
+          (struct http_route){ .headers = "Content-Type: text/html; charset=utf-8\r\n",
+                               .body = "<html>",
+                               .body_bytes = 6 });
     run(10, "models\npull");
     CHECK(strstr(result.err, "web page"));
     check_not_installed();
@@ -286,7 +307,10 @@ TEST(away, "a hub that redirects to a foreign host is refused")
 {
     setup();
     route("resolve", "main", "open_clip_config.json",
-          (struct http_route){ .status = 302, .headers = "Location: https://example.org/x\r\n", .body = "", .body_bytes = 0 });
+          (struct http_route){ .status = 302,
+                               .headers = "Location: https://example.org/x\r\n",
+                               .body = "",
+                               .body_bytes = 0 });
     run(7, "models\npull");
     CHECK(strstr(result.err, "example.org"));
     teardown();
@@ -294,11 +318,13 @@ TEST(away, "a hub that redirects to a foreign host is refused")
 
 TEST(architecture, "an architecture that is not built is refused before its weights are fetched")
 {
-    static const char config[] = "{\"model_cfg\": {\"embed_dim\": 1024, \"vision_cfg\": {\"image_size\": 224, \"layers\": [3, 4, 6, 3], "
+    static const char config[] = "{\"model_cfg\": {\"embed_dim\": 1024, \"vision_cfg\": "
+                                 "{\"image_size\": 224, \"layers\": [3, 4, 6, 3], "
                                  "\"width\": 64}, \"text_cfg\": {}}}";
 
     setup();
-    route_both("open_clip_config.json", (struct http_route){ .body = config, .body_bytes = sizeof(config) - 1 });
+    route_both("open_clip_config.json",
+               (struct http_route){ .body = config, .body_bytes = sizeof(config) - 1 });
     run(11, "models\npull");
     CHECK(strstr(result.err, "layers"));
     CHECK_INT(http_server_count(hub, "GET /storage"), 0);
@@ -433,7 +459,8 @@ TEST(elsewhere, "a tokenizer that the repository lacks is taken from the one tha
     run(5, "models\npull");
     CHECK(strstr(result.err, REPO));
     snprintf(path, sizeof(path), "/openai/clip-vit-base-patch32/resolve/main/tokenizer.json");
-    http_server_route(hub, &(struct http_route){ .path = path, .body = files[1].data, .body_bytes = files[1].n });
+    http_server_route(
+        hub, &(struct http_route){ .path = path, .body = files[1].data, .body_bytes = files[1].n });
     run(0, "models\npull");
     CHECK(has("models/" NAME "/tokenizer.json"));
     teardown();

@@ -24,8 +24,8 @@ static bool setup(void)
     snprintf(env_config, sizeof(env_config), "XDG_CONFIG_HOME=%s/conf", library.photos);
     snprintf(config, sizeof(config), "%s/conf/imgsearch/config", library.photos);
     library_add_env(&library, env_config);
-    is_there = !ims_compute_open(&compute, &o, NULL) && !ims_compute_describe(compute, false, info, NULL) &&
-               info->has_runtime;
+    is_there = !ims_compute_open(&compute, &o, NULL) &&
+               !ims_compute_describe(compute, false, info, NULL) && info->has_runtime;
     if (is_there)
         snprintf(runtime, sizeof(runtime), "%s", info->runtime_path);
     ims_compute_close(compute);
@@ -42,8 +42,8 @@ static void run(int want, const char *words)
     run_release(&result);
     library_run_with(&library, &o, &result, words);
     if (result.exit_code != want)
-        test_fail(__FILE__, __LINE__, "exit code %d, expected %d, of %s: %s%s", result.exit_code, want, words, result.out,
-                  result.err);
+        test_fail(__FILE__, __LINE__, "exit code %d, expected %d, of %s: %s%s", result.exit_code,
+                  want, words, result.out, result.err);
 }
 
 static bool config_has(const char *text)

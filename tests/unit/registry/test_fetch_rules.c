@@ -13,8 +13,11 @@
 
 TEST(parse, "an address must be http or https, without a user, a password or blanks")
 {
-    static const char *const bad[] = { "ftp://a/b", "file:///etc/passwd", "https://", "https:///x", "https://u:p@host/x",
-                                       "https://u@host", "https://a b/", "a/b", "", "https://good\\@evil/", "HTTPS//x" };
+    static const char *const bad[] = {
+        "ftp://a/b",      "file:///etc/passwd", "https://", "https:///x", "https://u:p@host/x",
+        "https://u@host", "https://a b/",       "a/b",      "",           "https://good\\@evil/",
+        "HTTPS//x"
+    };
     struct ims_url u;
     ims_err err;
 
@@ -65,7 +68,8 @@ TEST(follow, "a redirect leads to the same host or, over https, to the hub's own
         { HUB "/a", HUB "/a", HUB "/b", true },
         { HUB "/a", HUB "/a", "https://cdn-lfs-us-1.hf.co/x?sig=1", true },
         { HUB "/a", HUB "/a", "https://cas-bridge.xethub.hf.co/x", true },
-        { "https://github.com/a", "https://github.com/a", "https://objects.githubusercontent.com/x", true },
+        { "https://github.com/a", "https://github.com/a", "https://objects.githubusercontent.com/x",
+          true },
         { "https://mirror.example/a", "https://mirror.example/a", "https://cdn-lfs.hf.co/x", true },
         { "http://127.0.0.1:80/a", "http://127.0.0.1:80/a", "http://127.0.0.1:80/b", true },
         { HUB "/a", HUB "/a", "http://huggingface.co/b", false },
@@ -108,8 +112,10 @@ TEST(hub_head, "the hub's headers say size, sum and commit of a large file")
     struct ims_http_head h;
     struct ims_fetch_meta m = { 0 };
 
-    feed(&h, "HTTP/1.1 302 Found\r\nX-Linked-Size: 351613724\r\nX-Linked-ETag: \"" SUM "\"\r\nX-Repo-Commit: " BLOB
-             "\r\nLocation: https://cdn-lfs.hf.co/x\r\nContent-Length: 1200\r\nETag: \"other\"\r\n");
+    feed(&h,
+         "HTTP/1.1 302 Found\r\nX-Linked-Size: 351613724\r\nX-Linked-ETag: \"" SUM
+         "\"\r\nX-Repo-Commit: " BLOB
+         "\r\nLocation: https://cdn-lfs.hf.co/x\r\nContent-Length: 1200\r\nETag: \"other\"\r\n");
     CHECK(ims__http_is_redirect(h.status));
     CHECK_STR(h.location, "https://cdn-lfs.hf.co/x");
     ims__http_meta(&h, &m);
@@ -125,7 +131,8 @@ TEST(small_head, "a small file is known by its Git object, on the hub only")
     struct ims_http_head h;
     struct ims_fetch_meta m = { 0 }, other = { 0 };
 
-    feed(&h, "HTTP/2 200\r\netag: \"" BLOB "\"\r\nx-repo-commit: " BLOB "\r\ncontent-length: 28\r\n");
+    feed(&h,
+         "HTTP/2 200\r\netag: \"" BLOB "\"\r\nx-repo-commit: " BLOB "\r\ncontent-length: 28\r\n");
     ims__http_meta(&h, &m);
     CHECK_STR(m.git_sha1, BLOB);
     CHECK_INT(m.size_bytes, 28);
@@ -140,7 +147,8 @@ TEST(odd_heads, "headers that are odd are taken for none")
     struct ims_http_head h;
     struct ims_fetch_meta m = { 0 };
 
-    feed(&h, "HTTP/1.1 200 OK\r\nContent-Length: -5\r\nX-Linked-Size: 12x\r\nX-Repo-Commit: zz\r\nETag: W/\"a\"\r\n"
+    feed(&h, "HTTP/1.1 200 OK\r\nContent-Length: -5\r\nX-Linked-Size: 12x\r\nX-Repo-Commit: "
+             "zz\r\nETag: W/\"a\"\r\n"
              "Content-Range: bytes 9-5/7\r\nRetry-After: soon\r\nno colon\r\n: empty\r\n");
     CHECK(!h.has_length && !h.has_linked_size && !h.has_range);
     CHECK_STR(h.commit, "");
@@ -183,7 +191,8 @@ TEST(pages, "a web page is known by its type")
 
 TEST(pointer, "a Git LFS pointer says size and sum; other texts say nothing")
 {
-    static const char good[] = "version https://git-lfs.github.com/spec/v1\noid sha256:" SUM "\nsize 1234\n";
+    static const char good[] =
+        "version https://git-lfs.github.com/spec/v1\noid sha256:" SUM "\nsize 1234\n";
     static const char *const bad[] = {
         "",
         "{\"a\": 1}",

@@ -25,7 +25,8 @@ TEST(import, "an import without memory fails, installs nothing, and the next one
     snprintf(data, sizeof(data), "%s/data", dir);
     snprintf(installed, sizeof(installed), "%s/models/x", data);
     CHECK(mkdir(from, 0755) == 0);
-    generated_pack(from, test_source_path("tests/golden/clip/class_token.config.json"), "F32", NULL, &config);
+    generated_pack(from, test_source_path("tests/golden/clip/class_token.config.json"), "F32", NULL,
+                   &config);
     for (uint64_t at = 1; !out; at += at < 200 ? 1 : at / 20) {
         ims_status st;
 

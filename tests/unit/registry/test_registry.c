@@ -25,7 +25,8 @@ TEST(rows, "every row has a name that can be a folder, a repository, a licence a
     CHECK(n > 20);
     for (size_t i = 0; i < n; i++) {
         CHECK_OK(ims__model_name_check(rows[i].name, &err), err);
-        CHECK(strchr(rows[i].repo, '/') && rows[i].revision[0] && rows[i].licence[0] && rows[i].about[0]);
+        CHECK(strchr(rows[i].repo, '/') && rows[i].revision[0] && rows[i].licence[0] &&
+              rows[i].about[0]);
         CHECK(rows[i].dim >= 512 && rows[i].image_px >= 112 && rows[i].size_mb > 0);
         CHECK(rows[i].n_files > 0 && rows[i].n_files <= IMS_REGISTRY_MAX_FILES);
         for (size_t k = 0; k < rows[i].n_files; k++) {
@@ -92,8 +93,8 @@ TEST(own, "any open_clip repository of the hub can be named, and its licence mus
 {
     struct ims_registry_own own;
     const struct ims_registry_row *row;
-    static const char *const bad[] = { "hf-hub:", "hf-hub:a", "hf-hub:a/b/c", "hf-hub:../x", "hf-hub:a/..", "hf-hub:a/b?c",
-                                       "hf-hub:a/b c", "hf-hub:/a" };
+    static const char *const bad[] = { "hf-hub:",     "hf-hub:a",     "hf-hub:a/b/c", "hf-hub:../x",
+                                       "hf-hub:a/..", "hf-hub:a/b?c", "hf-hub:a/b c", "hf-hub:/a" };
     ims_err err;
 
     CHECK_OK(ims_registry_find(&row, "hf-hub:some-one/My.Model_2", &own, &err), err);
