@@ -1,7 +1,7 @@
 /* One HTTP request by libcurl, which is opened at run time.
  *
  * Linking it would make every start of the program pay for a library that only `models pull` needs
- * (docs/decisions/0070-libcurl-at-run-time.md), so its headers are used and the rest is found by name.
+ * (docs/decisions/0080-libcurl-at-run-time.md), so its headers are used and the rest is found by name.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "models/fetch_curl.h"
 
