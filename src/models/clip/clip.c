@@ -15,6 +15,9 @@
 #define ORIGIN "clip"
 #define DEFAULT_MAX_BATCH 64
 
+static const char *const clean_names[] = { [IMS_CLEAN_LOWER] = "lower",
+                                           [IMS_CLEAN_CANONICAL] = "canonicalize" };
+
 /* Both graphs are written at once, although their sessions wait: it takes a millisecond, and a file
  * that lacks a tensor is found out here instead of in the middle of a night's work. */
 static ims_status write_graphs(struct ims_clip *c, ims_err *err)
@@ -55,6 +58,14 @@ static ims_status open_tokenizer(struct ims_clip *c, ims_err *err)
     st = ims_tokenizer_open(&c->tokenizer, path, err);
     if (st)
         return st;
+    if (c->pack->layout == IMS_PACK_OPEN_CLIP &&
+        ims_tokenizer_cleaning(c->tokenizer) != c->config.text.clean)
+        return ims_fail(err, IMS_E_UNSUPPORTED, ORIGIN, 0,
+                        "%s: text_cfg.tokenizer_kwargs.clean: expected \"%s\" for a tokenizer of "
+                        "the kind %s, found \"%s\"",
+                        c->pack->files[IMS_PACK_CONFIG],
+                        clean_names[ims_tokenizer_cleaning(c->tokenizer)],
+                        ims_tokenizer_kind(c->tokenizer), clean_names[c->config.text.clean]);
     n = ims_tokenizer_vocab_size(c->tokenizer);
     if (n < 0 || (uint32_t)n > c->config.text.vocab_size)
         return ims_fail(err, IMS_E_MODEL, ORIGIN, 0,
@@ -78,6 +89,16 @@ ims_status ims_clip_open(struct ims_clip **out, const struct ims_pack *pack,
                          struct ims_compute *compute, const struct ims_clip_options *options,
                          ims_err *err)
 {
+    struct ims_clip_config config;
+    ims_status st = ims__clip_config_read(&config, pack, err);
+
+    return st ? st : ims__clip_open(out, pack, &config, compute, options, err);
+}
+
+ims_status ims__clip_open(struct ims_clip **out, const struct ims_pack *pack,
+                          const struct ims_clip_config *config, struct ims_compute *compute,
+                          const struct ims_clip_options *options, ims_err *err)
+{
     struct ims_clip *c = NULL;
     ims_status st;
 
@@ -87,11 +108,10 @@ ims_status ims_clip_open(struct ims_clip **out, const struct ims_pack *pack,
         goto out;
     }
     c->pack = pack;
+    c->config = *config;
     c->compute = compute;
     c->max_batch = options && options->max_batch ? options->max_batch : DEFAULT_MAX_BATCH;
     st = init_locks(c, err);
-    if (!st)
-        st = ims__clip_config_read(&c->config, pack, err);
     if (!st)
         st = check_dim(c, options, err);
     if (!st)
@@ -156,6 +176,27 @@ ims_status ims_clip_tokenize(const struct ims_clip *c, const char *text, int32_t
 
 /* ---- padding ---- */
 
+/* Where the tokenizer's configuration says what pads a text: beside tokenizer.json. open_clip takes
+ * no notice of it for CLIP's own tokenizer, which pads with 0. NULL without IMS_E_NOMEM in *out_st:
+ * nowhere. */
+static char *pad_file(const struct ims_clip *c, ims_status *out_st)
+{
+    static const char own[] = "tokenizer.json";
+    const char *tokenizer = c->pack->files[IMS_PACK_TOKENIZER];
+    size_t n = strlen(tokenizer);
+    char *path;
+
+    *out_st = IMS_OK;
+    if (c->pack->layout == IMS_PACK_OPEN_CLIP && c->config.text.clean != IMS_CLEAN_CANONICAL)
+        return NULL;
+    if (n < sizeof(own) - 1 || strcmp(tokenizer + n - (sizeof(own) - 1), own) != 0)
+        return NULL;
+    path = ims__strfmt("%.*stokenizer_config.json", (int)(n - (sizeof(own) - 1)), tokenizer);
+    if (!path)
+        *out_st = IMS_E_NOMEM;
+    return path;
+}
+
 static ims_status find_token(const struct ims_clip *c, const char *path, const char *token,
                              int32_t *out, ims_err *err)
 {
@@ -183,14 +224,15 @@ ims_status ims__clip_pad_id(const struct ims_clip *c, int32_t *out, ims_err *err
     ims_status st;
 
     *out = ims_tokenizer_pad_id(c->tokenizer);
-    if (c->pack->layout != IMS_PACK_IMMICH)
+    path = pad_file(c, &st);
+    if (st)
+        return ims_fail(err, st, ORIGIN, 0, "opening %s", c->pack->dir);
+    if (!path)
         return IMS_OK;
     ims__buf_init(&text, 1);
-    path = ims__path_join(c->pack->dir, "textual/tokenizer_config.json");
-    st = path ? ims__read_file(path, IMS_MAX_CONFIG_FILE_BYTES, &text, NULL, err)
-              : ims_fail(err, IMS_E_NOMEM, ORIGIN, 0, "opening %s", c->pack->dir);
+    st = ims__read_file(path, IMS_MAX_CONFIG_FILE_BYTES, &text, NULL, err);
     if (st == IMS_E_NOT_FOUND)
-        st = IMS_OK; /* optional: the tokenizer's own padding serves a causal tower as well */
+        st = IMS_OK; /* optional: the tokenizer's own padding is what the models were made with */
     else if (!st)
         st = ims__json_parse(&root, text.data ? text.data : "", text.len, path, err);
     pad = ims__json_get(root, "pad_token");

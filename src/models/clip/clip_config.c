@@ -21,12 +21,13 @@
 #define MAX_PATCHES 16384
 #define DEFAULT_EPS 1e-5 /* torch's LayerNorm */
 
-#define SUPPORTED "none (open_clip's own vision and text transformers are supported)"
+#define SUPPORTED                                                                                  \
+    "none (open_clip's own vision and text transformers and timm's SigLIP towers are supported)"
 
 /* Both towers' keys before they are judged. */
 struct raw_tower {
     const ims_json *layers, *image_size, *patch_size, *pool_type, *act, *norm, *layer_scale,
-        *proj_type, *tokenizer;
+        *proj_type, *tokenizer, *timm_name, *timm_pool, *timm_proj;
     uint32_t width, heads, head_width, context_length, vocab_size, eos_id;
     double mlp_ratio;
     bool no_ln_pre, final_ln_after_pool, no_causal_mask, proj_bias;
@@ -74,10 +75,10 @@ static const struct ims_clip_key vision_keys[] = {
     REFUSED("attentional_pool", SUPPORTED),
     IGNORED("attn_pooler_queries"),
     IGNORED("attn_pooler_heads"),
-    REFUSED("timm_model_name", SUPPORTED),
+    NODE("timm_model_name", timm_name),
     IGNORED("timm_model_pretrained"),
-    IGNORED("timm_pool"),
-    IGNORED("timm_proj"),
+    NODE("timm_pool", timm_pool),
+    NODE("timm_proj", timm_proj),
     IGNORED("timm_proj_bias"),
     IGNORED("timm_drop"),
     IGNORED("timm_drop_path"),
@@ -186,17 +187,39 @@ static ims_status read_blocks(struct ims_clip_blocks *b, const char *path, const
     return read_activation(b, path, name, raw, quick_gelu, err);
 }
 
+/* What a timm tower is follows from its name; image_size only repeats it. */
+static ims_status read_timm(struct ims_clip_vision *v, const char *path,
+                            const struct raw_tower *raw, ims_err *err)
+{
+    uint32_t h = 224;
+    uint32_t w = 224;
+    ims_status st =
+        ims__clip_timm_read(v, path, raw->timm_name, raw->timm_pool, raw->timm_proj, err);
+
+    if (!st && raw->image_size)
+        st = ims__clip_pair_read(path, "vision_cfg", "image_size", raw->image_size,
+                                 IMS_MAX_MODEL_SIDE_PX, &h, &w, err);
+    if (!st && (h != v->height || w != v->width))
+        st = ims__clip_key_bad(IMS_E_FORMAT, path, "vision_cfg", "image_size",
+                               "the size at the end of timm_model_name", raw->image_size, err);
+    return st;
+}
+
 static ims_status read_vision(struct ims_clip_vision *v, const char *path, const ims_json *node,
                               bool quick_gelu, ims_err *err)
 {
     struct raw_tower raw = { .width = 768, .head_width = 64, .mlp_ratio = 4.0 };
     const char *pool;
+    const char *timm;
     ims_status st;
 
     st = ims__clip_keys_read(path, "vision_cfg", node, vision_keys, IMS_ARRAY_LEN(vision_keys),
                              &raw, err);
     if (st)
         return st;
+    timm = ims__json_str(raw.timm_name, NULL);
+    if (raw.timm_name && !(timm && *timm == '\0'))
+        return read_timm(v, path, &raw, err);
     v->height = v->width = 224;
     v->patch_height = v->patch_width = 16;
     if (raw.image_size)
@@ -263,9 +286,12 @@ static ims_status read_text(struct ims_clip_text *t, const char *path, const ims
     if (st)
         return st;
     clean = ims__json_str(ims__json_get(raw.tokenizer, "clean"), NULL);
-    if (ims__json_len(raw.tokenizer) > (clean && strcmp(clean, "lower") == 0 ? 1u : 0u))
+    t->clean = clean && strcmp(clean, "canonicalize") == 0 ? IMS_CLEAN_CANONICAL : IMS_CLEAN_LOWER;
+    if (ims__json_len(raw.tokenizer) >
+        (t->clean == IMS_CLEAN_CANONICAL || (clean && strcmp(clean, "lower") == 0) ? 1u : 0u))
         return ims__clip_key_bad(IMS_E_UNSUPPORTED, path, "text_cfg", "tokenizer_kwargs",
-                                 "none or {\"clean\": \"lower\"}", raw.tokenizer, err);
+                                 "none, {\"clean\": \"lower\"} or {\"clean\": \"canonicalize\"}",
+                                 raw.tokenizer, err);
     proj = raw.proj_type ? ims__json_str(raw.proj_type, NULL) : "linear";
     if (!proj || (strcmp(proj, "linear") != 0 && strcmp(proj, "none") != 0))
         return ims__clip_key_bad(IMS_E_UNSUPPORTED, path, "text_cfg", "proj_type",
@@ -300,6 +326,13 @@ static ims_status read_open_clip(struct ims_clip_config *c, const char *path, co
         st = ims__clip_key_bad(IMS_E_FORMAT, path, "text_cfg", "width",
                                "embed_dim, as there is no projection",
                                ims__json_get(raw.text, "width"), err);
+    if (!st && c->vision.pool == IMS_CLIP_POOL_ATTENTION) {
+        if (c->vision.blocks.width != c->dim)
+            st = ims__clip_key_bad(IMS_E_FORMAT, path, "model_cfg", "embed_dim",
+                                   "the width of the image tower, which has no projection",
+                                   ims__json_get(model, "embed_dim"), err);
+        c->preprocess = ims__clip_preprocess_siglip;
+    }
     return st;
 }
 

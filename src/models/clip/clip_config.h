@@ -8,6 +8,7 @@
 
 #include "ims/status.h"
 #include "models/clip/preprocess.h"
+#include "models/clip/textclean.h"
 #include "models/pack.h"
 
 #include <stdbool.h>
@@ -16,17 +17,23 @@
 
 typedef enum ims_clip_act { IMS_CLIP_GELU, IMS_CLIP_GELU_TANH, IMS_CLIP_QUICK_GELU } ims_clip_act;
 
+/* What the weights of a block are called. */
+typedef enum ims_clip_names { IMS_CLIP_NAMES_OPEN_CLIP, IMS_CLIP_NAMES_TIMM } ims_clip_names;
+
 /* A stack of residual attention blocks. */
 struct ims_clip_blocks {
     uint32_t width, layers, heads, mlp_width;
     ims_clip_act act;
+    ims_clip_names names;
     double norm_eps;
     bool has_layer_scale;
 };
 
 typedef enum ims_clip_image_pool {
-    IMS_CLIP_POOL_CLASS, /* the class token */
-    IMS_CLIP_POOL_MEAN   /* mean of the patches, without the class token */
+    IMS_CLIP_POOL_CLASS,    /* the class token */
+    IMS_CLIP_POOL_MEAN,     /* mean of the patches, without the class token */
+    IMS_CLIP_POOL_ATTENTION /* a learnt query over the patches: timm's SigLIP towers, which have no
+                             * class token, no first norm and no projection */
 } ims_clip_image_pool;
 
 struct ims_clip_vision {
@@ -57,6 +64,7 @@ struct ims_clip_text {
     ims_clip_text_pool pool;
     int32_t eos_id; /* POOL_EOS */
     ims_clip_text_proj proj;
+    ims_clean clean;
     bool is_causal;
 };
 

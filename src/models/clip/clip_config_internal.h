@@ -38,6 +38,12 @@ ims_status ims__clip_pair_read(const char *path, const char *object_name, const 
                                const ims_json *v, uint32_t max, uint32_t *out_height,
                                uint32_t *out_width, ims_err *err) IMS_MUST_CHECK;
 
+/* The image tower that open_clip takes from timm under that name; pool and proj are the values of
+ * timm_pool and timm_proj, NULL when they are absent. Sets sizes, patches, pool and blocks. */
+ims_status ims__clip_timm_read(struct ims_clip_vision *out, const char *path, const ims_json *name,
+                               const ims_json *pool, const ims_json *proj,
+                               ims_err *err) IMS_MUST_CHECK;
+
 ims_status ims__clip_preprocess_read(struct ims_clip_preprocess *io, const char *path,
                                      const char *object_name, const ims_json *v,
                                      ims_err *err) IMS_MUST_CHECK;

@@ -16,6 +16,11 @@ ims_status ims__clip_graph_image(void **out, size_t *out_bytes,
                                  const struct ims_clip_config *config,
                                  const struct ims_safetensors *weights,
                                  ims_err *err) IMS_MUST_CHECK;
+/* The same for a tower with attention pooling; the one above calls it. */
+ims_status ims__clip_graph_siglip(void **out, size_t *out_bytes,
+                                  const struct ims_clip_config *config,
+                                  const struct ims_safetensors *weights,
+                                  ims_err *err) IMS_MUST_CHECK;
 /* text: int32 [batch, length], length at most context_length. embedding: float [batch, dim], unit
  * length. Rows shorter than length are padded with any id that does not pool. */
 ims_status ims__clip_graph_text(void **out, size_t *out_bytes, const struct ims_clip_config *config,

@@ -7,6 +7,20 @@
 
 #define MAX_NAME 128
 
+/* The parts of a block by the names of those who trained it. */
+struct part_names {
+    const char *stack, *norm_1, *qkv_weight, *qkv_bias, *out, *scale_1, *norm_2, *fc_1, *fc_2,
+        *scale_2;
+};
+
+static const struct part_names part_names[] = {
+    [IMS_CLIP_NAMES_OPEN_CLIP] = { "transformer.resblocks", "ln_1", "attn.in_proj_weight",
+                                   "attn.in_proj_bias", "attn.out_proj", "ls_1", "ln_2", "mlp.c_fc",
+                                   "mlp.c_proj", "ls_2" },
+    [IMS_CLIP_NAMES_TIMM] = { "blocks", "norm1", "attn.qkv.weight", "attn.qkv.bias", "attn.proj",
+                              "ls1", "norm2", "mlp.fc1", "mlp.fc2", "ls2" },
+};
+
 /* [rows, positions, heads, head width] of a matrix; then heads before positions, or, for keys, the
  * positions last as the score product wants them. */
 static int split_heads(struct ims_graph *g, int x, int shape, bool is_key)
@@ -53,8 +67,9 @@ static int attend_all(struct ims_graph *g, const struct ims_clip_blocks *b, int 
                       const struct ims_graph_rows *rows, const char *name)
 {
     const uint64_t w = b->width;
-    int weight = ims__graph_weight(g, IMS_DIMS(3 * w, w), "%s.attn.in_proj_weight", name);
-    int bias = ims__graph_weight(g, IMS_DIMS(3 * w), "%s.attn.in_proj_bias", name);
+    const struct part_names *part = &part_names[b->names];
+    int weight = ims__graph_weight(g, IMS_DIMS(3 * w, w), "%s.%s", name, part->qkv_weight);
+    int bias = ims__graph_weight(g, IMS_DIMS(3 * w), "%s.%s", name, part->qkv_bias);
     int qkv = ims__onnx_node(&g->onnx, "Gemm", (const int[]){ x, weight, bias }, 3, 1,
                              &IMS_ONNX_INT("transB", 1), 1);
 
@@ -68,12 +83,13 @@ static int attend_pooled(struct ims_graph *g, const struct ims_clip_blocks *b, i
                          const struct ims_graph_rows *rows, const char *name)
 {
     const uint64_t w = b->width;
+    const struct part_names *part = &part_names[b->names];
     const struct ims_onnx_attr trans = IMS_ONNX_INT("transB", 1);
-    int q_in[] = { x, ims__graph_rows(g, IMS_DIMS(3 * w, w), 0, w, "%s.attn.in_proj_weight", name),
-                   ims__graph_rows(g, IMS_DIMS(3 * w), 0, w, "%s.attn.in_proj_bias", name) };
+    int q_in[] = { x, ims__graph_rows(g, IMS_DIMS(3 * w, w), 0, w, "%s.%s", name, part->qkv_weight),
+                   ims__graph_rows(g, IMS_DIMS(3 * w), 0, w, "%s.%s", name, part->qkv_bias) };
     int kv_in[] = {
-        all, ims__graph_rows(g, IMS_DIMS(3 * w, w), w, 2 * w, "%s.attn.in_proj_weight", name),
-        ims__graph_rows(g, IMS_DIMS(3 * w), w, 2 * w, "%s.attn.in_proj_bias", name)
+        all, ims__graph_rows(g, IMS_DIMS(3 * w, w), w, 2 * w, "%s.%s", name, part->qkv_weight),
+        ims__graph_rows(g, IMS_DIMS(3 * w), w, 2 * w, "%s.%s", name, part->qkv_bias)
     };
     int q = ims__onnx_node(&g->onnx, "Gemm", q_in, 3, 1, &trans, 1);
     int kv = split(g, ims__onnx_node(&g->onnx, "Gemm", kv_in, 3, 1, &trans, 1), 2);
@@ -125,10 +141,21 @@ static int add_norm(struct ims_graph *g, const struct ims_clip_blocks *b, int x,
     return ims__graph_norm(g, x, b->width, b->norm_eps, full);
 }
 
+/* fc_2(act(fc_1(x))) */
+static int add_mlp(struct ims_graph *g, const struct ims_clip_blocks *b, int x, const char *name)
+{
+    const struct part_names *part = &part_names[b->names];
+
+    x = add_linear(g, x, b->mlp_width, b->width, name, part->fc_1);
+    x = activate(g, b, x);
+    return add_linear(g, x, b->width, b->mlp_width, name, part->fc_2);
+}
+
 static int add_block(struct ims_graph *g, int x, const struct ims_clip_blocks *b,
                      const struct ims_graph_rows *rows, bool is_pooled, const char *name)
 {
-    int y = add_norm(g, b, x, name, "ln_1");
+    const struct part_names *part = &part_names[b->names];
+    int y = add_norm(g, b, x, name, part->norm_1);
 
     if (is_pooled) {
         int all = y;
@@ -138,13 +165,11 @@ static int add_block(struct ims_graph *g, int x, const struct ims_clip_blocks *b
     } else {
         y = attend_all(g, b, y, rows, name);
     }
-    y = add_linear(g, y, b->width, b->width, name, "attn.out_proj");
-    x = add_residual(g, b, x, y, name, "ls_1");
-    y = add_norm(g, b, x, name, "ln_2");
-    y = add_linear(g, y, b->mlp_width, b->width, name, "mlp.c_fc");
-    y = activate(g, b, y);
-    y = add_linear(g, y, b->width, b->mlp_width, name, "mlp.c_proj");
-    return add_residual(g, b, x, y, name, "ls_2");
+    y = add_linear(g, y, b->width, b->width, name, part->out);
+    x = add_residual(g, b, x, y, name, part->scale_1);
+    y = add_norm(g, b, x, name, part->norm_2);
+    y = add_mlp(g, b, y, name);
+    return add_residual(g, b, x, y, name, part->scale_2);
 }
 
 int ims__graph_blocks(struct ims_graph *g, int x, const struct ims_clip_blocks *b,
@@ -154,8 +179,28 @@ int ims__graph_blocks(struct ims_graph *g, int x, const struct ims_clip_blocks *
 
     for (uint32_t i = 0; i < b->layers && !g->status; i++) {
         bool is_pooled = rows->pooled != IMS_ONNX_NONE && i + 1 == b->layers;
-        (void)snprintf(name, sizeof(name), "%stransformer.resblocks.%u", prefix, i);
+        (void)snprintf(name, sizeof(name), "%s%s.%u", prefix, part_names[b->names].stack, i);
         x = add_block(g, x, b, rows, is_pooled, name);
     }
     return x;
+}
+
+/* The query is the same for every row, so it has one; the score product repeats it over the batch. */
+int ims__graph_attention_pool(struct ims_graph *g, int x, const struct ims_clip_blocks *b,
+                              int heads_shape, const char *name)
+{
+    const int64_t one_query[] = { 1, 1, b->heads, b->width / b->heads };
+    const uint32_t w = b->width;
+    int q = ims__graph_weight(g, IMS_DIMS(1, 1, w), "%s.latent", name);
+    int kv = add_linear(g, x, 2 * w, w, name, "kv");
+    int y;
+
+    q = ims__graph_reshape(g, q, (const int64_t[]){ 1, w }, 2);
+    q = add_linear(g, q, w, w, name, "q");
+    kv = split(g, kv, 2);
+    x = attend(g, b, q, kv, kv + 1, ims__onnx_ints(&g->onnx, one_query, 4), heads_shape,
+               IMS_ONNX_NONE);
+    x = add_linear(g, x, w, w, name, "proj");
+    y = add_norm(g, b, x, name, "norm");
+    return ims__graph_op2(g, "Add", x, add_mlp(g, b, y, name));
 }

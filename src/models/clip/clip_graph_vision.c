@@ -1,4 +1,4 @@
-/* The graph of the image tower.
+/* The graph of open_clip's own image tower; clip_graph_siglip.c has timm's.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "models/clip/clip_graph.h"
 
@@ -6,7 +6,7 @@
 
 /* Bytes to normalised floats, planar: x / 255 - mean over std as one product and one sum per
  * channel, whose constants are worked out in double. */
-static int add_pixels(struct ims_graph *g, int image, const struct ims_clip_preprocess *p)
+int ims__graph_pixels(struct ims_graph *g, int image, const struct ims_clip_preprocess *p)
 {
     static const int64_t planar[] = { 0, 3, 1, 2 };
     float scale[3];
@@ -87,9 +87,8 @@ static int add_mean(struct ims_graph *g, int x, const struct ims_clip_vision *v,
                                   : x;
 }
 
-ims_status ims__clip_graph_image(void **out, size_t *out_bytes,
-                                 const struct ims_clip_config *config,
-                                 const struct ims_safetensors *weights, ims_err *err)
+static ims_status write_graph(void **out, size_t *out_bytes, const struct ims_clip_config *config,
+                              const struct ims_safetensors *weights, ims_err *err)
 {
     const struct ims_clip_vision *v = &config->vision;
     const struct ims_clip_blocks *b = &v->blocks;
@@ -107,7 +106,7 @@ ims_status ims__clip_graph_image(void **out, size_t *out_bytes,
 
     ims__graph_init(&g, weights, err);
     image = ims__onnx_input(&g.onnx, "image", IMS_ONNX_UINT8, dims, 4);
-    x = add_pixels(&g, image, &config->preprocess);
+    x = ims__graph_pixels(&g, image, &config->preprocess);
     x = add_tokens(&g, x, image, v, n_patches);
     rows.heads_shape = ims__onnx_ints(&g.onnx, heads, 4);
     if (v->pool == IMS_CLIP_POOL_CLASS) {
@@ -125,4 +124,13 @@ ims_status ims__clip_graph_image(void **out, size_t *out_bytes,
     st = ims__graph_finish(&g, "image tower", out, out_bytes);
     ims__graph_release(&g);
     return st;
+}
+
+ims_status ims__clip_graph_image(void **out, size_t *out_bytes,
+                                 const struct ims_clip_config *config,
+                                 const struct ims_safetensors *weights, ims_err *err)
+{
+    if (config->vision.pool == IMS_CLIP_POOL_ATTENTION)
+        return ims__clip_graph_siglip(out, out_bytes, config, weights, err);
+    return write_graph(out, out_bytes, config, weights, err);
 }

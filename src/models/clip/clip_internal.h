@@ -33,14 +33,18 @@ struct ims_clip {
     struct ims_clip_side sides[IMS_CLIP_N_TOWERS];
 };
 
+/* ims_clip_open with a configuration that is not the pack's, for tests of smaller shapes. */
+ims_status ims__clip_open(struct ims_clip **out, const struct ims_pack *pack,
+                          const struct ims_clip_config *config, struct ims_compute *compute,
+                          const struct ims_clip_options *options, ims_err *err) IMS_MUST_CHECK;
 /* Opens the session of a tower if it is not there yet. */
 ims_status ims__clip_side_load(struct ims_clip *c, ims_clip_tower tower,
                                ims_err *err) IMS_MUST_CHECK;
 /* n rows of length ids each (padded), in turns of max_batch; as ims_clip_embed_text. */
 ims_status ims__clip_embed_ids(struct ims_clip *c, const int32_t *ids, size_t n, size_t length,
                                float *out, ims_err *err) IMS_MUST_CHECK;
-/* The id that fills short rows: the tokenizer's, or what an Immich pack's tokenizer_config.json
- * says. */
+/* The id that fills short rows: the tokenizer's, or what tokenizer_config.json says, in Immich's
+ * packs and in those whose tokenizer is not CLIP's own. */
 ims_status ims__clip_pad_id(const struct ims_clip *c, int32_t *out, ims_err *err) IMS_MUST_CHECK;
 
 #endif

@@ -18,6 +18,16 @@ const struct ims_clip_preprocess ims__clip_preprocess_openai = {
     .fill = 0,
 };
 
+const struct ims_clip_preprocess ims__clip_preprocess_siglip = {
+    .width = 224,
+    .height = 224,
+    .resize = IMS_CLIP_RESIZE_SQUASH,
+    .interpolation = IMS_FILTER_BICUBIC,
+    .mean = { 0.5f, 0.5f, 0.5f },
+    .std = { 0.5f, 0.5f, 0.5f },
+    .fill = 0,
+};
+
 /* torchvision's round((size - wanted) / 2) of a size that is larger: a half goes to the even
  * neighbour. */
 static int half_of_excess(int excess)

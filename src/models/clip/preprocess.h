@@ -32,6 +32,8 @@ struct ims_clip_preprocess {
 
 /* OpenAI's and LAION's CLIP: 224 x 224, shortest, bicubic, their mean and std. */
 extern const struct ims_clip_preprocess ims__clip_preprocess_openai;
+/* SigLIP's: squash, bicubic, all means and stds 0.5. */
+extern const struct ims_clip_preprocess ims__clip_preprocess_siglip;
 
 /* Writes height x width x 3 interleaved bytes. rgb: row y at rgb + y * stride, stride >= 3 * width.
  * IMS_E_INVALID for a description or a picture that makes no sense, otherwise as ims__resample. */

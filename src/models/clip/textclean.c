@@ -197,7 +197,24 @@ void ims__textclean_spaces(struct ims__cps *s)
     s->n = to;
 }
 
-ims_status ims__textclean(const char *utf8, size_t len, struct ims__cps *out, ims_err *err)
+void ims__textclean_punctuation(struct ims__cps *s)
+{
+    size_t to = 0;
+
+    for (size_t i = 0; i < s->n; i++) {
+        uint32_t cp = s->at[i];
+
+        if (cp == '_')
+            cp = ' ';
+        if (!(cp > ' ' && cp < 0x7F) || (cp >= '0' && cp <= '9') || (cp >= 'A' && cp <= 'Z') ||
+            (cp >= 'a' && cp <= 'z'))
+            s->at[to++] = cp;
+    }
+    s->n = to;
+}
+
+ims_status ims__textclean(const char *utf8, size_t len, ims_clean kind, struct ims__cps *out,
+                          ims_err *err)
 {
     ims_status st;
 
@@ -213,6 +230,8 @@ ims_status ims__textclean(const char *utf8, size_t len, struct ims__cps *out, im
         return st;
     ims__textclean_unescape(out);
     ims__textclean_unescape(out);
+    if (kind == IMS_CLEAN_CANONICAL)
+        ims__textclean_punctuation(out);
     ims__textclean_spaces(out);
     st = ims__unicode_lower(out);
     if (st)

@@ -10,15 +10,23 @@
 #include "ims/status.h"
 #include "models/clip/unicode.h"
 
-/* Everything above, from UTF-8; replaces the content of *out. IMS_E_LIMIT above IMS_MAX_TEXT_BYTES
+/* open_clip's names for what a model's texts go through. */
+typedef enum ims_clean {
+    IMS_CLEAN_LOWER,    /* everything above */
+    IMS_CLEAN_CANONICAL /* "canonicalize": '_' is a space and other ASCII punctuation goes, too */
+} ims_clean;
+
+/* All of it, from UTF-8; replaces the content of *out. IMS_E_LIMIT above IMS_MAX_TEXT_BYTES
  * or when undoing nested escapes would take more than IMS__CLEAN_MAX_WORK. */
-ims_status ims__textclean(const char *utf8, size_t len, struct ims__cps *out,
+ims_status ims__textclean(const char *utf8, size_t len, ims_clean kind, struct ims__cps *out,
                           ims_err *err) IMS_MUST_CHECK;
 
 /* ftfy.fix_text(fix_encoding=False) */
 ims_status ims__textclean_fix(struct ims__cps *s, ims_err *err) IMS_MUST_CHECK;
 /* html.unescape: every form that HTML5 accepts */
 void ims__textclean_unescape(struct ims__cps *s);
+/* '_' becomes a space, the other punctuation of ASCII goes. */
+void ims__textclean_punctuation(struct ims__cps *s);
 /* " ".join(text.split()) */
 void ims__textclean_spaces(struct ims__cps *s);
 

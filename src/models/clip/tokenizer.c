@@ -18,6 +18,8 @@ struct ims_tokenizer {
 
 static const struct ims__tokenizer_ops *const kinds[] = {
     &ims__tokenizer_bpe_ops,
+    &ims__tokenizer_unigram_ops,
+    &ims__tokenizer_gemma_ops,
 };
 
 static ims_status choose_kind(const struct ims__tokenizer_doc *doc,
@@ -25,6 +27,8 @@ static ims_status choose_kind(const struct ims__tokenizer_doc *doc,
 {
     const char *type =
         ims__json_str(ims__json_get(ims__json_get(doc->root, "model"), "type"), NULL);
+    struct ims_buf known;
+    ims_status st;
 
     if (!type)
         return ims_fail(err, IMS_E_FORMAT, "tokenizer", 0,
@@ -35,10 +39,15 @@ static ims_status choose_kind(const struct ims__tokenizer_doc *doc,
             return IMS_OK;
         }
     }
-    return ims_fail(err, IMS_E_UNSUPPORTED, "tokenizer", 0,
-                    "%s: expected a tokenizer of the kind %s (%s), found model.type \"%.*s\"",
-                    doc->what, kinds[0]->name, kinds[0]->reads,
-                    ims__tokenizer_shown(type, strlen(type)), type);
+    ims__buf_init(&known, IMS_KIB);
+    for (size_t i = 0; i < IMS_ARRAY_LEN(kinds); i++)
+        (void)ims__buf_addf(&known, "%s%s (%s)", i ? ", " : "", kinds[i]->name, kinds[i]->reads);
+    st = ims_fail(err, IMS_E_UNSUPPORTED, "tokenizer", 0,
+                  "%s: expected a tokenizer of the kinds %s, found model.type \"%.*s\"", doc->what,
+                  ims__buf_status(&known) ? "" : known.data,
+                  ims__tokenizer_shown(type, strlen(type)), type);
+    ims__buf_release(&known);
+    return st;
 }
 
 ims_status ims_tokenizer_parse(struct ims_tokenizer **out, const char *json, size_t len,
@@ -190,9 +199,27 @@ ims_status ims_tokenizer_clean(const struct ims_tokenizer *t, const char *utf8, 
     return t->ops->clean(t->ctx, utf8 ? utf8 : "", len, out, err);
 }
 
+ims_status ims__tokenizer_clean_canonical(const void *ctx, const char *utf8, size_t len,
+                                          struct ims_buf *out, ims_err *err)
+{
+    struct ims__cps text = { 0 };
+    ims_status st = ims__textclean(utf8, len, IMS_CLEAN_CANONICAL, &text, err);
+
+    (void)ctx;
+    if (!st && ims__cps_to_utf8(text.at, text.n, out))
+        st = ims_fail(err, IMS_E_NOMEM, "tokenizer", 0, "writing %zu characters", text.n);
+    ims__cps_release(&text);
+    return st;
+}
+
 const char *ims_tokenizer_kind(const struct ims_tokenizer *t)
 {
     return t->ops->name;
+}
+
+ims_clean ims_tokenizer_cleaning(const struct ims_tokenizer *t)
+{
+    return t->ops->cleaning;
 }
 
 int32_t ims_tokenizer_vocab_size(const struct ims_tokenizer *t)

@@ -1,8 +1,9 @@
 /* Text to token ids, as the text towers of CLIP models expect them.
  *
  * A tokenizer is read from a Hugging Face tokenizer.json; the kind of its model decides the rules.
- * The kind of today is CLIP's byte-pair encoding, with open_clip's cleaning in front of it; another
- * kind (Unigram, byte-fallback BPE) registers a backend in tokenizer.c and keeps this header.
+ * There are CLIP's byte-pair encoding, SigLIP's Unigram and SigLIP 2's byte-pair encoding with
+ * bytes to fall back on, each with the cleaning in front of it that open_clip gives it; another
+ * kind registers a backend in tokenizer.c and keeps this header.
  *
  * Immutable after open and thread-safe: encode works on memory of its own call.
  * docs/notes/tokenizer.md has the rules, what of the reference is left out, and the file format.
@@ -12,6 +13,7 @@
 
 #include "base/buf.h"
 #include "ims/status.h"
+#include "models/clip/textclean.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -47,14 +49,17 @@ ims_status ims_tokenizer_encode(const struct ims_tokenizer *t, const char *utf8,
 ims_status ims_tokenizer_clean(const struct ims_tokenizer *t, const char *utf8, size_t len,
                                struct ims_buf *out, ims_err *err) IMS_MUST_CHECK;
 
-const char *ims_tokenizer_kind(const struct ims_tokenizer *t); /* "clip-bpe"; static storage */
+/* "clip-bpe", "unigram", "gemma-bpe"; static storage */
+const char *ims_tokenizer_kind(const struct ims_tokenizer *t);
+ims_clean ims_tokenizer_cleaning(const struct ims_tokenizer *t);
 int32_t ims_tokenizer_vocab_size(const struct ims_tokenizer *t);
 int32_t ims_tokenizer_start_id(const struct ims_tokenizer *t); /* -1: this kind has none */
 int32_t ims_tokenizer_end_id(const struct ims_tokenizer *t);
-/* What fills ids[n ..]: 0 for CLIP, as open_clip does. (Packs exported through Hugging Face pad
+/* What fills ids[n ..]: 0 for CLIP, as open_clip does; the end id for Unigram, "<pad>" for SigLIP 2.
+ * (CLIP packs exported through Hugging Face pad
  * with the end id; a causal tower pooled at the first end id gives the same embedding for both.) */
 int32_t ims_tokenizer_pad_id(const struct ims_tokenizer *t);
-/* The token as it stands in the file (byte-table characters, "</w>" at a word's end); NULL outside
+/* The token as it stands in the file (for CLIP byte-table characters, "</w>" at a word's end); NULL outside
  * 0 .. vocab_size - 1. Valid as long as t. */
 const char *ims_tokenizer_token(const struct ims_tokenizer *t, int32_t id);
 

@@ -9,13 +9,14 @@
 
 #include "base/buf.h"
 #include "ims/status.h"
+#include "models/clip/textclean.h"
 #include "models/clip/tokenizer_json.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#define IMS__TOKENIZER_ABI 1
+#define IMS__TOKENIZER_ABI 2
 
 /* What open finds out and the registry needs to frame a sequence. */
 struct ims__tokenizer_facts {
@@ -30,6 +31,7 @@ struct ims__tokenizer_ops {
     const char *name; /* the kind */
     size_t ctx_size;
     const char *reads; /* for messages: what accepts asks for, in words */
+    ims_clean cleaning; /* what clean does */
 
     /* Is the document's model one of this kind? Looks at its type, not at its soundness. */
     bool (*accepts)(const struct ims__tokenizer_doc *doc);
@@ -49,6 +51,12 @@ struct ims__tokenizer_ops {
     void (*close)(void *ctx);
 };
 
+/* The clean slot of kinds whose cleaning is IMS_CLEAN_CANONICAL; ctx is not looked at. */
+ims_status ims__tokenizer_clean_canonical(const void *ctx, const char *utf8, size_t len,
+                                          struct ims_buf *out, ims_err *err);
+
 extern const struct ims__tokenizer_ops ims__tokenizer_bpe_ops;
+extern const struct ims__tokenizer_ops ims__tokenizer_unigram_ops;
+extern const struct ims__tokenizer_ops ims__tokenizer_gemma_ops;
 
 #endif

@@ -1,5 +1,5 @@
-/* Loading CLIP's byte-pair encoding in two phases: vocabulary, then merges. Private to
- * tokenizer_bpe_*.c.
+/* Loading a byte-pair encoding in two phases: vocabulary, then merges. Private to the byte-pair
+ * tokenizers.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef IMS_MODELS_CLIP_TOKENIZER_BPE_LOAD_H
 #define IMS_MODELS_CLIP_TOKENIZER_BPE_LOAD_H
@@ -28,6 +28,13 @@ struct ims__bpe_loader {
     uint32_t *slots; /* open addressing over token texts: id + 1, 0 is free */
     uint32_t slot_mask;
 };
+
+/* Vocabulary and merges; l->slots still finds tokens afterwards. */
+ims_status ims__bpe_load_tables(struct ims__bpe_loader *l);
+/* The steps around it: memory of the reader, and after all has been found the texts go to b. */
+ims_status ims__bpe_loader_init(struct ims__bpe_loader *l);
+void ims__bpe_loader_finish(struct ims__bpe_loader *l);
+void ims__bpe_loader_release(struct ims__bpe_loader *l);
 
 /* Fills text_at, vocab_size and slots; checks that ids are unique and without gaps. */
 ims_status ims__bpe_load_vocab(struct ims__bpe_loader *l);

@@ -5,6 +5,7 @@
 #include "base/limits.h"
 #include "base/text.h"
 
+#include <float.h>
 #include <string.h>
 
 static void skip_space(struct ims__json_pull *p)
@@ -184,6 +185,49 @@ bool ims__pull_int(struct ims__json_pull *p, int64_t *out)
         return false;
     p->at = at;
     *out = is_negative ? -v : v;
+    return true;
+}
+
+/* Digits, if any; at least one. */
+static bool skip_digits(const struct ims__json_pull *p, const char **at)
+{
+    const char *from = *at;
+
+    while (is_digit(p, *at))
+        ++*at;
+    return *at > from;
+}
+
+bool ims__pull_number(struct ims__json_pull *p, double *out)
+{
+    char text[64];
+    const char *at;
+    size_t n;
+
+    skip_space(p);
+    at = p->at + (p->at < p->end && *p->at == '-');
+    if (p->status || (is_digit(p, at) && *at == '0' && is_digit(p, at + 1)) ||
+        !skip_digits(p, &at))
+        return false;
+    if (at < p->end && *at == '.') {
+        at++;
+        if (!skip_digits(p, &at))
+            return false;
+    }
+    if (at < p->end && (*at == 'e' || *at == 'E')) {
+        at++;
+        at += at < p->end && (*at == '-' || *at == '+');
+        if (!skip_digits(p, &at))
+            return false;
+    }
+    n = (size_t)(at - p->at);
+    if (n >= sizeof(text))
+        return false;
+    memcpy(text, p->at, n);
+    text[n] = '\0';
+    if (!ims__parse_double(text, -DBL_MAX, DBL_MAX, out))
+        return false;
+    p->at = at;
     return true;
 }
 

@@ -56,6 +56,7 @@ bool ims__pull_member(struct ims__json_pull *p, bool *is_first);
 /* Values. False without a status: the value is of another type, and nothing was read. */
 bool ims__pull_string(struct ims__json_pull *p);
 bool ims__pull_int(struct ims__json_pull *p, int64_t *out);
+bool ims__pull_number(struct ims__json_pull *p, double *out);
 /* What stands at the reader, in words: "a string", "an array" ... */
 const char *ims__pull_found(struct ims__json_pull *p);
 bool ims__pull_is_at_end(struct ims__json_pull *p);

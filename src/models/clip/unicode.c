@@ -266,6 +266,16 @@ ims_status ims__unicode_lower(struct ims__cps *s)
     return IMS_OK;
 }
 
+bool ims__unicode_is_grapheme_break(uint32_t a, uint32_t b, int32_t *state)
+{
+    utf8proc_int32_t s = *state;
+    bool is_break =
+        utf8proc_grapheme_break_stateful((utf8proc_int32_t)a, (utf8proc_int32_t)b, &s);
+
+    *state = s;
+    return is_break;
+}
+
 size_t ims__unicode_fix(uint32_t cp, uint32_t out[3])
 {
     size_t lo = 0, hi = ims__unicode_n_fixes;

@@ -295,4 +295,5 @@ def main():
     write_steps()
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -9,210 +9,23 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "golden/tokenizer/strings.h"
 #include "harness/test.h"
-#include "models/clip/tokenizer.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #define FOLDER "tests/golden/tokenizer/"
-#define N_STRINGS 10000
-#define MAX_ATOMS 1024
-#define MAX_SKIPS 256
 #define LONG_CONTEXT 400
-
-/* --- the strings, as make_golden.py makes them --- */
-
-struct atom {
-    ims_json *string; /* NULL: the range */
-    uint32_t first;
-    uint32_t last;
-};
-
-static struct atom atoms[MAX_ATOMS];
-static size_t n_atoms;
-
-static void load_atoms(void)
-{
-    char *text = test_read_file(test_source_path(FOLDER "atoms.txt"), NULL);
-
-    n_atoms = 0;
-    for (char *line = text, *end; *line; line = end) {
-        struct atom *a = &atoms[n_atoms];
-        ims_err err = { 0 };
-
-        end = line + strcspn(line, "\n");
-        if (*line == '"') {
-            CHECK(n_atoms < MAX_ATOMS);
-            CHECK_OK(ims__json_parse(&a->string, line, (size_t)(end - line), "atoms.txt", &err),
-                     err);
-            n_atoms++;
-        } else if (strncmp(line, "range ", 6) == 0) {
-            char *rest;
-
-            CHECK(n_atoms < MAX_ATOMS);
-            a->first = (uint32_t)strtoul(line + 6, &rest, 16);
-            a->last = (uint32_t)strtoul(rest, NULL, 16);
-            n_atoms++;
-        }
-        end += *end == '\n';
-    }
-    free(text);
-    CHECK(n_atoms > 400);
-}
-
-static void free_atoms(void)
-{
-    for (size_t i = 0; i < n_atoms; i++)
-        ims__json_free(atoms[i].string);
-    memset(atoms, 0, sizeof(atoms));
-}
-
-static uint64_t draw(uint64_t n, uint64_t k, uint64_t below)
-{
-    uint64_t x = (n << 20) + k + 0x9E3779B97F4A7C15u;
-
-    x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9u;
-    x = (x ^ (x >> 27)) * 0x94D049BB133111EBu;
-    return (x ^ (x >> 31)) % below;
-}
-
-static void make_string(uint64_t n, struct ims_buf *out)
-{
-    static const char *const gaps[] = { "", "", " ", " ", " ", " ", "  ", "\n" };
-    uint64_t count = n % 50 == 0 ? 60 : 1 + draw(n, 0, 10);
-
-    ims__buf_clear(out);
-    for (uint64_t k = 0; k < count; k++) {
-        const struct atom *a = &atoms[draw(n, 16 * k + 1, n_atoms)];
-        size_t len;
-
-        if (a->string) {
-            const char *s = ims__json_str(a->string, &len);
-
-            ims__buf_add(out, s, len);
-        } else {
-            uint64_t n_chars = 1 + draw(n, 16 * k + 2, 4);
-
-            for (uint64_t m = 0; m < n_chars; m++) {
-                char bytes[4];
-                uint64_t step = draw(n, 16 * k + 4 + m, a->last - a->first + 1);
-
-                ims__buf_add(out, bytes, ims__utf8_encode(a->first + (uint32_t)step, bytes));
-            }
-        }
-        ims__buf_add_str(out, gaps[draw(n, 16 * k + 3, IMS_ARRAY_LEN(gaps))]);
-    }
-}
-
-/* --- the numbers --- */
-
-static uint64_t fnv(uint64_t h, const unsigned char *p, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        h = (h ^ p[i]) * 0x100000001B3u;
-    return h;
-}
-
-#define FNV_START 0xCBF29CE484222325u
-
-static uint64_t hash_ids(uint64_t h, const int32_t *ids, int n)
-{
-    for (int i = 0; i < n; i++) {
-        uint32_t v = (uint32_t)ids[i];
-        unsigned char le[4];
-
-        for (int k = 0; k < 4; k++)
-            le[k] = (unsigned char)(v >> 8 * k & 0xFF);
-        h = fnv(h, le, 4);
-    }
-    return h;
-}
-
-struct golden {
-    uint64_t skips[MAX_SKIPS];
-    size_t n_skips;
-    uint64_t hashes[N_STRINGS / 10];
-    size_t n_hashes;
-};
-
-static void load_golden(const char *name, struct golden *g)
-{
-    char path[128] = FOLDER;
-    char *text;
-
-    strncat(path, name, sizeof(path) - strlen(path) - 1);
-    text = test_read_file(test_source_path(path), NULL);
-    memset(g, 0, sizeof(*g));
-    for (char *line = text; *line;) {
-        size_t len = strcspn(line, "\n");
-
-        if (strncmp(line, "skip ", 5) == 0 && g->n_skips < MAX_SKIPS)
-            g->skips[g->n_skips++] = strtoull(line + 5, NULL, 10);
-        else if (*line != '#' && g->n_hashes < IMS_ARRAY_LEN(g->hashes))
-            g->hashes[g->n_hashes++] = strtoull(line, NULL, 16);
-        line += len + (line[len] == '\n');
-    }
-    free(text);
-    CHECK_INT(g->n_hashes, IMS_ARRAY_LEN(g->hashes));
-}
-
-static bool is_skipped(const struct golden *g, uint64_t n)
-{
-    for (size_t i = 0; i < g->n_skips; i++) {
-        if (g->skips[i] == n)
-            return true;
-    }
-    return false;
-}
-
-static void check_strings(const struct ims_tokenizer *t, const struct golden *g)
-{
-    struct ims_buf text;
-    uint64_t n = 0, first = 0, h = FNV_START;
-    size_t n_truncated = 0;
-
-    load_atoms();
-    ims__buf_init(&text, IMS_MAX_TEXT_BYTES);
-    for (size_t done = 0; done < N_STRINGS; n++) {
-        int32_t ids[LONG_CONTEXT];
-        struct ims_tokens tokens = { .ids = ids, .context_length = n % 4 == 0 ? 77 : LONG_CONTEXT };
-        ims_err err = { 0 };
-
-        if (is_skipped(g, n))
-            continue;
-        if (done % 10 == 0) {
-            h = FNV_START;
-            first = n;
-        }
-        make_string(n, &text);
-        CHECK_OK(ims_tokenizer_encode(t, text.data, text.len, &tokens, &err), err);
-        n_truncated += tokens.is_truncated;
-        h = hash_ids(h, ids, tokens.context_length);
-        if (++done % 10 == 0 && h != g->hashes[done / 10 - 1]) {
-            test_fail(
-                __FILE__, __LINE__,
-                "strings %llu to %llu differ from the reference; make_golden.py --show N shows one",
-                (unsigned long long)first, (unsigned long long)n);
-            break;
-        }
-    }
-    CHECK(n_truncated > 20);
-    test_note("%zu strings skipped, %zu truncated", g->n_skips, n_truncated);
-    ims__buf_release(&text);
-    free_atoms();
-}
 
 TEST(small, "10,000 strings give the reference's ids on a small vocabulary")
 {
-    static struct golden g;
     struct ims_tokenizer *t = NULL;
     ims_err err = { 0 };
 
-    load_golden("ids_small.txt", &g);
     CHECK_OK(ims_tokenizer_open(&t, test_source_path(FOLDER "tokenizer.json"), &err), err);
     CHECK_INT(ims_tokenizer_vocab_size(t), 2914);
-    check_strings(t, &g);
+    check_strings(t, FOLDER "ids_small.txt", 77, LONG_CONTEXT, 21);
     ims_tokenizer_free(t);
 }
 
@@ -233,16 +46,14 @@ static struct ims_tokenizer *open_full(void)
 
 TEST(full, "10,000 strings give the reference's ids on CLIP's full vocabulary")
 {
-    static struct golden g;
     struct ims_tokenizer *t = open_full();
 
     if (!t)
         return;
-    load_golden("ids_full.txt", &g);
     CHECK_INT(ims_tokenizer_vocab_size(t), 49408);
     CHECK_INT(ims_tokenizer_start_id(t), 49406);
     CHECK_INT(ims_tokenizer_end_id(t), 49407);
-    check_strings(t, &g);
+    check_strings(t, FOLDER "ids_full.txt", 77, LONG_CONTEXT, 21);
     ims_tokenizer_free(t);
 }
 

@@ -72,7 +72,7 @@ static ims_status clean(struct ims__cps *s)
     ims__buf_init(&utf8, IMS_MIB);
     st = ims__cps_to_utf8(s->at, s->n, &utf8);
     if (!st)
-        st = ims__textclean(utf8.data ? utf8.data : "", utf8.len, s, NULL);
+        st = ims__textclean(utf8.data ? utf8.data : "", utf8.len, IMS_CLEAN_LOWER, s, NULL);
     ims__buf_release(&utf8);
     return st;
 }
@@ -208,7 +208,7 @@ TEST(invalid, "each byte that is not UTF-8 reads as U+FFFD")
     ims_err err = { 0 };
 
     ims__buf_init(&out, IMS_MIB);
-    CHECK_OK(ims__textclean(bad, sizeof(bad) - 1, &s, &err), err);
+    CHECK_OK(ims__textclean(bad, sizeof(bad) - 1, IMS_CLEAN_LOWER, &s, &err), err);
     CHECK_INT(ims__cps_to_utf8(s.at, s.n, &out), IMS_OK);
 #define FFFD "\xEF\xBF\xBD"
     CHECK_STR(out.data, "a" FFFD FFFD "(" FFFD FFFD " " FFFD FFFD FFFD FFFD FFFD FFFD FFFD "zy");
@@ -231,9 +231,9 @@ TEST(limit, "a text above the limit is refused")
     char *text = repeat("x", IMS_MAX_TEXT_BYTES + 1);
     ims_err err = { 0 };
 
-    CHECK_OK(ims__textclean(text, IMS_MAX_TEXT_BYTES, &s, &err), err);
+    CHECK_OK(ims__textclean(text, IMS_MAX_TEXT_BYTES, IMS_CLEAN_LOWER, &s, &err), err);
     CHECK_INT(s.n, IMS_MAX_TEXT_BYTES);
-    CHECK_STATUS(ims__textclean(text, IMS_MAX_TEXT_BYTES + 1, &s, &err), IMS_E_LIMIT, err);
+    CHECK_STATUS(ims__textclean(text, IMS_MAX_TEXT_BYTES + 1, IMS_CLEAN_LOWER, &s, &err), IMS_E_LIMIT, err);
     ims__free(text);
     ims__cps_release(&s);
 }
@@ -245,10 +245,10 @@ TEST(nested, "references nested without end are refused instead of undone for se
     ims_err err = { 0 };
 
     text[0] = '&'; /* "&mp;..." is nothing; below it becomes "&amp;amp;..." */
-    CHECK_OK(ims__textclean(text, IMS_MAX_TEXT_BYTES, &s, &err), err);
+    CHECK_OK(ims__textclean(text, IMS_MAX_TEXT_BYTES, IMS_CLEAN_LOWER, &s, &err), err);
     text[3] = '&';
-    CHECK_STATUS(ims__textclean(text, IMS_MAX_TEXT_BYTES, &s, &err), IMS_E_LIMIT, err);
-    CHECK_OK(ims__textclean(text + 3, 4001, &s, &err), err); /* 1,000 levels are still undone */
+    CHECK_STATUS(ims__textclean(text, IMS_MAX_TEXT_BYTES, IMS_CLEAN_LOWER, &s, &err), IMS_E_LIMIT, err);
+    CHECK_OK(ims__textclean(text + 3, 4001, IMS_CLEAN_LOWER, &s, &err), err); /* 1,000 levels are still undone */
     CHECK_INT(s.n, 1);
     ims__free(text);
     ims__cps_release(&s);
@@ -260,7 +260,7 @@ TEST(marks, "64 KiB of combining marks in disorder are sorted")
     char *text = repeat("\xCC\x95\xCC\x80", IMS_MAX_TEXT_BYTES); /* classes 232, 230 */
     ims_err err = { 0 };
 
-    CHECK_OK(ims__textclean(text, IMS_MAX_TEXT_BYTES, &s, &err), err);
+    CHECK_OK(ims__textclean(text, IMS_MAX_TEXT_BYTES, IMS_CLEAN_LOWER, &s, &err), err);
     CHECK_INT(s.n, IMS_MAX_TEXT_BYTES / 2);
     for (size_t i = 0; i < s.n; i++)
         CHECK_INT(s.at[i], i < s.n / 2 ? 0x300 : 0x315);
@@ -278,7 +278,7 @@ TEST(memory, "cleaning survives every single failing allocation")
     for (n = 1; st == IMS_E_NOMEM && n < 1000; n++) {
         ims__cps_release(&s);
         ims__mem_fail_at(n);
-        st = ims__textclean(text, sizeof(text) - 1, &s, NULL);
+        st = ims__textclean(text, sizeof(text) - 1, IMS_CLEAN_LOWER, &s, NULL);
         ims__mem_fail_at(0);
     }
     CHECK_INT(st, IMS_OK);
