@@ -156,47 +156,52 @@ static void close_fixture(struct fixture *f)
     ims__json_free(f->expected);
 }
 
-static void read_expected(struct fixture *f)
+static void read_expected(struct fixture *f, const char *folder)
 {
     char path[256];
     ims_err err = { 0 };
     size_t n;
     char *text;
 
-    (void)snprintf(path, sizeof(path), "tests/golden/clip/%s.expected.json", f->arch);
+    (void)snprintf(path, sizeof(path), "tests/golden/%s/%s.expected.json", folder, f->arch);
     text = test_read_file(test_source_path(path), &n);
     CHECK_OK(ims__json_parse(&f->expected, text, n, path, &err), err);
     free(text);
 }
 
-static void open_model(struct fixture *f, const char *dir)
+/* config: in place of the pack's own; NULL: that one. */
+static void open_model(struct fixture *f, const char *dir, const struct ims_clip_config *config)
 {
     const struct ims_compute_options options = { .device = { .device = "cpu" } };
     ims_err err = { 0 };
 
     CHECK_OK(ims_pack_open(&f->pack, dir, &err), err);
     CHECK_OK(ims_compute_open(&f->compute, &options, &err), err);
-    CHECK_OK(ims_clip_open(&f->clip, f->pack, f->compute, NULL, &err), err);
+    if (config)
+        CHECK_OK(ims__clip_open(&f->clip, f->pack, config, f->compute, NULL, &err), err);
+    else
+        CHECK_OK(ims_clip_open(&f->clip, f->pack, f->compute, NULL, &err), err);
     f->config = f->clip->config;
 }
 
-static void open_fixture(struct fixture *f)
+static void open_fixture(struct fixture *f, const char *folder, const char *tokenizer)
 {
     const char *dir = test_tmp_dir();
     char path[256];
 
-    read_expected(f);
-    (void)snprintf(path, sizeof(path), "tests/golden/clip/%s.config.json", f->arch);
+    read_expected(f, folder);
+    (void)snprintf(path, sizeof(path), "tests/golden/%s/%s.config.json", folder, f->arch);
     generated_pack(dir, test_source_path(path),
-                   ims__json_str(ims__json_get(f->expected, "dtype"), NULL), NULL, &f->config);
-    open_model(f, dir);
+                   ims__json_str(ims__json_get(f->expected, "dtype"), NULL), tokenizer, NULL,
+                   &f->config);
+    open_model(f, dir, &f->config);
 }
 
 void expected_check(const char *arch)
 {
     struct fixture f = { .arch = arch, .side = GENERATED_SIDE };
 
-    open_fixture(&f);
+    open_fixture(&f, "clip", NULL);
     if (f.clip && !test_has_failed())
         check_texts(&f);
     if (f.clip && !test_has_failed())
@@ -243,9 +248,23 @@ void expected_check_demo(const char *dir)
 {
     struct fixture f = { .arch = "demo", .side = 2 };
 
-    read_expected(&f);
+    read_expected(&f, "clip");
     if (!test_has_failed())
-        open_model(&f, dir);
+        open_model(&f, dir, NULL);
+    if (f.clip && !test_has_failed())
+        check_captions(&f);
+    if (f.clip && !test_has_failed())
+        check_images(&f);
+    close_fixture(&f);
+}
+
+/* ---- SigLIP ---- */
+
+void expected_check_siglip(const char *arch, const char *tokenizer)
+{
+    struct fixture f = { .arch = arch, .side = GENERATED_SIDE };
+
+    open_fixture(&f, "siglip", tokenizer);
     if (f.clip && !test_has_failed())
         check_captions(&f);
     if (f.clip && !test_has_failed())
@@ -302,7 +321,7 @@ void expected_check_threads(const char *arch)
 {
     struct fixture f = { .arch = arch, .side = GENERATED_SIDE };
 
-    open_fixture(&f);
+    open_fixture(&f, "clip", NULL);
     if (f.clip && !test_has_failed())
         check_threads(&f);
     close_fixture(&f);

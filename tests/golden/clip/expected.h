@@ -11,4 +11,8 @@ void expected_check_threads(const char *arch);
 /* The model in dir against demo.expected.json: captions, their ids, and pictures. */
 void expected_check_demo(const char *dir);
 
+/* tests/golden/siglip/ARCH.*: captions through that tokenizer.json of the source folder, and
+ * pictures. */
+void expected_check_siglip(const char *arch, const char *tokenizer);
+
 #endif

@@ -4,6 +4,7 @@
 
 #include "base/buf.h"
 #include "base/fs.h"
+#include "base/json.h"
 #include "base/limits.h"
 #include "base/mem.h"
 #include "harness/test.h"
@@ -52,6 +53,12 @@ static bool ends(const char *s, const char *suffix)
     return ims__ends_with(s, suffix);
 }
 
+static bool is_behind_attention(const char *name)
+{
+    return ends(name, "out_proj.weight") || ends(name, "attn.proj.weight") ||
+           ends(name, "attn_pool.proj.weight");
+}
+
 /* value = offset + scale * r, the table at the top of make.py. */
 static void rule(const char *name, const uint64_t *dims, size_t rank, float *offset, float *scale)
 {
@@ -64,9 +71,9 @@ static void rule(const char *name, const uint64_t *dims, size_t rank, float *off
         *offset = (float)0.5;
         *scale = (float)0.3;
     } else if (ends(name, "class_embedding") || ends(name, "positional_embedding") ||
-               ends(name, "token_embedding.weight")) {
+               ends(name, "pos_embed") || ends(name, "token_embedding.weight")) {
         *scale = (float)0.2;
-    } else if (rank == 0) {
+    } else if (rank == 0 || ends(name, "attn_pool.latent")) {
         *scale = 1;
     } else if (rank == 1) {
         *offset = 1;
@@ -77,7 +84,7 @@ static void rule(const char *name, const uint64_t *dims, size_t rank, float *off
         else
             for (size_t i = 1; i < rank; i++)
                 fan_in *= (double)dims[i];
-        *scale = (float)(sqrt(6.0 / fan_in) * (ends(name, "out_proj.weight") ? 4.0 : 1.0));
+        *scale = (float)(sqrt(6.0 / fan_in) * (is_behind_attention(name) ? 4.0 : 1.0));
     }
 }
 
@@ -223,13 +230,69 @@ static void put_blocks(struct writer *w, const char *prefix, const struct ims_cl
     }
 }
 
-static void put_all(struct writer *w, const struct ims_clip_config *c, const char *text)
+static void put_timm_block(struct writer *w, const char *name, const struct ims_clip_blocks *b)
 {
-    const struct ims_clip_vision *v = &c->vision;
-    const uint32_t width = v->blocks.width;
-    const uint32_t t_width = c->text.blocks.width;
+    const struct {
+        const char *part;
+        size_t rank;
+        uint64_t dims[2];
+    } parts[] = {
+        { "norm1.weight", 1, { b->width } },
+        { "norm1.bias", 1, { b->width } },
+        { "attn.qkv.weight", 2, { 3 * b->width, b->width } },
+        { "attn.qkv.bias", 1, { 3 * b->width } },
+        { "attn.proj.weight", 2, { b->width, b->width } },
+        { "attn.proj.bias", 1, { b->width } },
+        { "norm2.weight", 1, { b->width } },
+        { "norm2.bias", 1, { b->width } },
+        { "mlp.fc1.weight", 2, { b->mlp_width, b->width } },
+        { "mlp.fc1.bias", 1, { b->mlp_width } },
+        { "mlp.fc2.weight", 2, { b->width, b->mlp_width } },
+        { "mlp.fc2.bias", 1, { b->width } },
+    };
+    char full[160];
 
-    put(w, "logit_scale", 0, NULL);
+    for (size_t i = 0; i < IMS_ARRAY_LEN(parts); i++) {
+        (void)snprintf(full, sizeof(full), "%s.%s", name, parts[i].part);
+        put(w, full, parts[i].rank, parts[i].dims);
+    }
+}
+
+/* timm's SigLIP trunk */
+static void put_trunk(struct writer *w, const struct ims_clip_vision *v)
+{
+    const struct ims_clip_blocks *b = &v->blocks;
+    char name[64];
+
+    PUT(w, "visual.trunk.pos_embed", 1,
+        (v->height / v->patch_height) * (v->width / v->patch_width), b->width);
+    PUT(w, "visual.trunk.patch_embed.proj.weight", b->width, 3, v->patch_height, v->patch_width);
+    PUT(w, "visual.trunk.patch_embed.proj.bias", b->width);
+    for (unsigned i = 0; i < b->layers; i++) {
+        (void)snprintf(name, sizeof(name), "visual.trunk.blocks.%u", i);
+        put_timm_block(w, name, b);
+    }
+    PUT(w, "visual.trunk.norm.weight", b->width);
+    PUT(w, "visual.trunk.norm.bias", b->width);
+    PUT(w, "visual.trunk.attn_pool.latent", 1, 1, b->width);
+    PUT(w, "visual.trunk.attn_pool.q.weight", b->width, b->width);
+    PUT(w, "visual.trunk.attn_pool.q.bias", b->width);
+    PUT(w, "visual.trunk.attn_pool.kv.weight", 2 * b->width, b->width);
+    PUT(w, "visual.trunk.attn_pool.kv.bias", 2 * b->width);
+    PUT(w, "visual.trunk.attn_pool.proj.weight", b->width, b->width);
+    PUT(w, "visual.trunk.attn_pool.proj.bias", b->width);
+    PUT(w, "visual.trunk.attn_pool.norm.weight", b->width);
+    PUT(w, "visual.trunk.attn_pool.norm.bias", b->width);
+    PUT(w, "visual.trunk.attn_pool.mlp.fc1.weight", b->mlp_width, b->width);
+    PUT(w, "visual.trunk.attn_pool.mlp.fc1.bias", b->mlp_width);
+    PUT(w, "visual.trunk.attn_pool.mlp.fc2.weight", b->width, b->mlp_width);
+    PUT(w, "visual.trunk.attn_pool.mlp.fc2.bias", b->width);
+}
+
+static void put_visual(struct writer *w, const struct ims_clip_vision *v, uint32_t dim)
+{
+    const uint32_t width = v->blocks.width;
+
     PUT(w, "visual.class_embedding", width);
     PUT(w, "visual.positional_embedding",
         (v->height / v->patch_height) * (v->width / v->patch_width) + 1, width);
@@ -241,7 +304,18 @@ static void put_all(struct writer *w, const struct ims_clip_config *c, const cha
     put_blocks(w, "visual.", &v->blocks);
     PUT(w, "visual.ln_post.weight", width);
     PUT(w, "visual.ln_post.bias", width);
-    PUT(w, "visual.proj", width, c->dim);
+    PUT(w, "visual.proj", width, dim);
+}
+
+static void put_all(struct writer *w, const struct ims_clip_config *c, const char *text)
+{
+    const uint32_t t_width = c->text.blocks.width;
+
+    put(w, "logit_scale", 0, NULL);
+    if (c->vision.pool == IMS_CLIP_POOL_ATTENTION)
+        put_trunk(w, &c->vision);
+    else
+        put_visual(w, &c->vision, c->dim);
     PUT(w, with(text, "positional_embedding"), c->text.context_length, t_width);
     PUT(w, with(text, "token_embedding.weight"), c->text.vocab_size, t_width);
     put_blocks(w, text, &c->text.blocks);
@@ -292,12 +366,61 @@ static void write_file(const char *dir, const char *name, const char *text, size
     ims__free(path);
 }
 
-void generated_pack(const char *dir, const char *config_path, const char *dtype,
-                    const struct generated_faults *faults, struct ims_clip_config *out_config)
+static uint32_t number(const ims_json *v)
 {
-    static const struct generated_faults none;
+    int64_t n = ims__json_int(v, 0);
+
+    must(n > 0 && n < 65536, "a number of \"reduced\"");
+    return (uint32_t)n;
+}
+
+/* timm's towers come in their true sizes only; "reduced" beside "model_cfg" has smaller ones, by
+ * the names of timm's arguments. */
+static void reduce(struct ims_clip_config *c, const char *text, size_t n)
+{
+    ims_json *root = NULL;
+    const ims_json *r;
+
+    must(ims__json_parse(&root, text, n, "the configuration", NULL) == IMS_OK, "configuration");
+    r = ims__json_get(root, "reduced");
+    if (r) {
+        c->dim = c->vision.blocks.width = number(ims__json_get(r, "embed_dim"));
+        c->vision.blocks.layers = number(ims__json_get(r, "depth"));
+        c->vision.blocks.heads = number(ims__json_get(r, "num_heads"));
+        c->vision.blocks.mlp_width =
+            (uint32_t)(c->dim * ims__json_num(ims__json_get(r, "mlp_ratio"), 4.0));
+        c->vision.patch_height = c->vision.patch_width = number(ims__json_get(r, "patch_size"));
+        c->vision.height = number(ims__json_at(ims__json_get(r, "img_size"), 0));
+        c->vision.width = number(ims__json_at(ims__json_get(r, "img_size"), 1));
+    }
+    ims__json_free(root);
+}
+
+static void copy_tokenizer(const char *dir, const char *tokenizer)
+{
+    size_t n;
+    char *text = test_read_file(test_source_path(tokenizer), &n);
+
+    write_file(dir, "tokenizer.json", text, n);
+    free(text);
+}
+
+static void make_tokenizer(const char *dir)
+{
     static const char *const results[] = { "ab", "ab</w>" };
     struct ims_buf vocab;
+
+    write_vocab(&vocab, results, IMS_ARRAY_LEN(results), "\"a b\",\"a b</w>\"");
+    must(ims__buf_status(&vocab) == IMS_OK, "tokenizer.json");
+    write_file(dir, "tokenizer.json", vocab.data, vocab.len);
+    ims__buf_release(&vocab);
+}
+
+void generated_pack(const char *dir, const char *config_path, const char *dtype,
+                    const char *tokenizer, const struct generated_faults *faults,
+                    struct ims_clip_config *out_config)
+{
+    static const struct generated_faults none;
     ims_err err = { 0 };
     size_t n;
     char *config = test_read_file(config_path, &n);
@@ -305,13 +428,14 @@ void generated_pack(const char *dir, const char *config_path, const char *dtype,
     must(ims__clip_config_parse(out_config, IMS_PACK_OPEN_CLIP, config, n, config_path, NULL, 0,
                                 NULL, &err) == IMS_OK,
          err.text);
+    reduce(out_config, config, n);
     write_file(dir, "open_clip_config.json", config, n);
-    write_vocab(&vocab, results, IMS_ARRAY_LEN(results), "\"a b\",\"a b</w>\"");
-    must(ims__buf_status(&vocab) == IMS_OK, "tokenizer.json");
-    write_file(dir, "tokenizer.json", vocab.data, vocab.len);
+    if (tokenizer)
+        copy_tokenizer(dir, tokenizer);
+    else
+        make_tokenizer(dir);
     write_weights(dir, dtype, faults ? faults : &none, out_config,
                   strstr(config, "\"custom_text\": true") ? "text." : "");
-    ims__buf_release(&vocab);
     free(config);
 }
 

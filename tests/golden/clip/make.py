@@ -12,10 +12,11 @@ bits, as a number r in [-1, 1), are exact in float32. What r becomes depends on 
   *.gamma                         0.5 + 0.3 r
   other vectors of norms          1 + 0.2 r
   class and position embeddings   0.2 r
+  attn_pool.latent                r
   token_embedding                 0.2 r
   logit_scale, logit_bias         r
-  matrices and kernels            r * sqrt(6 / fan_in); out_proj.weight 4 times that, so that what a
-                                  position attends to weighs more than what it starts from
+  matrices and kernels            r * sqrt(6 / fan_in); the projection behind attention 4 times that, so
+                                  that what a position attends to weighs more than what it starts from
 rounded once more to the file's element type.
 """
 import gzip
@@ -39,6 +40,7 @@ PLAN = {
 CAPTIONS = ["a red car", "boats at night", "a snowy mountain with two trees", "people on a sunny beach",
             "a house in the forest", "A Dog  and a CAT, in the rain!"]
 N_DEMO_PICTURES = 4
+BEHIND_ATTENTION = ("out_proj.weight", "attn.proj.weight", "attn_pool.proj.weight")
 
 
 def stream(name, first, n):
@@ -62,8 +64,10 @@ def rule(name, shape):
         return 0.0, 0.1
     if name.endswith("gamma"):
         return 0.5, 0.3
-    if name.endswith(("class_embedding", "positional_embedding")):
+    if name.endswith(("class_embedding", "positional_embedding", "pos_embed")):
         return 0.0, 0.2
+    if name.endswith("attn_pool.latent"):
+        return 0.0, 1.0
     if name.endswith("token_embedding.weight"):
         return 0.0, 0.2
     if len(shape) == 0:
@@ -71,7 +75,7 @@ def rule(name, shape):
     if len(shape) == 1:
         return 1.0, 0.2
     fan_in = shape[0] if name.endswith(("visual.proj", "text_projection")) else int(np.prod(shape[1:]))
-    return 0.0, float(np.sqrt(6.0 / fan_in)) * (4.0 if name.endswith("out_proj.weight") else 1.0)
+    return 0.0, float(np.sqrt(6.0 / fan_in)) * (4.0 if name.endswith(BEHIND_ATTENTION) else 1.0)
 
 
 def tensor(name, shape, dtype):
@@ -132,13 +136,13 @@ def largest_cosine(e):
     return float(c.max())
 
 
-def write(name, out):
+def write(name, out, folder=HERE):
     rows = lambda e: "[\n" + ",\n".join("  [" + ",".join(f"{v:.8g}" for v in row) + "]" for row in e) + "\n ]"
     head = {k: v for k, v in out.items() if k not in ("image_embeddings", "text_embeddings")}
     body = json.dumps(head, indent=1)[:-2]
     body += ',\n "image_embeddings": ' + rows(out["image_embeddings"])
     body += ',\n "text_embeddings": ' + rows(out["text_embeddings"]) + "\n}\n"
-    (HERE / f"{name}.expected.json").write_text(body)
+    (folder / f"{name}.expected.json").write_text(body)
 
 
 def versions():

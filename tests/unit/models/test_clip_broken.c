@@ -28,7 +28,7 @@ static void make(const struct generated_faults *faults)
     struct ims_clip_config config;
 
     dir = test_tmp_dir();
-    generated_pack(dir, test_source_path("tests/golden/clip/class_token.config.json"), "F32",
+    generated_pack(dir, test_source_path("tests/golden/clip/class_token.config.json"), "F32", NULL,
                    faults, &config);
 }
 
@@ -173,7 +173,7 @@ TEST(big_vocabulary, "a tokenizer with more tokens than the model has rows is re
     CHECK(at);
     memcpy(at, "\"vocab_size\": 300", strlen("\"vocab_size\": 600"));
     CHECK_OK(ims__write_file(in_dir("small.json"), text, n, &err), err);
-    generated_pack(dir, in_dir("small.json"), "F32", NULL, &config);
+    generated_pack(dir, in_dir("small.json"), "F32", NULL, NULL, &config);
     check_refused(IMS_E_MODEL,
                   "tokenizer.json: expected at most 300 tokens (text_cfg.vocab_size), found 516");
     free(text);
