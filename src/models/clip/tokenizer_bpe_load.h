@@ -25,7 +25,8 @@ struct ims__bpe_loader {
     size_t cap_at;
     size_t cap_ids;
     size_t cap_merges;
-    uint32_t *slots; /* open addressing over token texts: id + 1, 0 is free */
+    uint64_t *slots; /* open addressing over token texts: upper half of the hash, then id + 1; 0 is
+                      * free. Most of the others are told apart without a look at their texts. */
     uint32_t slot_mask;
 };
 

@@ -34,13 +34,18 @@ static const char *token_text(const struct ims__bpe_loader *l, uint32_t id)
 
 int32_t ims__bpe_find_token(const struct ims__bpe_loader *l, const char *text, size_t len)
 {
-    uint32_t i = (uint32_t)ims__hash64(text, len) & l->slot_mask;
+    const uint64_t h = ims__hash64(text, len);
+    uint32_t i = (uint32_t)h & l->slot_mask;
 
     for (; l->slots[i]; i = (i + 1) & l->slot_mask) {
-        const char *token = token_text(l, l->slots[i] - 1);
+        uint32_t id = (uint32_t)l->slots[i] - 1;
+        const char *token;
 
+        if ((l->slots[i] ^ h) >> 32)
+            continue;
+        token = token_text(l, id);
         if (strncmp(token, text, len) == 0 && token[len] == '\0')
-            return (int32_t)(l->slots[i] - 1);
+            return (int32_t)id;
     }
     return -1;
 }
@@ -138,7 +143,8 @@ static ims_status place_entry(struct ims__bpe_loader *l, uint32_t at, int32_t id
 {
     const char *token = l->texts.data + at;
     size_t len = strlen(token);
-    uint32_t i = (uint32_t)ims__hash64(token, len) & l->slot_mask;
+    const uint64_t h = ims__hash64(token, len);
+    uint32_t i = (uint32_t)h & l->slot_mask;
     int32_t known = ims__bpe_find_token(l, token, len);
 
     if (known == id)
@@ -149,7 +155,7 @@ static ims_status place_entry(struct ims__bpe_loader *l, uint32_t at, int32_t id
                         ims__tokenizer_shown(token, len), token, (int)id);
     while (l->slots[i])
         i = (i + 1) & l->slot_mask;
-    l->slots[i] = (uint32_t)id + 1;
+    l->slots[i] = (h >> 32 << 32) | ((uint32_t)id + 1);
     l->b->text_at[id] = at;
     return IMS_OK;
 }

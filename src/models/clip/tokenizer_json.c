@@ -132,6 +132,12 @@ static bool read_escape(struct ims__json_pull *p)
     return found ? put(p, &meanings[found - names], 1) : fail(p, IMS_E_FORMAT);
 }
 
+/* A character of ASCII that stands for itself in a string. */
+static bool is_plain(char c)
+{
+    return c >= 0x20 && c < 0x7F && c != '"' && c != '\\';
+}
+
 bool ims__pull_string(struct ims__json_pull *p)
 {
     if (p->status || !take(p, '"'))
@@ -141,6 +147,13 @@ bool ims__pull_string(struct ims__json_pull *p)
         const char *at = p->at;
         uint32_t cp;
 
+        while (p->at < p->end && is_plain(*p->at))
+            p->at++;
+        if (p->at > at) {
+            if (!put(p, at, (size_t)(p->at - at)))
+                return false;
+            continue;
+        }
         if (*at == '\\') {
             p->at++;
             if (!read_escape(p))
@@ -259,6 +272,26 @@ bool ims__pull_is_at_end(struct ims__json_pull *p)
     return !p->status && p->at == p->end;
 }
 
+/* The characters that mean something to skip_value outside strings. */
+static bool is_mark(char c)
+{
+    static const bool marks[256] = { ['"'] = true, ['{'] = true, ['['] = true,
+                                     ['}'] = true, [']'] = true, [','] = true };
+
+    return marks[(unsigned char)c];
+}
+
+/* From an opening quote to the closing one; false when there is none. */
+static bool skip_string(struct ims__json_pull *p)
+{
+    const char *at = p->at + 1;
+
+    while (at < p->end && *at != '"')
+        at += *at == '\\' && at + 1 < p->end ? 2 : 1;
+    p->at = at;
+    return at < p->end;
+}
+
 /* Moves over any value without looking into it closely: what it spans is parsed elsewhere. */
 static bool skip_value(struct ims__json_pull *p)
 {
@@ -268,10 +301,10 @@ static bool skip_value(struct ims__json_pull *p)
     for (; p->at < p->end; p->at++) {
         char c = *p->at;
 
+        if (!is_mark(c))
+            continue;
         if (c == '"') {
-            for (p->at++; p->at < p->end && *p->at != '"'; p->at++)
-                p->at += *p->at == '\\' && p->at + 1 < p->end;
-            if (p->at == p->end)
+            if (!skip_string(p))
                 return false;
         } else if (c == '{' || c == '[') {
             depth++;

@@ -13,6 +13,7 @@ SPDX-License-Identifier: Apache-2.0
 """
 import argparse
 import importlib.util
+import itertools
 import json
 import os
 import sys
@@ -63,6 +64,28 @@ def small():
     return document(vocab, [list(m) for m in merges], runs)
 
 
+def hash_of(text):
+    return unigram.clip.fnv(text.encode()) >> 20
+
+
+def shuffled():
+    """Merges in an order that no training gives: a merge may make a pair that should have come before it, and
+    a token is made in several ways. Here the order of work shows."""
+    draw = unigram.clip.draw
+    vocab = {t: i for i, t in enumerate(["<pad>", "<eos>", "<bos>", "<unk>"] + [f"<0x{b:02X}>" for b in range(0x80, 0x100)])}
+    for c in "abc\u2581":
+        vocab[c] = len(vocab)
+    letters = "ab\u2581"
+    made = [t for n, share in ((2, 80), (3, 60), (4, 40)) for t in map("".join, itertools.product(letters, repeat=n))
+            if draw(hash_of(t), 0, 100) < share]
+    for t in made:
+        vocab[t] = len(vocab)
+    merges = [[t[:k], t[k:]] for t in made for k in range(1, len(t)) if t[:k] in vocab and t[k:] in vocab]
+    merges = [m for _, m in sorted((draw(i, 2, 1 << 30), m) for i, m in enumerate(merges))]
+    texts = ["".join("aabb c "[draw(n, 10 + k, 7)] for k in range(5 + draw(n, 3, 40))) for n in range(200)]
+    return document(vocab, merges, []), texts
+
+
 def large():
     """Every token of two and more characters is made by two or three merges, as in the original."""
     letters = "abcdefghijklmnopqrstuvwxyz\u2581\u00e4\u043f\u0432\u65e5\u672c"
@@ -97,6 +120,10 @@ def main():
         unigram.write(path, small())
         unigram.write_ids(os.path.join(HERE, "ids.txt"), unigram.reference(path, "<pad>", "<eos>"),
                           "tokenizer.json of this folder")
+        doc, texts = shuffled()
+        other = os.path.join(HERE, "shuffled.json")
+        unigram.write(other, doc)
+        unigram.write_cases(os.path.join(HERE, "shuffled_cases.json"), unigram.reference(other, "<pad>", "<eos>"), texts)
         unigram.write_cases(os.path.join(HERE, "cases.json"), unigram.reference(path, "<pad>", "<eos>"))
 
 

@@ -31,4 +31,14 @@ TEST(cases, "added tokens, bytes, nothing and long texts by hand give the refere
     ims_tokenizer_free(t);
 }
 
+TEST(shuffled, "merges in an order that no training gives are taken in the reference's order")
+{
+    struct ims_tokenizer *t = NULL;
+    ims_err err = { 0 };
+
+    CHECK_OK(ims_tokenizer_open(&t, test_source_path(FOLDER "shuffled.json"), &err), err);
+    check_cases(t, FOLDER "shuffled_cases.json", CONTEXT);
+    ims_tokenizer_free(t);
+}
+
 TEST_MAIN

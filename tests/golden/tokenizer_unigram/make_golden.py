@@ -163,10 +163,10 @@ CASES = [
 ]
 
 
-def write_cases(path, ids):
+def write_cases(path, ids, cases=CASES):
     """The text, and its ids up to the first end token."""
     rows = []
-    for text in CASES:
+    for text in cases:
         row = ids(canonical(text)).tolist()
         rows.append(json.dumps([text, row[:row.index(1) + 1]], separators=(",", ":")))
     with open(path, "w") as f:
