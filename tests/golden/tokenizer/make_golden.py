@@ -134,6 +134,12 @@ def clean_without_heuristics(text):
     return oc.whitespace_clean(html.unescape(html.unescape(text)).strip()).lower()
 
 
+def canonical(text):
+    """SigLIP's cleaning, also without the mojibake heuristics."""
+    text = ftfy.fix_text(text, fix_encoding=False)
+    return oc.canonicalize_text(html.unescape(html.unescape(text)).strip())
+
+
 def chosen_strings():
     """The first N_STRINGS counters whose string the mojibake heuristics leave alone; the others."""
     chosen, left_out, n = [], [], 0
@@ -201,6 +207,7 @@ def write_steps():
         "lower": str.lower,
         "fix": lambda t: ftfy.fix_text(t, fix_encoding=False),
         "clean": clean_without_heuristics,
+        "canonicalize": canonical,
         "split": None,
     }
     pattern = oc.SimpleTokenizer().pat

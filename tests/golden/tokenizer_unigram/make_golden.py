@@ -34,6 +34,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 spec = importlib.util.spec_from_file_location("clip_golden", os.path.join(HERE, "..", "tokenizer", "make_golden.py"))
 clip = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(clip)
+canonical = clip.canonical
 
 N_PIECES = 2600
 CONTEXT = 64
@@ -45,12 +46,6 @@ RULES = [
     ("q", "k"), ("x\u0302", "xx"), ("d\u0307", "\u1e0b"), ("\u0e33", "\u0e4d\u0e32"), ("\u3392", "mhz"),
     ("\U0001f642", ":)"), ("\U0001d400", "A"), ("\u0627\u0653", "\u0622"), ("\u0651", ""),
 ]
-
-
-def canonical(text):
-    """open_clip's cleaning without ftfy's mojibake heuristics."""
-    text = clip.ftfy.fix_text(text, fix_encoding=False)
-    return clip.oc.canonicalize_text(clip.html.unescape(clip.html.unescape(text)).strip())
 
 
 def chosen_strings():

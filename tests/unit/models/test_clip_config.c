@@ -35,7 +35,11 @@ static void check_refused(const char *text, ims_status want, const char *message
 }
 
 #define NOT_BUILT                                                                                  \
-    "expected none (open_clip's own vision and text transformers are supported), found "
+    "expected none (open_clip's own vision and text transformers and timm's SigLIP towers are "    \
+    "supported), found "
+
+#define NO_TIMM                                                                                    \
+    "expected none, or a SigLIP tower: vit_{base,large,so400m,giantopt}_patchN_siglip_SIZE, found "
 
 TEST(defaults, "an empty vision and text configuration is open_clip's default model")
 {
@@ -105,9 +109,14 @@ TEST(values, "sizes, ratios, switches and preprocessing are taken over")
 
 TEST(towers, "towers of other kinds are refused by their name")
 {
-    check_refused(
-        config("\"timm_model_name\":\"vit_base_patch16_siglip_224\"", "", ""), IMS_E_UNSUPPORTED,
-        "c.json: vision_cfg.timm_model_name: " NOT_BUILT "\"vit_base_patch16_siglip_224\"");
+    check_refused(config("\"timm_model_name\":\"convnext_base\"", "", ""), IMS_E_UNSUPPORTED,
+                  "c.json: vision_cfg.timm_model_name: " NO_TIMM "\"convnext_base\"");
+    check_refused(config("\"timm_model_name\":\"vit_base_patch16_siglip_gap_224\"", "", ""),
+                  IMS_E_UNSUPPORTED,
+                  "c.json: vision_cfg.timm_model_name: " NO_TIMM
+                  "\"vit_base_patch16_siglip_gap_224\"");
+    check_refused(config("\"timm_model_name\":16", "", ""), IMS_E_UNSUPPORTED,
+                  "c.json: vision_cfg.timm_model_name: " NO_TIMM "16");
     check_refused(
         config("\"layers\":[3,4,6,3]", "", ""), IMS_E_UNSUPPORTED,
         "c.json: vision_cfg.layers: expected one number (vision transformers are supported, "
@@ -123,14 +132,83 @@ TEST(towers, "towers of other kinds are refused by their name")
     check_refused(config("\"pool_type\":\"none\"", "", ""), IMS_E_UNSUPPORTED,
                   "c.json: vision_cfg.pool_type: expected \"tok\" or \"avg\", found \"none\"");
     check_refused(
-        config("", "\"tokenizer_kwargs\":{\"clean\":\"canonicalize\"}", ""), IMS_E_UNSUPPORTED,
-        "c.json: text_cfg.tokenizer_kwargs: expected none or {\"clean\": \"lower\"}, found an "
-        "object of 1");
+        config("", "\"tokenizer_kwargs\":{\"clean\":\"whitespace\"}", ""), IMS_E_UNSUPPORTED,
+        "c.json: text_cfg.tokenizer_kwargs: expected none, {\"clean\": \"lower\"} or {\"clean\": "
+        "\"canonicalize\"}, found an object of 1");
+    check_refused(
+        config("", "\"tokenizer_kwargs\":{\"clean\":\"canonicalize\",\"x\":1}", ""),
+        IMS_E_UNSUPPORTED,
+        "c.json: text_cfg.tokenizer_kwargs: expected none, {\"clean\": \"lower\"} or {\"clean\": "
+        "\"canonicalize\"}, found an object of 2");
     check_refused(
         config("\"act_kwargs\":{\"approximate\":\"tanh\"}", "", ",\"quick_gelu\":true"),
         IMS_E_UNSUPPORTED,
         "c.json: vision_cfg.act_kwargs: expected {\"approximate\": \"tanh\"} or \"none\", "
         "without quick_gelu, found an object of 1");
+}
+
+/* name, size, pool and projection as timm_model_name, image_size, timm_pool and timm_proj. */
+static const char *siglip(const char *name, unsigned size, const char *pool, const char *proj,
+                          unsigned dim)
+{
+    static char out[1024];
+
+    (void)snprintf(out, sizeof(out),
+                   "{\"model_cfg\":{\"embed_dim\":%u,\"init_logit_bias\":-10,\"custom_text\":true,"
+                   "\"vision_cfg\":{\"image_size\":%u,\"timm_model_name\":\"%s\","
+                   "\"timm_model_pretrained\":false,\"timm_pool\":\"%s\",\"timm_proj\":\"%s\"},"
+                   "\"text_cfg\":{\"context_length\":64,\"vocab_size\":32000,"
+                   "\"hf_tokenizer_name\":\"x\",\"tokenizer_kwargs\":{\"clean\":\"canonicalize\"},"
+                   "\"width\":%u,\"heads\":4,\"no_causal_mask\":true,\"proj_bias\":true,"
+                   "\"pool_type\":\"last\",\"norm_kwargs\":{\"eps\":1e-6}}}}",
+                   dim, size, name, pool, proj, dim);
+    return out;
+}
+
+TEST(siglip, "a SigLIP tower of timm is what its name stands for, with SigLIP's preprocessing")
+{
+    struct ims_clip_config c;
+    ims_err err;
+
+    CHECK_OK(parse(&c, siglip("vit_so400m_patch14_siglip_384", 384, "map", "none", 1152), &err),
+             err);
+    CHECK_INT(c.dim, 1152);
+    CHECK_INT(c.vision.pool, IMS_CLIP_POOL_ATTENTION);
+    CHECK_INT(c.vision.height, 384);
+    CHECK_INT(c.vision.patch_width, 14);
+    CHECK_INT(c.vision.blocks.width, 1152);
+    CHECK_INT(c.vision.blocks.layers, 27);
+    CHECK_INT(c.vision.blocks.heads, 16);
+    CHECK_INT(c.vision.blocks.mlp_width, 4304);
+    CHECK_INT(c.vision.blocks.act, IMS_CLIP_GELU);
+    CHECK_NEAR(c.vision.blocks.norm_eps, 1e-6, 1e-12);
+    CHECK_INT(c.text.clean, IMS_CLEAN_CANONICAL);
+    CHECK(!ims__clip_text_is_cuttable(&c.text));
+    CHECK_INT(c.preprocess.width, 384);
+    CHECK_INT(c.preprocess.resize, IMS_CLIP_RESIZE_SQUASH);
+    CHECK_INT(c.preprocess.interpolation, IMS_FILTER_BICUBIC);
+    CHECK_NEAR(c.preprocess.mean[1], 0.5, 1e-9);
+    CHECK_NEAR(c.preprocess.std[1], 0.5, 1e-9);
+    CHECK_OK(parse(&c, siglip("vit_base_patch32_siglip_256", 256, "map", "none", 768), &err), err);
+    CHECK_INT(c.vision.blocks.act, IMS_CLIP_GELU_TANH);
+    CHECK_INT(c.vision.patch_height, 32);
+}
+
+TEST(siglip_other, "a SigLIP tower with another head, size or dimension is refused")
+{
+    check_refused(siglip("vit_base_patch16_siglip_224", 224, "avg", "none", 768),
+                  IMS_E_UNSUPPORTED,
+                  "c.json: vision_cfg.timm_pool: expected \"map\", found \"avg\"");
+    check_refused(siglip("vit_base_patch16_siglip_224", 224, "map", "linear", 768),
+                  IMS_E_UNSUPPORTED,
+                  "c.json: vision_cfg.timm_proj: expected \"none\", found \"linear\"");
+    check_refused(
+        siglip("vit_base_patch16_siglip_224", 256, "map", "none", 768), IMS_E_FORMAT,
+        "c.json: vision_cfg.image_size: expected the size at the end of timm_model_name, found "
+        "256");
+    check_refused(siglip("vit_base_patch16_siglip_224", 224, "map", "none", 512), IMS_E_FORMAT,
+                  "c.json: model_cfg.embed_dim: expected the width of the image tower, which has "
+                  "no projection, found 512");
 }
 
 TEST(unknown, "a key that this version does not know is refused, as it may change the vectors")

@@ -64,7 +64,7 @@ static ims_status fix(struct ims__cps *s)
 }
 
 /* The whole, back from and to code points to share the loop below. */
-static ims_status clean(struct ims__cps *s)
+static ims_status clean_as(struct ims__cps *s, ims_clean kind)
 {
     struct ims_buf utf8;
     ims_status st;
@@ -72,9 +72,19 @@ static ims_status clean(struct ims__cps *s)
     ims__buf_init(&utf8, IMS_MIB);
     st = ims__cps_to_utf8(s->at, s->n, &utf8);
     if (!st)
-        st = ims__textclean(utf8.data ? utf8.data : "", utf8.len, IMS_CLEAN_LOWER, s, NULL);
+        st = ims__textclean(utf8.data ? utf8.data : "", utf8.len, kind, s, NULL);
     ims__buf_release(&utf8);
     return st;
+}
+
+static ims_status clean(struct ims__cps *s)
+{
+    return clean_as(s, IMS_CLEAN_LOWER);
+}
+
+static ims_status canonicalize(struct ims__cps *s)
+{
+    return clean_as(s, IMS_CLEAN_CANONICAL);
 }
 
 static void check_step(const char *name, size_t min_cases, step_fn *step)
@@ -146,6 +156,11 @@ TEST(fix, "ftfy's steps repeat line by line until nothing changes")
 TEST(clean, "the whole cleaning equals the reference")
 {
     check_step("clean", 20, clean);
+}
+
+TEST(canonicalize, "SigLIP's cleaning equals the reference")
+{
+    check_step("canonicalize", 15, canonicalize);
 }
 
 TEST(split, "text is cut into pieces as by the reference's pattern")

@@ -39,7 +39,7 @@ struct bad {
 static const struct bad bads[] = {
     { "{\"model\"", "{\"mdl\"", IMS_E_FORMAT,
       "expected a tokenizer.json with model.type, found none" },
-    { "\"BPE\"", "\"Unigram\"", IMS_E_UNSUPPORTED, "found model.type \"Unigram\"" },
+    { "\"BPE\"", "\"Unigram\"", IMS_E_FORMAT, "expected an array of [piece, score], found none" },
     { "\"BPE\"", "\"WordPiece\"", IMS_E_UNSUPPORTED, "WordPiece" },
     { "\"BPE\"", "5", IMS_E_FORMAT, "found none" },
     { "\"BPE\",", "\"BPE\",\"byte_fallback\":true,", IMS_E_UNSUPPORTED,
