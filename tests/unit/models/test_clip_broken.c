@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "golden/clip/generated.h"
 #include "harness/test.h"
+#include "models/clip/clip_internal.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -177,6 +178,76 @@ TEST(big_vocabulary, "a tokenizer with more tokens than the model has rows is re
     check_refused(IMS_E_MODEL,
                   "tokenizer.json: expected at most 300 tokens (text_cfg.vocab_size), found 516");
     free(text);
+}
+
+/* Opens the reduced SigLIP with what is wrong with it; out_pad may be NULL. */
+static ims_status open_siglip(const struct generated_faults *faults, const char *tokenizer_config,
+                              int32_t *out_pad, ims_err *err)
+{
+    struct ims_clip_config config;
+    struct ims_pack *pack = NULL;
+    struct ims_clip *clip = NULL;
+    ims_status st;
+
+    dir = test_tmp_dir();
+    *err = (ims_err){ 0 };
+    generated_pack(dir, test_source_path("tests/golden/siglip/siglip.config.json"), "F32",
+                   "tests/golden/tokenizer_unigram/tokenizer.json", faults, &config);
+    st = ims__write_file(in_dir("tokenizer_config.json"), tokenizer_config,
+                         strlen(tokenizer_config), err);
+    if (!st)
+        st = ims_pack_open(&pack, dir, err);
+    if (!st)
+        st = ims__clip_open(&clip, pack, &config, NULL, NULL, err);
+    if (!st && out_pad)
+        *out_pad = clip->pad_id;
+    ims_clip_close(clip);
+    ims_pack_close(pack);
+    return st;
+}
+
+TEST(siglip, "a tensor that a SigLIP tower lacks or has in another shape is named")
+{
+    ims_err err;
+
+    CHECK_STATUS(
+        open_siglip(&(struct generated_faults){ .missing = "visual.trunk.attn_pool.latent" }, "{}",
+                    NULL, &err),
+        IMS_E_MODEL, err);
+    CHECK(strstr(err.text, "tensor visual.trunk.attn_pool.latent: expected F32 [1, 1, 48]"));
+    CHECK_STATUS(
+        open_siglip(
+            &(struct generated_faults){ .transposed = "visual.trunk.blocks.2.attn.qkv.weight" },
+            "{}", NULL, &err),
+        IMS_E_MODEL, err);
+    CHECK(strstr(err.text, "expected F32 [144, 48] (or F16, BF16), found F32 [48, 144]"));
+}
+
+TEST(padding, "SigLIP pads with the end token, or with what tokenizer_config.json names")
+{
+    int32_t pad = -1;
+    ims_err err;
+
+    CHECK_OK(open_siglip(NULL, "{\"model_max_length\":64}", &pad, &err), err);
+    CHECK_INT(pad, 1);
+    CHECK_OK(open_siglip(NULL, "{\"pad_token\":\"<pad>\"}", &pad, &err), err);
+    CHECK_INT(pad, 0);
+    CHECK_OK(open_siglip(NULL, "{\"pad_token\":{\"content\":\"<unk>\"}}", &pad, &err), err);
+    CHECK_INT(pad, 2);
+    CHECK_STATUS(open_siglip(NULL, "{\"pad_token\":\"<fill>\"}", &pad, &err), IMS_E_MODEL, err);
+    CHECK(strstr(err.text, "tokenizer_config.json: pad_token: expected a token"));
+}
+
+TEST(cleaning, "a tokenizer whose texts are cleaned in another way than the model's is refused")
+{
+    struct ims_clip_config config;
+
+    dir = test_tmp_dir();
+    generated_pack(dir, test_source_path("tests/golden/clip/class_token.config.json"), "F32",
+                   "tests/golden/tokenizer_unigram/tokenizer.json", NULL, &config);
+    check_refused(IMS_E_UNSUPPORTED,
+                  "open_clip_config.json: text_cfg.tokenizer_kwargs.clean: expected "
+                  "\"canonicalize\" for a tokenizer of the kind unigram, found \"lower\"");
 }
 
 TEST(dimension, "an EMBEDDING_DIM that is not the model's is an error that names both")
