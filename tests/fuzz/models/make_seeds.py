@@ -34,19 +34,14 @@ def header(tensors, dtype, size):
 
 
 def seed(name, config, tensors, dtype="F32", size=4):
-    head, data = header(tensors, dtype, size)
+    _, data = header(tensors, dtype, size)
+    # the length's first byte is also the number of MiB the target adds, which hold all the data
+    n_mib = (data >> 20) + 1
+    assert n_mib < 256
+    head, total = header(tensors + [("filler", [((n_mib << 20) - data) // size])], dtype, size)
     text = json.dumps(head, separators=(",", ":")).encode()
-    # the length's first byte is also the number of MiB the target adds: 1 holds all the data
-    text += b" " * ((1 - len(text)) % 256)
-    filler = [("filler", [(1 << 20) - data])]
-    if size == 4:
-        filler = [("filler", [((1 << 20) - data) // 4])]
-    else:
-        filler = [("filler", [((1 << 20) - data) // 2])]
-    head, total = header(tensors + filler, dtype, size)
-    text = json.dumps(head, separators=(",", ":")).encode()
-    text += b" " * ((1 - len(text)) % 256)
-    assert total == 1 << 20
+    text += b" " * ((n_mib - len(text)) % 256)
+    assert total == n_mib << 20
     (HERE / name).write_bytes(json.dumps(config, separators=(",", ":")).encode() + b"\0"
                               + struct.pack("<Q", len(text)) + text)
 
@@ -62,6 +57,30 @@ def towers(prefix=""):
                (prefix + "text_projection", [4, 2])])
 
 
+def siglip():
+    """vit_base_patch32_siglip_256 with a small text tower."""
+    w, mlp = 768, 3072
+    trunk = [("pos_embed", [1, 64, w]), ("patch_embed.proj.weight", [w, 3, 32, 32]), ("patch_embed.proj.bias", [w]),
+             ("norm.weight", [w]), ("norm.bias", [w])]
+    for i in range(12):
+        trunk += [(f"blocks.{i}.{n}", s) for n, s in (
+            ("norm1.weight", [w]), ("norm1.bias", [w]), ("attn.qkv.weight", [3 * w, w]), ("attn.qkv.bias", [3 * w]),
+            ("attn.proj.weight", [w, w]), ("attn.proj.bias", [w]), ("norm2.weight", [w]), ("norm2.bias", [w]),
+            ("mlp.fc1.weight", [mlp, w]), ("mlp.fc1.bias", [mlp]), ("mlp.fc2.weight", [w, mlp]), ("mlp.fc2.bias", [w]))]
+    trunk += [(f"attn_pool.{n}", s) for n, s in (
+        ("latent", [1, 1, w]), ("q.weight", [w, w]), ("q.bias", [w]), ("kv.weight", [2 * w, w]), ("kv.bias", [2 * w]),
+        ("proj.weight", [w, w]), ("proj.bias", [w]), ("norm.weight", [w]), ("norm.bias", [w]),
+        ("mlp.fc1.weight", [mlp, w]), ("mlp.fc1.bias", [mlp]), ("mlp.fc2.weight", [w, mlp]), ("mlp.fc2.bias", [w]))]
+    text = ([("text.positional_embedding", [6, 4]), ("text.token_embedding.weight", [9, 4])] + list(blocks("text.", 4, 16, 1))
+            + [("text.ln_final.weight", [4]), ("text.ln_final.bias", [4]), ("text.text_projection.weight", [w, 4]),
+               ("text.text_projection.bias", [w])])
+    vision = {"image_size": 256, "timm_model_name": "vit_base_patch32_siglip_256", "timm_pool": "map", "timm_proj": "none"}
+    text_cfg = {"context_length": 6, "vocab_size": 9, "width": 4, "heads": 2, "layers": 1, "no_causal_mask": True,
+                "proj_bias": True, "pool_type": "last", "tokenizer_kwargs": {"clean": "canonicalize"}}
+    return ({"model_cfg": {"embed_dim": w, "custom_text": True, "vision_cfg": vision, "text_cfg": text_cfg}},
+            [("visual.trunk." + n, s) for n, s in trunk] + text)
+
+
 def config(**more):
     vision = {"image_size": 4, "patch_size": 2, "width": 4, "head_width": 2, "layers": 1}
     text = {"context_length": 6, "vocab_size": 9, "width": 4, "heads": 2, "layers": 1}
@@ -74,6 +93,7 @@ def main():
     HERE.mkdir(exist_ok=True)
     seed("sound", config(), towers())
     seed("half_quick", config(quick_gelu=True, custom_text=True), towers("text."), "F16", 2)
+    seed("siglip", *siglip(), "F16", 2)
     seed("missing", config(), towers()[3:])
     (HERE / "empty").write_bytes(b"")
     (HERE / "no_header").write_bytes(b"{}\0\x02\0\0\0\0\0\0\0{}")
