@@ -159,8 +159,8 @@ int main(int argc, char **argv)
     uint64_t start;
 
     if (argc == 1)
-        generated_pack(dir, test_source_path("tests/golden/clip/vit_b_32.config.json"), "F32", NULL, NULL,
-                       &config);
+        generated_pack(dir, test_source_path("tests/golden/clip/vit_b_32.config.json"), "F32", NULL,
+                       NULL, &config);
     start = ims__mono_ns();
     must(ims_pack_open(&pack, dir, &err));
     printf("pack %s: %llu MiB, opened in %.1f ms\n", pack->name,

@@ -1,5 +1,5 @@
-/* The table of settings: identifier, name in the config file, environment names, type, default, meaning.
- * SPDX-License-Identifier: Apache-2.0 */
+/* The table of settings: identifier, name in the config file, environment names, type, default,
+ * meaning. SPDX-License-Identifier: Apache-2.0 */
 #ifndef IMS_BASE_CONFIG_TABLE_H
 #define IMS_BASE_CONFIG_TABLE_H
 

@@ -11,8 +11,8 @@
 #define IMS_SHA256_BYTES 32
 #define IMS_SHA256_HEX 65 /* with the NUL */
 
-ims_status ims__sha256(const void *p, size_t n, uint8_t out[IMS_SHA256_BYTES], ims_err *err)
-    IMS_MUST_CHECK;
+ims_status ims__sha256(const void *p, size_t n, uint8_t out[IMS_SHA256_BYTES],
+                       ims_err *err) IMS_MUST_CHECK;
 
 /* The name Git gives to a file of this content: SHA-1 over "blob ", the length, a NUL and the bytes. Only to
  * compare with what a Git server says; it proves nothing against an attacker. */
@@ -22,9 +22,10 @@ ims_status ims__git_blob_sha1(const void *p, size_t n, uint8_t out[IMS_SHA1_BYTE
 
 struct ims_sha256; /* streaming; one thread at a time */
 ims_status ims__sha256_new(struct ims_sha256 **out, ims_err *err) IMS_MUST_CHECK;
-ims_status ims__sha256_add(struct ims_sha256 *h, const void *p, size_t n, ims_err *err) IMS_MUST_CHECK;
-ims_status ims__sha256_end(struct ims_sha256 *h, uint8_t out[IMS_SHA256_BYTES], ims_err *err)
-    IMS_MUST_CHECK;
+ims_status ims__sha256_add(struct ims_sha256 *h, const void *p, size_t n,
+                           ims_err *err) IMS_MUST_CHECK;
+ims_status ims__sha256_end(struct ims_sha256 *h, uint8_t out[IMS_SHA256_BYTES],
+                           ims_err *err) IMS_MUST_CHECK;
 void ims__sha256_free(struct ims_sha256 *h);
 
 /* Lower-case hex; out has 2 * n + 1 bytes. */

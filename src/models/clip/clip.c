@@ -15,8 +15,9 @@
 #define ORIGIN "clip"
 #define DEFAULT_MAX_BATCH 64
 
-static const char *const clean_names[] = { [IMS_CLEAN_LOWER] = "lower",
-                                           [IMS_CLEAN_CANONICAL] = "canonicalize" };
+static const char *const clean_names[] = {
+    [IMS_CLEAN_LOWER] = "lower", [IMS_CLEAN_CANONICAL] = "canonicalize"
+};
 
 /* Both graphs are written at once, although their sessions wait: it takes a millisecond, and a file
  * that lacks a tensor is found out here instead of in the middle of a night's work. */

@@ -185,7 +185,8 @@ int ims__graph_blocks(struct ims_graph *g, int x, const struct ims_clip_blocks *
     return x;
 }
 
-/* The query is the same for every row, so it has one; the score product repeats it over the batch. */
+/* The query is the same for every row, so it has one; the score product repeats it over the batch.
+ */
 int ims__graph_attention_pool(struct ims_graph *g, int x, const struct ims_clip_blocks *b,
                               int heads_shape, const char *name)
 {

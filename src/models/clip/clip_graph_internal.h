@@ -59,12 +59,12 @@ struct ims_graph_rows {
     int pooled_shape; /* int64 tensor [rows, 1, heads, head width]; with pooled */
     int pooled_mask;  /* float [rows, 1, 1, positions]; IMS_ONNX_NONE: none; with pooled */
 };
-/* The blocks named PREFIXtransformer.resblocks.N or, timm's, PREFIXblocks.N. With pooled, the last block computes only those
- * positions and the result is [rows, width]. */
+/* The blocks named PREFIXtransformer.resblocks.N or, timm's, PREFIXblocks.N. With pooled, the last
+ * block computes only those positions and the result is [rows, width]. */
 int ims__graph_blocks(struct ims_graph *g, int x, const struct ims_clip_blocks *b,
                       const struct ims_graph_rows *rows, const char *prefix);
-/* timm's attention pooling: one learnt query over all positions x of a row, then an MLP. heads_shape
- * as above; the result is [rows, width]. */
+/* timm's attention pooling: one learnt query over all positions x of a row, then an MLP.
+ * heads_shape as above; the result is [rows, width]. */
 int ims__graph_attention_pool(struct ims_graph *g, int x, const struct ims_clip_blocks *b,
                               int heads_shape, const char *name);
 

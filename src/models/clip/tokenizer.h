@@ -55,12 +55,12 @@ ims_clean ims_tokenizer_cleaning(const struct ims_tokenizer *t);
 int32_t ims_tokenizer_vocab_size(const struct ims_tokenizer *t);
 int32_t ims_tokenizer_start_id(const struct ims_tokenizer *t); /* -1: this kind has none */
 int32_t ims_tokenizer_end_id(const struct ims_tokenizer *t);
-/* What fills ids[n ..]: 0 for CLIP, as open_clip does; the end id for Unigram, "<pad>" for SigLIP 2.
- * (CLIP packs exported through Hugging Face pad
- * with the end id; a causal tower pooled at the first end id gives the same embedding for both.) */
+/* What fills ids[n ..]: 0 for CLIP, as open_clip does; the end id for Unigram, "<pad>" for
+ * SigLIP 2. (CLIP packs exported through Hugging Face pad with the end id; a causal tower pooled at
+ * the first end id gives the same embedding for both.) */
 int32_t ims_tokenizer_pad_id(const struct ims_tokenizer *t);
-/* The token as it stands in the file (for CLIP byte-table characters, "</w>" at a word's end); NULL outside
- * 0 .. vocab_size - 1. Valid as long as t. */
+/* The token as it stands in the file (for CLIP byte-table characters, "</w>" at a word's end); NULL
+ * outside 0 .. vocab_size - 1. Valid as long as t. */
 const char *ims_tokenizer_token(const struct ims_tokenizer *t, int32_t id);
 
 #endif

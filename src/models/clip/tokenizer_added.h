@@ -1,8 +1,8 @@
 /* The added tokens of a tokenizer.json that a cleaned text can contain.
  *
  * They are found before the model looks at a text, the longest at the leftmost place, and split it.
- * Most have punctuation or capitals ("<pad>"), which cleaning removes, so they are not kept; what is
- * left are the runs of U+2581 of SigLIP 2. Immutable after loading and thread-safe.
+ * Most have punctuation or capitals ("<pad>"), which cleaning removes, so they are not kept; what
+ * is left are the runs of U+2581 of SigLIP 2. Immutable after loading and thread-safe.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef IMS_MODELS_CLIP_TOKENIZER_ADDED_H
 #define IMS_MODELS_CLIP_TOKENIZER_ADDED_H

@@ -30,7 +30,7 @@ struct ims__tokenizer_ops {
     uint32_t abi;
     const char *name; /* the kind */
     size_t ctx_size;
-    const char *reads; /* for messages: what accepts asks for, in words */
+    const char *reads;  /* for messages: what accepts asks for, in words */
     ims_clean cleaning; /* what clean does */
 
     /* Is the document's model one of this kind? Looks at its type, not at its soundness. */

@@ -24,7 +24,8 @@ static size_t fill_symbols(const struct ims__bpe *b, struct ims__bpe_scratch *w,
 
         for (size_t k = 0; k < len; k++) {
             last = (unsigned char)bytes[k];
-            w->symbols[n] = (struct ims__bpe_symbol){ b->byte_id[0][last], (int32_t)n - 1, (int32_t)n + 1 };
+            w->symbols[n] =
+                (struct ims__bpe_symbol){ b->byte_id[0][last], (int32_t)n - 1, (int32_t)n + 1 };
             n++;
         }
     }

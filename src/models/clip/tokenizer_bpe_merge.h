@@ -18,7 +18,8 @@ struct ims__bpe_symbol {
     int32_t next; /* -1: the last one */
 };
 
-/* The working memory of one call, as large as the longest word so far. Zero-initialised is empty. */
+/* The working memory of one call, as large as the longest word so far. Zero-initialised is empty.
+ */
 struct ims__bpe_scratch {
     struct ims__bpe_symbol *symbols;
     uint64_t *heap;   /* rank << 32 | position */

@@ -1,8 +1,8 @@
 /* SentencePiece's precompiled character map: a double-array trie from byte sequences to texts.
  *
- * Bytes: the trie's size in bytes (32 bits, little-endian), the trie (32-bit units), then the texts,
- * each ended by a NUL. A unit has its label in bits 0-7, a leaf mark in bit 8, an offset in bits
- * 10-30, shifted by 8 where bit 9 is set; a leaf's value is where its text begins. docs/notes/
+ * Bytes: the trie's size in bytes (32 bits, little-endian), the trie (32-bit units), then the
+ * texts, each ended by a NUL. A unit has its label in bits 0-7, a leaf mark in bit 8, an offset in
+ * bits 10-30, shifted by 8 where bit 9 is set; a leaf's value is where its text begins. docs/notes/
  * tokenizer.md says how the reference applies it, which is not quite what one would expect.
  * Immutable after loading and thread-safe.
  * SPDX-License-Identifier: Apache-2.0 */

@@ -313,8 +313,7 @@ static bool gemma_accepts(const struct ims__tokenizer_doc *doc)
     const char *suffix = ims__json_str(ims__json_get(model, "end_of_word_suffix"), NULL);
     const char *prefix = ims__json_str(ims__json_get(model, "continuing_subword_prefix"), NULL);
 
-    return type && strcmp(type, "BPE") == 0 && (!suffix || !*suffix) &&
-           (!prefix || !*prefix) &&
+    return type && strcmp(type, "BPE") == 0 && (!suffix || !*suffix) && (!prefix || !*prefix) &&
            ims__json_bool(ims__json_get(model, "byte_fallback"), false);
 }
 

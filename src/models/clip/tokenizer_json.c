@@ -219,8 +219,7 @@ bool ims__pull_number(struct ims__json_pull *p, double *out)
 
     skip_space(p);
     at = p->at + (p->at < p->end && *p->at == '-');
-    if (p->status || (is_digit(p, at) && *at == '0' && is_digit(p, at + 1)) ||
-        !skip_digits(p, &at))
+    if (p->status || (is_digit(p, at) && *at == '0' && is_digit(p, at + 1)) || !skip_digits(p, &at))
         return false;
     if (at < p->end && *at == '.') {
         at++;
@@ -275,8 +274,9 @@ bool ims__pull_is_at_end(struct ims__json_pull *p)
 /* The characters that mean something to skip_value outside strings. */
 static bool is_mark(char c)
 {
-    static const bool marks[256] = { ['"'] = true, ['{'] = true, ['['] = true,
-                                     ['}'] = true, [']'] = true, [','] = true };
+    static const bool marks[256] = {
+        ['"'] = true, ['{'] = true, ['['] = true, ['}'] = true, [']'] = true, [','] = true
+    };
 
     return marks[(unsigned char)c];
 }

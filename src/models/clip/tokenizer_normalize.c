@@ -12,8 +12,7 @@
 /* A step makes a character at most this long on average; NFKC's longest is 18. */
 #define MAX_CHARACTERS (4 * IMS_MAX_TEXT_BYTES)
 
-#define KNOWN                                                                                      \
-    "Sequence, Precompiled, Strip, or Replace of a text or of the pattern \" {2,}\""
+#define KNOWN "Sequence, Precompiled, Strip, or Replace of a text or of the pattern \" {2,}\""
 
 /* ---- reading ---- */
 

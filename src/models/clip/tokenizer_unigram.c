@@ -138,8 +138,8 @@ static ims_status encode_word(const struct ims__unigram *u, struct scratch *w, c
 static ims_status encode_symbols(const struct ims__unigram *u, struct scratch *w,
                                  const uint32_t *at, size_t n, bool is_first, struct id_list *out)
 {
-    bool is_prepended = u->prepend == IMS__PREPEND_ALWAYS ||
-                        (u->prepend == IMS__PREPEND_FIRST && is_first);
+    bool is_prepended =
+        u->prepend == IMS__PREPEND_ALWAYS || (u->prepend == IMS__PREPEND_FIRST && is_first);
     ims_status st = IMS_OK;
 
     if (n == 0)
@@ -220,8 +220,7 @@ static ims_status unigram_encode(const void *ctx, const char *utf8, size_t len, 
 
     if (st)
         goto out;
-    while (!st && out.n < out.max &&
-           ims__added_next(&u->added, false, text.at, text.n, &pos, &s)) {
+    while (!st && out.n < out.max && ims__added_next(&u->added, false, text.at, text.n, &pos, &s)) {
         if (s.id >= 0)
             out.ids[out.n++] = s.id;
         else

@@ -176,8 +176,8 @@ static ims_status read_specials(struct loader *l)
                         l->doc->what);
     if (unk < 0 || unk >= u->n_pieces)
         return ims_fail(l->err, IMS_E_FORMAT, "tokenizer", 0,
-                        "%s: model.unk_id: expected an id of model.vocab, found %lld",
-                        l->doc->what, (long long)unk);
+                        "%s: model.unk_id: expected an id of model.vocab, found %lld", l->doc->what,
+                        (long long)unk);
     u->unk_id = (int32_t)unk;
     u->end_id = -1;
     for (size_t k = 0; k < IMS_ARRAY_LEN(ends) && u->end_id < 0; k++) {
@@ -214,7 +214,7 @@ static bool read_metaspace(struct ims__unigram *u, const ims_json *v)
         return false;
     u->splits_symbols = ims__json_bool(ims__json_get(v, "split"), true);
     u->prepend = ims__json_bool(ims__json_get(v, "add_prefix_space"), true) ? IMS__PREPEND_ALWAYS
-                                                                           : IMS__PREPEND_NEVER;
+                                                                            : IMS__PREPEND_NEVER;
     if (!scheme)
         return true;
     for (size_t i = 0; i < IMS_ARRAY_LEN(schemes); i++) {

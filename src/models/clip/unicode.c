@@ -269,8 +269,7 @@ ims_status ims__unicode_lower(struct ims__cps *s)
 bool ims__unicode_is_grapheme_break(uint32_t a, uint32_t b, int32_t *state)
 {
     utf8proc_int32_t s = *state;
-    bool is_break =
-        utf8proc_grapheme_break_stateful((utf8proc_int32_t)a, (utf8proc_int32_t)b, &s);
+    bool is_break = utf8proc_grapheme_break_stateful((utf8proc_int32_t)a, (utf8proc_int32_t)b, &s);
 
     *state = s;
     return is_break;

@@ -43,8 +43,8 @@ ims_status ims__cps_to_utf8(const uint32_t *at, size_t n, struct ims_buf *out);
 ims_status ims__unicode_nfc(struct ims__cps *s);
 /* Lower case with the final-sigma rule, in place. */
 ims_status ims__unicode_lower(struct ims__cps *s);
-/* Is there a border of user-perceived characters between neighbours? state is the caller's, 0 at the
- * start of a text. */
+/* Is there a border of user-perceived characters between neighbours? state is the caller's, 0 at
+ * the start of a text. */
 bool ims__unicode_is_grapheme_break(uint32_t a, uint32_t b, int32_t *state);
 /* What ftfy's character-wise steps make of cp: 1 to 3 code points, or 0 when it stays. */
 size_t ims__unicode_fix(uint32_t cp, uint32_t out[3]);

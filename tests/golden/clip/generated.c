@@ -264,8 +264,8 @@ static void put_trunk(struct writer *w, const struct ims_clip_vision *v)
     const struct ims_clip_blocks *b = &v->blocks;
     char name[64];
 
-    PUT(w, "visual.trunk.pos_embed", 1,
-        (v->height / v->patch_height) * (v->width / v->patch_width), b->width);
+    PUT(w, "visual.trunk.pos_embed", 1, (v->height / v->patch_height) * (v->width / v->patch_width),
+        b->width);
     PUT(w, "visual.trunk.patch_embed.proj.weight", b->width, 3, v->patch_height, v->patch_width);
     PUT(w, "visual.trunk.patch_embed.proj.bias", b->width);
     for (unsigned i = 0; i < b->layers; i++) {

@@ -10,8 +10,9 @@ TEST(siglip,
     expected_check_siglip("siglip", "tests/golden/tokenizer_unigram/tokenizer.json");
 }
 
-TEST(siglip2,
-     "SigLIP 2: BF16 weights, tanh-GELU and byte-fallback captions give open_clip's ids and vectors")
+TEST(
+    siglip2,
+    "SigLIP 2: BF16 weights, tanh-GELU and byte-fallback captions give open_clip's ids and vectors")
 {
     expected_check_siglip("siglip2", "tests/golden/tokenizer_gemma/tokenizer.json");
 }

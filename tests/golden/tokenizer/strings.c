@@ -187,10 +187,10 @@ void check_strings(const struct ims_tokenizer *t, const char *hashes, int contex
         n_truncated += tokens.is_truncated;
         h = hash_ids(h, ids, tokens.context_length);
         if (++done % 10 == 0 && h != g->hashes[done / 10 - 1]) {
-            test_fail(
-                __FILE__, __LINE__,
-                "%s: strings %llu to %llu differ from the reference; make_golden.py --show N shows one",
-                hashes, (unsigned long long)first, (unsigned long long)n);
+            test_fail(__FILE__, __LINE__,
+                      "%s: strings %llu to %llu differ from the reference; make_golden.py --show N "
+                      "shows one",
+                      hashes, (unsigned long long)first, (unsigned long long)n);
             break;
         }
     }

@@ -1,5 +1,5 @@
-/* Our ids of a Unigram tokenizer against Hugging Face's: 10,000 strings on a small model of our own,
- * and on the same pieces behind SentencePiece's full character map where one is at hand.
+/* Our ids of a Unigram tokenizer against Hugging Face's: 10,000 strings on a small model of our
+ * own, and on the same pieces behind SentencePiece's full character map where one is at hand.
  * make_golden.py wrote the numbers.
  *
  * IMS_TEST_UNIGRAM_TOKENIZER names what make_golden.py --full wrote.

@@ -39,7 +39,8 @@ static void check_refused(const char *text, ims_status want, const char *message
     "supported), found "
 
 #define NO_TIMM                                                                                    \
-    "expected none, or a SigLIP tower: vit_{base,large,so400m,giantopt}_patchN_siglip_SIZE, found "
+    "expected none, or a SigLIP tower: vit_{base,large,so400m,giantopt}_patchN_siglip_SIZE, "      \
+    "found "
 
 TEST(defaults, "an empty vision and text configuration is open_clip's default model")
 {
@@ -196,8 +197,7 @@ TEST(siglip, "a SigLIP tower of timm is what its name stands for, with SigLIP's 
 
 TEST(siglip_other, "a SigLIP tower with another head, size or dimension is refused")
 {
-    check_refused(siglip("vit_base_patch16_siglip_224", 224, "avg", "none", 768),
-                  IMS_E_UNSUPPORTED,
+    check_refused(siglip("vit_base_patch16_siglip_224", 224, "avg", "none", 768), IMS_E_UNSUPPORTED,
                   "c.json: vision_cfg.timm_pool: expected \"map\", found \"avg\"");
     check_refused(siglip("vit_base_patch16_siglip_224", 224, "map", "linear", 768),
                   IMS_E_UNSUPPORTED,

@@ -248,7 +248,8 @@ TEST(limit, "a text above the limit is refused")
 
     CHECK_OK(ims__textclean(text, IMS_MAX_TEXT_BYTES, IMS_CLEAN_LOWER, &s, &err), err);
     CHECK_INT(s.n, IMS_MAX_TEXT_BYTES);
-    CHECK_STATUS(ims__textclean(text, IMS_MAX_TEXT_BYTES + 1, IMS_CLEAN_LOWER, &s, &err), IMS_E_LIMIT, err);
+    CHECK_STATUS(ims__textclean(text, IMS_MAX_TEXT_BYTES + 1, IMS_CLEAN_LOWER, &s, &err),
+                 IMS_E_LIMIT, err);
     ims__free(text);
     ims__cps_release(&s);
 }
@@ -262,8 +263,10 @@ TEST(nested, "references nested without end are refused instead of undone for se
     text[0] = '&'; /* "&mp;..." is nothing; below it becomes "&amp;amp;..." */
     CHECK_OK(ims__textclean(text, IMS_MAX_TEXT_BYTES, IMS_CLEAN_LOWER, &s, &err), err);
     text[3] = '&';
-    CHECK_STATUS(ims__textclean(text, IMS_MAX_TEXT_BYTES, IMS_CLEAN_LOWER, &s, &err), IMS_E_LIMIT, err);
-    CHECK_OK(ims__textclean(text + 3, 4001, IMS_CLEAN_LOWER, &s, &err), err); /* 1,000 levels are still undone */
+    CHECK_STATUS(ims__textclean(text, IMS_MAX_TEXT_BYTES, IMS_CLEAN_LOWER, &s, &err), IMS_E_LIMIT,
+                 err);
+    CHECK_OK(ims__textclean(text + 3, 4001, IMS_CLEAN_LOWER, &s, &err),
+             err); /* 1,000 levels are still undone */
     CHECK_INT(s.n, 1);
     ims__free(text);
     ims__cps_release(&s);

@@ -32,7 +32,8 @@ static const char gemma[] =
     "\"normalizer\":{\"type\":\"Replace\",\"pattern\":{\"String\":\" \"},\"content\":\"" META "\"},"
     "\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"String\":\" \"}},"
     "\"model\":{\"type\":\"BPE\",\"byte_fallback\":true,\"unk_token\":\"<unk>\",\"fuse_unk\":true,"
-    "\"vocab\":{\"<pad>\":0,\"<eos>\":1,\"<unk>\":2,\"<0xC3>\":3,\"<0xA4>\":4,\"a\":5,\"" META "\":6,"
+    "\"vocab\":{\"<pad>\":0,\"<eos>\":1,\"<unk>\":2,\"<0xC3>\":3,\"<0xA4>\":4,\"a\":5,\"" META
+    "\":6,"
     "\"a" META "\":7},\"merges\":[[\"a\",\"" META "\"]]}}";
 
 /* The document with one piece of its text exchanged. */
@@ -123,7 +124,10 @@ TEST(gemma_words, "characters without a token become bytes, or unknown where byt
     CHECK_IDS(gemma, "\xC3\xA4", 3, 4, 1);
     CHECK_IDS(gemma, "xyz", 2, 1);
     CHECK_IDS(gemma, "xay", 2, 5, 2, 1);
-    CHECK_IDS(gemma, "x\xC3\xA4" "a", 3, 4, 2, 5, 1); /* bytes overtake, as in the reference */
+    CHECK_IDS(gemma,
+              "x\xC3\xA4"
+              "a",
+              3, 4, 2, 5, 1); /* bytes overtake, as in the reference */
     CHECK_IDS(gemma, "a" META META "a", 5, 8, 5, 1);
     check_changed(gemma, "\"fuse_unk\":true", "\"fuse_unk\":false", "xyz",
                   (const int[]){ 2, 2, 2, 1, -1 });
@@ -170,7 +174,8 @@ static const struct bad bad_unigram[] = {
       "pre_tokenizer: expected Metaspace" },
     { "\"prepend_scheme\":\"first\"", "\"prepend_scheme\":\"last\"", IMS_E_UNSUPPORTED,
       "pre_tokenizer: expected Metaspace" },
-    { "\"type\":\"Strip\"", "\"type\":\"NFKD\"", IMS_E_UNSUPPORTED, "normalizer: expected Sequence" },
+    { "\"type\":\"Strip\"", "\"type\":\"NFKD\"", IMS_E_UNSUPPORTED,
+      "normalizer: expected Sequence" },
     { " {2,}", " +", IMS_E_UNSUPPORTED, "found a Replace of another pattern" },
     { "\"precompiled_charsmap\":\"\"", "\"precompiled_charsmap\":\"AAAA\"", IMS_E_FORMAT,
       "precompiled_charsmap: expected base64" },
