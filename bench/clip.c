@@ -160,7 +160,7 @@ int main(int argc, char **argv)
 
     if (argc == 1)
         generated_pack(dir, test_source_path("tests/golden/clip/vit_b_32.config.json"), "F32", NULL,
-                       NULL, &config);
+                       &config);
     start = ims__mono_ns();
     must(ims_pack_open(&pack, dir, &err));
     printf("pack %s: %llu MiB, opened in %.1f ms\n", pack->name,

@@ -67,12 +67,17 @@ static ims_status open_tokenizer(struct ims_clip *c, ims_err *err)
                         c->pack->files[IMS_PACK_CONFIG],
                         clean_names[ims_tokenizer_cleaning(c->tokenizer)],
                         ims_tokenizer_kind(c->tokenizer), clean_names[c->config.text.clean]);
-    n = ims_tokenizer_vocab_size(c->tokenizer);
+    n = ims_tokenizer_id_limit(c->tokenizer);
     if (n < 0 || (uint32_t)n > c->config.text.vocab_size)
         return ims_fail(err, IMS_E_MODEL, ORIGIN, 0,
                         "%s: expected at most %u tokens (text_cfg.vocab_size), found %d", path,
                         c->config.text.vocab_size, (int)n);
-    return ims__clip_pad_id(c, &c->pad_id, err);
+    st = ims__clip_pad_id(c, &c->pad_id, err);
+    if (!st && (c->pad_id < 0 || (uint32_t)c->pad_id >= c->config.text.vocab_size))
+        st = ims_fail(err, IMS_E_MODEL, ORIGIN, 0,
+                      "%s: expected a padding token below %u (text_cfg.vocab_size), found id %d",
+                      path, c->config.text.vocab_size, (int)c->pad_id);
+    return st;
 }
 
 static ims_status init_locks(struct ims_clip *c, ims_err *err)

@@ -227,6 +227,11 @@ int32_t ims_tokenizer_vocab_size(const struct ims_tokenizer *t)
     return t->facts.vocab_size;
 }
 
+int32_t ims_tokenizer_id_limit(const struct ims_tokenizer *t)
+{
+    return t->facts.id_limit;
+}
+
 int32_t ims_tokenizer_start_id(const struct ims_tokenizer *t)
 {
     return t->facts.start_id;

@@ -53,6 +53,8 @@ ims_status ims_tokenizer_clean(const struct ims_tokenizer *t, const char *utf8, 
 const char *ims_tokenizer_kind(const struct ims_tokenizer *t);
 ims_clean ims_tokenizer_cleaning(const struct ims_tokenizer *t);
 int32_t ims_tokenizer_vocab_size(const struct ims_tokenizer *t);
+/* One more than the largest id that encode can give; at most the above. */
+int32_t ims_tokenizer_id_limit(const struct ims_tokenizer *t);
 int32_t ims_tokenizer_start_id(const struct ims_tokenizer *t); /* -1: this kind has none */
 int32_t ims_tokenizer_end_id(const struct ims_tokenizer *t);
 /* What fills ids[n ..]: 0 for CLIP, as open_clip does; the end id for Unigram, "<pad>" for

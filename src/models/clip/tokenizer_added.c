@@ -95,6 +95,24 @@ ims_status ims__added_load(struct ims__added *out, const ims_json *v, ims_clean 
     return st;
 }
 
+static bool is_unreachable(const struct ims__added *a, const ims_json *v, int32_t id)
+{
+    bool is_added = false;
+
+    for (size_t i = 0; i < ims__json_len(v) && !is_added; i++)
+        is_added = ims__json_int(ims__json_get(ims__json_at(v, i), "id"), -1) == id;
+    for (size_t i = 0; i < a->n && is_added; i++)
+        is_added = a->tokens[i].id != id;
+    return is_added;
+}
+
+int32_t ims__added_id_limit(const struct ims__added *a, const ims_json *v, int32_t vocab_size)
+{
+    while (vocab_size > 0 && is_unreachable(a, v, vocab_size - 1))
+        vocab_size--;
+    return vocab_size;
+}
+
 static const struct ims__added_token *longest_at(const struct ims__added *a, bool is_normalized,
                                                  const uint32_t *text, size_t n)
 {

@@ -35,6 +35,9 @@ struct ims__stretch {
 ims_status ims__added_load(struct ims__added *out, const ims_json *v, ims_clean cleaning,
                            const char *what, ims_err *err) IMS_MUST_CHECK;
 void ims__added_release(struct ims__added *a);
+/* vocab_size without the last ids that are added tokens no cleaned text can have: a model need not
+ * know them. */
+int32_t ims__added_id_limit(const struct ims__added *a, const ims_json *v, int32_t vocab_size);
 /* The next stretch from *pos on that is not empty; false at the end. */
 bool ims__added_next(const struct ims__added *a, bool is_normalized, const uint32_t *text, size_t n,
                      size_t *pos, struct ims__stretch *out);

@@ -24,6 +24,7 @@ struct ims__tokenizer_facts {
     int32_t start_id; /* -1: sequences have no start token */
     int32_t end_id;
     int32_t pad_id;
+    int32_t id_limit; /* one more than the largest id of a text; at most vocab_size */
 };
 
 struct ims__tokenizer_ops {

@@ -83,7 +83,8 @@ ims_status ims__bpe_load(void *ctx, const struct ims__tokenizer_doc *doc,
         st = load(&l);
     if (!st) {
         ims__bpe_loader_finish(&l);
-        *out = (struct ims__tokenizer_facts){ b->vocab_size, b->start_id, b->end_id, 0 };
+        *out = (struct ims__tokenizer_facts){ b->vocab_size, b->start_id, b->end_id, 0,
+                                              b->vocab_size };
     }
     ims__bpe_loader_release(&l);
     return st;

@@ -268,6 +268,8 @@ static ims_status load(struct gemma *g, struct ims__bpe_loader *l, struct ims__t
     if (!st)
         st = ims__added_load(&g->added, ims__json_get(root, "added_tokens"), IMS_CLEAN_CANONICAL,
                              l->doc->what, l->err);
+    out->id_limit =
+        ims__added_id_limit(&g->added, ims__json_get(root, "added_tokens"), g->bpe.vocab_size);
     return st;
 }
 

@@ -277,6 +277,7 @@ ims_status ims__unigram_load(void *ctx, const struct ims__tokenizer_doc *doc,
 {
     struct ims__unigram *u = ctx;
     struct loader l = { .u = u, .doc = doc, .err = err };
+    const ims_json *added = ims__json_get(doc->root, "added_tokens");
     ims_status st;
 
     ims__buf_init(&l.texts, IMS_MAX_JSON_BYTES);
@@ -285,7 +286,9 @@ ims_status ims__unigram_load(void *ctx, const struct ims__tokenizer_doc *doc,
     if (!st) {
         u->texts = ims__buf_take(&l.texts, NULL);
         /* SigLIP's texts are padded with the end token */
-        *out = (struct ims__tokenizer_facts){ u->vocab_size, -1, u->end_id, u->end_id };
+        *out =
+            (struct ims__tokenizer_facts){ u->vocab_size, -1, u->end_id, u->end_id,
+                                           ims__added_id_limit(&u->added, added, u->vocab_size) };
     }
     ims__buf_release(&l.texts);
     ims__free(l.pull);

@@ -191,9 +191,9 @@ static void open_fixture(struct fixture *f, const char *folder, const char *toke
 
     read_expected(f, folder);
     (void)snprintf(path, sizeof(path), "tests/golden/%s/%s.config.json", folder, f->arch);
-    generated_pack(dir, test_source_path(path),
-                   ims__json_str(ims__json_get(f->expected, "dtype"), NULL), tokenizer, NULL,
-                   &f->config);
+    generated_pack_with(dir, test_source_path(path),
+                        ims__json_str(ims__json_get(f->expected, "dtype"), NULL), tokenizer, NULL,
+                        &f->config);
     open_model(f, dir, &f->config);
 }
 

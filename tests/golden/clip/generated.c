@@ -417,8 +417,14 @@ static void make_tokenizer(const char *dir)
 }
 
 void generated_pack(const char *dir, const char *config_path, const char *dtype,
-                    const char *tokenizer, const struct generated_faults *faults,
-                    struct ims_clip_config *out_config)
+                    const struct generated_faults *faults, struct ims_clip_config *out_config)
+{
+    generated_pack_with(dir, config_path, dtype, NULL, faults, out_config);
+}
+
+void generated_pack_with(const char *dir, const char *config_path, const char *dtype,
+                         const char *tokenizer, const struct generated_faults *faults,
+                         struct ims_clip_config *out_config)
 {
     static const struct generated_faults none;
     ims_err err = { 0 };

@@ -18,13 +18,15 @@ struct generated_faults {
     const char *retyped;    /* as I32 */
 };
 
-/* Writes open_clip_config.json (a copy of config_path), open_clip_model.safetensors and
- * tokenizer.json (a copy of that file of the source folder; NULL: a small one of CLIP's kind) into
- * dir. Sizes of "reduced" in the configuration go into *out_config. Ends the program when that
- * fails. */
+/* Writes open_clip_config.json (a copy of config_path), open_clip_model.safetensors and a small
+ * tokenizer.json into dir. Sizes of "reduced" in the configuration go into *out_config. Ends the
+ * program when that fails. */
 void generated_pack(const char *dir, const char *config_path, const char *dtype,
-                    const char *tokenizer, const struct generated_faults *faults,
-                    struct ims_clip_config *out_config);
+                    const struct generated_faults *faults, struct ims_clip_config *out_config);
+/* The same with a tokenizer.json of the source folder. */
+void generated_pack_with(const char *dir, const char *config_path, const char *dtype,
+                         const char *tokenizer, const struct generated_faults *faults,
+                         struct ims_clip_config *out_config);
 
 /* Picture k of a model: height * width * 3 bytes, a colour per cell of a side x side grid and a
  * little noise. make.py takes GENERATED_SIDE, and 2 for the demo model, whose world has large

@@ -29,7 +29,7 @@ static void make(const struct generated_faults *faults)
     struct ims_clip_config config;
 
     dir = test_tmp_dir();
-    generated_pack(dir, test_source_path("tests/golden/clip/class_token.config.json"), "F32", NULL,
+    generated_pack(dir, test_source_path("tests/golden/clip/class_token.config.json"), "F32",
                    faults, &config);
 }
 
@@ -174,7 +174,7 @@ TEST(big_vocabulary, "a tokenizer with more tokens than the model has rows is re
     CHECK(at);
     memcpy(at, "\"vocab_size\": 300", strlen("\"vocab_size\": 600"));
     CHECK_OK(ims__write_file(in_dir("small.json"), text, n, &err), err);
-    generated_pack(dir, in_dir("small.json"), "F32", NULL, NULL, &config);
+    generated_pack(dir, in_dir("small.json"), "F32", NULL, &config);
     check_refused(IMS_E_MODEL,
                   "tokenizer.json: expected at most 300 tokens (text_cfg.vocab_size), found 516");
     free(text);
@@ -191,8 +191,8 @@ static ims_status open_siglip(const struct generated_faults *faults, const char 
 
     dir = test_tmp_dir();
     *err = (ims_err){ 0 };
-    generated_pack(dir, test_source_path("tests/golden/siglip/siglip.config.json"), "F32",
-                   "tests/golden/tokenizer_unigram/tokenizer.json", faults, &config);
+    generated_pack_with(dir, test_source_path("tests/golden/siglip/siglip.config.json"), "F32",
+                        "tests/golden/tokenizer_unigram/tokenizer.json", faults, &config);
     st = ims__write_file(in_dir("tokenizer_config.json"), tokenizer_config,
                          strlen(tokenizer_config), err);
     if (!st)
@@ -243,8 +243,8 @@ TEST(cleaning, "a tokenizer whose texts are cleaned in another way than the mode
     struct ims_clip_config config;
 
     dir = test_tmp_dir();
-    generated_pack(dir, test_source_path("tests/golden/clip/class_token.config.json"), "F32",
-                   "tests/golden/tokenizer_unigram/tokenizer.json", NULL, &config);
+    generated_pack_with(dir, test_source_path("tests/golden/clip/class_token.config.json"), "F32",
+                        "tests/golden/tokenizer_unigram/tokenizer.json", NULL, &config);
     check_refused(IMS_E_UNSUPPORTED,
                   "open_clip_config.json: text_cfg.tokenizer_kwargs.clean: expected "
                   "\"canonicalize\" for a tokenizer of the kind unigram, found \"lower\"");

@@ -138,6 +138,26 @@ TEST(gemma_words, "characters without a token become bytes, or unknown where byt
                   (const int[]){ 5, 8, 5, 1, -1 });
 }
 
+TEST(limit, "added tokens that no text can have are beyond what the model must know")
+{
+    static const char extra[] = "{\"id\":2,\"content\":\"<unk>\"},{\"id\":9,\"content\":\"<x0>\"},"
+                                "{\"id\":10,\"content\":\"<x1>\"}";
+    char *json = exchange(unigram, "{\"id\":2,\"content\":\"<unk>\"}", extra);
+    struct ims_tokenizer *t = NULL;
+    ims_err err = { 0 };
+
+    CHECK_OK(ims_tokenizer_parse(&t, json, strlen(json), "good", &err), err);
+    CHECK_INT(ims_tokenizer_vocab_size(t), 11);
+    CHECK_INT(ims_tokenizer_id_limit(t), 9);
+    ims_tokenizer_free(t);
+    ims__free(json);
+    t = NULL;
+    CHECK_OK(ims_tokenizer_parse(&t, gemma, strlen(gemma), "good", &err), err);
+    CHECK_INT(ims_tokenizer_vocab_size(t), 9);
+    CHECK_INT(ims_tokenizer_id_limit(t), 9); /* two U+2581 can be in a text */
+    ims_tokenizer_free(t);
+}
+
 struct bad {
     const char *from;
     const char *to;
