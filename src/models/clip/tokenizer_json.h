@@ -57,6 +57,9 @@ bool ims__pull_member(struct ims__json_pull *p, bool *is_first);
 bool ims__pull_string(struct ims__json_pull *p);
 bool ims__pull_int(struct ims__json_pull *p, int64_t *out);
 bool ims__pull_number(struct ims__json_pull *p, double *out);
+/* Moves over any value without looking into it closely: what it spans is parsed elsewhere. False at
+ * the end of the text. */
+bool ims__pull_skip(struct ims__json_pull *p, struct ims__json_span *out);
 /* What stands at the reader, in words: "a string", "an array" ... */
 const char *ims__pull_found(struct ims__json_pull *p);
 bool ims__pull_is_at_end(struct ims__json_pull *p);
