@@ -1,5 +1,6 @@
 /* The golden strings of the tokenizers, made as make_golden.py makes them, and the comparison of
- * their ids with the committed hashes. SPDX-License-Identifier: Apache-2.0 */
+ * their ids with the committed hashes.
+ * SPDX-License-Identifier: Apache-2.0 */
 #ifndef IMS_TESTS_GOLDEN_TOKENIZER_STRINGS_H
 #define IMS_TESTS_GOLDEN_TOKENIZER_STRINGS_H
 
