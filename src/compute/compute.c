@@ -40,16 +40,22 @@ ims_status ims_compute_open(struct ims_compute **out, const struct ims_compute_o
     const struct ims_compute_backend *backend =
         options->backend ? options->backend : &ims__compute_ort;
     struct ims_compute *c = NULL;
+    bool is_split;
     ims_status st;
 
     if (!is_complete(backend))
         return ims_fail(err, IMS_E_INTERNAL, "compute", 0, "the compute backend lacks a function");
+    if (options->isolation == IMS_ISOLATE_ALWAYS && !ims__child_is_possible())
+        return ims_fail(err, IMS_E_UNSUPPORTED, "compute", 0,
+                        "this program cannot start children of itself");
     c = ims__zalloc(1, sizeof(*c));
     if (!c)
         return ims_fail(err, IMS_E_NOMEM, "compute", 0, "allocating the handle");
     forbid_telemetry();
-    c->backend = backend;
-    c->backend_arg = options->backend_arg;
+    c->child_arg = (struct ims_child_arg){ backend, options->backend_arg, options->isolation };
+    is_split = options->isolation != IMS_ISOLATE_NEVER && ims__child_is_possible();
+    c->backend = is_split ? &ims__compute_split : backend;
+    c->backend_arg = is_split ? &c->child_arg : options->backend_arg;
     c->n_threads = options->n_threads ? options->n_threads : ims_device_usable_cores();
     st = ims_device_request_read(&c->request, &options->device, err);
     if (!st)
@@ -110,6 +116,21 @@ ims_status ims__compute_load(struct ims_compute *c, ims_err *err)
     c->ctx = ctx;
     c->load_ms += (double)(ims__mono_ns() - start) / 1e6;
     return IMS_OK;
+}
+
+bool ims__compute_is_isolated(const struct ims_compute *c, struct ims_device_id id)
+{
+    return c->backend == &ims__compute_split &&
+           (id.kind != IMS_DEVICE_CPU || c->child_arg.isolation == IMS_ISOLATE_ALWAYS);
+}
+
+bool ims__compute_may_use_cpu(const struct ims_compute *c)
+{
+    for (size_t i = 0; i < c->request.n_allowed; i++) {
+        if (c->request.allowed[i] == IMS_DEVICE_CPU)
+            return true;
+    }
+    return !c->request.has_permission;
 }
 
 static bool does_offer(const struct ims_compute_info *info, const char *provider)

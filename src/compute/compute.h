@@ -37,6 +37,22 @@ struct ims_compute;
 struct ims_compute_session;
 struct ims_compute_backend;
 
+/* Which sessions live in a child process, one process per device. There a driver that aborts, hangs
+ * or leaks costs a batch, not this process. */
+typedef enum ims_isolation {
+    IMS_ISOLATE_AUTO,   /* accelerators do, the CPU does not; none do in a program that is not ready
+                         */
+    IMS_ISOLATE_ALWAYS, /* the CPU too */
+    IMS_ISOLATE_NEVER
+} ims_isolation;
+
+/* The first thing in main() of a program that is to use children: a child is the same program,
+ * started again. true: this process is such a child and has done its work; return *out_exit. false:
+ * go on, children can be started from now on. backend: what a child computes with, NULL = ONNX
+ * Runtime. */
+bool ims_compute_child_main(int argc, char **argv, const struct ims_compute_backend *backend,
+                            int *out_exit);
+
 struct ims_compute_options {
     struct ims_device_settings device; /* what was asked for; the texts are copied */
     /* File of the runtime library. NULL: $ORT_DYLIB_PATH, then an installed one, then the cache. */
@@ -44,6 +60,7 @@ struct ims_compute_options {
     unsigned n_threads; /* per CPU session; 0 = ims_device_usable_cores() */
     /* Where accelerators keep compiled models, for providers that do; may be NULL. */
     const char *cache_dir;
+    ims_isolation isolation;
     /* NULL = ONNX Runtime; tests pass a decorator. */
     const struct ims_compute_backend *backend;
     void *backend_arg; /* handed to that backend's open */
@@ -133,6 +150,12 @@ struct ims_compute_session_options {
     bool is_shape_fixed;  /* every run has the same shapes: lets the runtime plan its memory once */
     bool no_cpu_fallback; /* an accelerator must take every node; otherwise opening fails */
     bool no_optimisation; /* run the graph as it is written */
+    /* Leave the weights where they are instead of copying them into the layout that the CPU's
+     * kernels like: opens many times faster, runs somewhat slower. For a session of a few runs. */
+    bool no_prepacking;
+    /* How long one run, and the opening, may take before the device counts as hung: IMS_E_TIMEOUT.
+     * 0 = as long as it takes. Kept only where the session runs in a child process (isolation). */
+    unsigned run_timeout_ms, open_timeout_ms;
 };
 /* options may be NULL. Errors: IMS_E_RUNTIME, IMS_E_DEVICE, IMS_E_MODEL (the graph is refused),
  * IMS_E_NOT_FOUND (file of path), IMS_E_NOMEM. */
@@ -141,6 +164,9 @@ ims_status ims_compute_session_open(struct ims_compute *c, struct ims_compute_se
                                     const struct ims_compute_session_options *options,
                                     ims_err *err) IMS_MUST_CHECK;
 void ims_compute_session_close(struct ims_compute_session *s);
+/* Closes a session whose device misbehaved: a child process that it lives in is ended, with every
+ * session in it. */
+void ims_compute_session_discard(struct ims_compute_session *s);
 
 /* An input or output of the graph. Valid as long as the session. */
 struct ims_compute_port {
@@ -184,7 +210,9 @@ struct ims_compute_value {
  * the graph will produce, and the result is written there. n_out may be less than the graph has.
  * Allocated outputs exist only on success. Errors: IMS_E_INVALID (name, type, too few bytes),
  * IMS_E_DIMENSION (shape), IMS_E_NOMEM (the device's memory or ours: a smaller batch may do),
- * IMS_E_DEVICE (the device failed), IMS_E_MODEL (a node of the graph failed). */
+ * IMS_E_DEVICE (the device failed, or the process it is in ended: open the session anew),
+ * IMS_E_TIMEOUT (no answer within run_timeout_ms; the same), IMS_E_MODEL (a node of the graph
+ * failed). */
 ims_status ims_compute_session_run(struct ims_compute_session *s,
                                    const struct ims_compute_value *in, size_t n_in,
                                    struct ims_compute_value *out, size_t n_out,

@@ -12,7 +12,7 @@
 
 #include "compute/compute.h"
 
-#define IMS_COMPUTE_ABI 1
+#define IMS_COMPUTE_ABI 2
 
 struct ims_compute_backend_options {
     const char *runtime_path; /* NULL = search */
@@ -57,9 +57,22 @@ struct ims_compute_backend {
      * On failure the backend releases what it allocated and leaves the outputs as they were. */
     ims_status (*session_run)(void *session, const struct ims_compute_binding *in, size_t n_in,
                               const struct ims_compute_binding *out, size_t n_out, ims_err *err);
+    /* (optional) Instead of session_close, for a session whose device gave an error or wrong
+     * numbers: nothing of the device's state may be used again. */
+    void (*session_discard)(void *session);
 };
 
 /* ONNX Runtime, loaded with dlopen. */
 extern const struct ims_compute_backend ims__compute_ort;
+
+/* Sends sessions to children or to the inner backend. backend_arg: a struct ims_child_arg. */
+extern const struct ims_compute_backend ims__compute_split;
+struct ims_child_arg {
+    const struct ims_compute_backend *inner;
+    void *inner_arg;
+    ims_isolation isolation;
+};
+/* Did this program say (ims_compute_child_main) that it can be started as a child? */
+bool ims__child_is_possible(void);
 
 #endif

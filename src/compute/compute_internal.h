@@ -9,6 +9,7 @@
 struct ims_compute {
     const struct ims_compute_backend *backend;
     void *backend_arg;
+    struct ims_child_arg child_arg; /* of the backend, when it is the splitting one */
     struct ims_device_request request;
     char *runtime_path;
     char *cache_dir;
@@ -38,6 +39,11 @@ ims_status ims__compute_load(struct ims_compute *c, ims_err *err) IMS_MUST_CHECK
 ims_status ims__compute_settle(struct ims_compute *c, ims_err *err) IMS_MUST_CHECK;
 ims_status ims__compute_proof(struct ims_compute *c, struct ims_device_id id,
                               const struct ims_device_proof **out, ims_err *err) IMS_MUST_CHECK;
+
+/* Does a session on this device live in a child? */
+bool ims__compute_is_isolated(const struct ims_compute *c, struct ims_device_id id);
+/* May the CPU stand in for a device that failed? Not when ONNX_PROVIDERS leaves it out. */
+bool ims__compute_may_use_cpu(const struct ims_compute *c);
 
 /* Opens on a device that is settled already; takes no lock. */
 ims_status ims__compute_session_open_on(struct ims_compute *c, struct ims_compute_session **out,

@@ -110,6 +110,16 @@ void ims_compute_session_close(struct ims_compute_session *s)
     ims__free(s);
 }
 
+void ims_compute_session_discard(struct ims_compute_session *s)
+{
+    if (s && s->impl && s->compute->backend->session_discard) {
+        s->compute->backend->session_discard(s->impl);
+        ims__free(s->impl);
+        s->impl = NULL;
+    }
+    ims_compute_session_close(s);
+}
+
 size_t ims_compute_session_n_inputs(const struct ims_compute_session *s)
 {
     return s->ports.n_inputs;

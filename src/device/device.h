@@ -38,10 +38,10 @@ typedef enum ims_device_kind {
 
 struct ims_device_id {
     ims_device_kind kind;
-    unsigned index; /* 0 except for CUDA */
+    unsigned index; /* CUDA: the driver's number. CPU: 0, or 1, 2 ... for the further shares of a list */
 };
 bool ims_device_id_equal(struct ims_device_id a, struct ims_device_id b);
-/* "cpu", "cuda:1", "coreml" ... */
+/* "cpu", "cpu:1", "cuda:1", "coreml" ... */
 void ims_device_id_name(struct ims_device_id id, char out[IMS_DEVICE_NAME_BYTES]);
 const char *ims_device_kind_name(ims_device_kind kind);     /* "cuda" */
 const char *ims_device_kind_provider(ims_device_kind kind); /* "CUDAExecutionProvider" */
@@ -93,7 +93,8 @@ struct ims_device_request {
 const char *ims_device_source_name(ims_device_source source); /* "--device", "DEVICE", ... "auto" */
 
 /* Names: auto cpu cuda cuda:N mps coreml webgpu openvino tensorrt migraphx, a comma-separated list
- * of them (without auto), cuda:all. Anything else is IMS_E_CONFIG (IMS_E_USAGE when it came from
+ * of them (without auto), cuda:all. cpu may stand in a list several times: as many sessions that
+ * share the cores, numbered by index. Anything else is IMS_E_CONFIG (IMS_E_USAGE when it came from
  * the flag) with a text naming what is valid. */
 ims_status ims_device_request_read(struct ims_device_request *out,
                                    const struct ims_device_settings *settings,

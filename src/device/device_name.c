@@ -34,8 +34,8 @@ bool ims_device_id_equal(struct ims_device_id a, struct ims_device_id b)
 
 void ims_device_id_name(struct ims_device_id id, char out[IMS_DEVICE_NAME_BYTES])
 {
-    if (id.kind == IMS_DEVICE_CUDA)
-        snprintf(out, IMS_DEVICE_NAME_BYTES, "cuda:%u", id.index);
+    if (id.kind == IMS_DEVICE_CUDA || id.index > 0)
+        snprintf(out, IMS_DEVICE_NAME_BYTES, "%s:%u", ims_device_kind_name(id.kind), id.index);
     else
         snprintf(out, IMS_DEVICE_NAME_BYTES, "%s", ims_device_kind_name(id.kind));
 }

@@ -104,8 +104,11 @@ static ims_status read_devices(struct ims_device_request *r, ims_device_source s
         if (why)
             return refuse(source, text, why, err);
         for (size_t i = 0; i < r->n_ids; i++) {
-            if (ims_device_id_equal(r->ids[i], id))
+            if (!ims_device_id_equal(r->ids[i], id))
+                continue;
+            if (id.kind != IMS_DEVICE_CPU)
                 return refuse(source, text, "a device is named twice", err);
+            id.index++;
         }
         if (r->n_ids == IMS_MAX_DEVICES)
             return refuse(source, text, "too many devices", err);

@@ -57,7 +57,7 @@ static size_t ort_log_tail(void *ctx_, char *out, size_t size)
 {
     struct ort_ctx *ctx = ctx_;
 
-    return ims__ort_log_tail(&ctx->rt->log, out, size);
+    return ims__log_ring_tail(&ctx->rt->log, out, size);
 }
 
 static void ort_session_ports(const void *session, struct ims_compute_ports *out)

@@ -5,21 +5,12 @@
 
 #include "base/thread.h"
 #include "compute/compute_backend.h"
+#include "compute/log_ring.h"
 #include "compute/ort/ort_api.h"
 
-#define ORT_LOG_LINES 64
-#define ORT_LOG_LINE_BYTES 480
-
-/* The runtime's messages: the last ORT_LOG_LINES of them. Thread-safe. */
-struct ort_log {
-    struct ims_lock lock;
-    unsigned next;  /* where the next line goes */
-    unsigned count; /* lines held */
-    char lines[ORT_LOG_LINES][ORT_LOG_LINE_BYTES];
-};
-void ims__ort_log_write(void *log, int severity, const char *category, const char *log_id,
+/* Of the runtime: param is a struct ims_log_ring. */
+void ims__ort_log_write(void *param, int severity, const char *category, const char *log_id,
                         const char *location, const char *message);
-size_t ims__ort_log_tail(struct ort_log *log, char *out, size_t size);
 
 /* A loaded library with its environment. The environment is one per process and library, and so is
  * the logger given when it was made: so runtimes are shared and counted, see ort_runtime.c. */
@@ -33,7 +24,7 @@ struct ort_runtime {
     char path[1024];
     char origin[64];
     void *library;
-    struct ort_log log;
+    struct ims_log_ring log;
     unsigned n_refs;
     struct ort_runtime *next;
 };

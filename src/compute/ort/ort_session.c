@@ -70,6 +70,8 @@ static ims_status set_graph(struct ort_impl *s, const struct ims_compute_graph *
                        graph->external_dir, err);
     if (!st && s->rt->minor >= 24)
         st = set_entry(s, "session.record_ep_graph_assignment_info", "1", err);
+    if (!st && o->no_prepacking)
+        st = set_entry(s, "session.disable_prepacking", "1", err);
     if (!st && o->no_cpu_fallback && o->device->kind != IMS_DEVICE_CPU)
         st = set_entry(s, "session.disable_cpu_ep_fallback", "1", err);
     return st;

@@ -4,8 +4,16 @@
 
 #include "base/mem.h"
 
+#include <fcntl.h>
 #include <math.h>
+#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define PLAN_VARIABLE "IMS_TEST_FAULT_PLAN"
 
 struct fault_ctx {
     struct fault_plan *plan;
@@ -16,7 +24,26 @@ struct fault_ctx {
 struct fault_session {
     struct fault_ctx *ctx;
     void *inner;
+    bool is_meant; /* its runs count */
 };
+
+static struct fault_plan *map_plan(const char *path, int flags)
+{
+    int fd = open(path, O_RDWR | O_CLOEXEC | flags, 0600);
+    void *p = MAP_FAILED;
+
+    if (fd >= 0 && (!flags || ftruncate(fd, sizeof(struct fault_plan)) == 0))
+        p = mmap(NULL, sizeof(struct fault_plan), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (fd >= 0)
+        close(fd);
+    return p == MAP_FAILED ? NULL : p;
+}
+
+struct fault_plan *fault_plan_share(const char *path)
+{
+    setenv(PLAN_VARIABLE, path, 1);
+    return map_plan(path, O_CREAT | O_TRUNC);
+}
 
 static ims_status fault_open(void *ctx_, const struct ims_compute_backend_options *options,
                              ims_err *err)
@@ -24,6 +51,10 @@ static ims_status fault_open(void *ctx_, const struct ims_compute_backend_option
     struct fault_ctx *ctx = ctx_;
 
     ctx->plan = options->arg;
+    if (!ctx->plan && getenv(PLAN_VARIABLE))
+        ctx->plan = map_plan(getenv(PLAN_VARIABLE), 0);
+    if (!ctx->plan)
+        return ims_fail(err, IMS_E_INTERNAL, "fault", 0, "there is no plan");
     ctx->plan->n_opens++;
     if (ctx->plan->open_status)
         return ims_fail(err, ctx->plan->open_status, "fault", 0, "the plan says: no runtime");
@@ -38,7 +69,8 @@ static void fault_close(void *ctx_)
 {
     struct fault_ctx *ctx = ctx_;
 
-    ctx->plan->n_closes++;
+    if (ctx->plan)
+        ctx->plan->n_closes++;
     if (ctx->inner_ctx)
         ctx->inner->close(ctx->inner_ctx);
     ims__free(ctx->inner_ctx);
@@ -64,6 +96,9 @@ static ims_status fault_session_open(void *ctx_, void *session,
     struct ims_compute_session_options inner = *options;
 
     s->ctx = ctx;
+    s->is_meant =
+        (!ctx->plan->label[0] || strcmp(ctx->plan->label, options->label) == 0) &&
+        (!ctx->plan->has_device || ims_device_id_equal(ctx->plan->device, *options->device));
     ctx->plan->n_sessions++;
     if (ctx->plan->session_status)
         return ims_fail(err, ctx->plan->session_status, "fault", 0, "the plan says: no session");
@@ -99,15 +134,44 @@ static void fault_session_report(const void *session, struct ims_compute_report 
     s->ctx->inner->session_report(s->inner, out);
 }
 
-static void spoil(const struct ims_compute_binding *out, size_t n_out)
+/* What a failing run's results become. */
+static float spoilt(enum fault_kind kind, float x, size_t k)
+{
+    if (kind == FAULT_CONSTANT)
+        return 0.5f;
+    if (kind == FAULT_WRONG)
+        return k % 2 ? x * 1.25f : x;
+    return NAN;
+}
+
+static void spoil(enum fault_kind kind, const struct ims_compute_binding *out, size_t n_out)
 {
     for (size_t i = 0; i < n_out; i++) {
         float *p = out[i].tensor->data;
 
         for (size_t k = 0;
              out[i].tensor->dtype == IMS_DTYPE_F32 && k < ims_tensor_count(out[i].tensor); k++)
-            p[k] = NAN;
+            p[k] = spoilt(kind, p[k], k);
     }
+}
+
+/* The faults that a process does not survive. */
+static void die(enum fault_kind kind)
+{
+    if (kind == FAULT_ABORT)
+        abort();
+    if (kind == FAULT_KILL)
+        raise(SIGKILL);
+    while (kind == FAULT_HANG)
+        pause();
+}
+
+static bool is_due(struct fault_plan *plan)
+{
+    unsigned number = ++plan->n_runs;
+
+    return plan->run_fails_at && number >= plan->run_fails_at &&
+           (plan->n_failing_runs == 0 || number < plan->run_fails_at + plan->n_failing_runs);
 }
 
 static ims_status fault_session_run(void *session, const struct ims_compute_binding *in,
@@ -116,19 +180,22 @@ static ims_status fault_session_run(void *session, const struct ims_compute_bind
 {
     struct fault_session *s = session;
     struct fault_plan *plan = s->ctx->plan;
-    unsigned number = ++plan->n_runs;
-    bool fails = plan->run_fails_at && number >= plan->run_fails_at &&
-                 (plan->n_failing_runs == 0 || number < plan->run_fails_at + plan->n_failing_runs);
+    bool fails = s->is_meant && is_due(plan);
     ims_status st;
 
-    if (plan->memory_for && in[0].tensor->rank > 0 && in[0].tensor->shape[0] > plan->memory_for)
+    plan->pid = (int)getpid();
+    if (s->is_meant && plan->memory_for && in[0].tensor->rank > 0 &&
+        in[0].tensor->shape[0] > plan->memory_for)
         return ims_fail(err, IMS_E_NOMEM, "fault", 2, "the plan says: no memory for %lld",
                         (long long)in[0].tensor->shape[0]);
-    if (fails && plan->run_status)
-        return ims_fail(err, plan->run_status, "fault", 1, "the plan says: run %u fails", number);
+    if (fails && plan->run_kind == FAULT_STATUS && plan->run_status)
+        return ims_fail(err, plan->run_status, "fault", 1, "the plan says: run %u fails",
+                        (unsigned)plan->n_runs);
+    if (fails)
+        die(plan->run_kind);
     st = s->ctx->inner->session_run(s->inner, in, n_in, out, n_out, err);
     if (!st && fails)
-        spoil(out, n_out);
+        spoil(plan->run_kind, out, n_out);
     return st;
 }
 

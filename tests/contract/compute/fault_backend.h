@@ -3,6 +3,8 @@
  *     struct fault_plan plan = { .run_fails_at = 3, .run_status = IMS_E_DEVICE };
  *     options.backend = &fault_backend;
  *     options.backend_arg = &plan;
+ *
+ * In a child process the plan lies in a file that both processes map: see fault_plan_share.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef IMS_TESTS_FAULT_BACKEND_H
 #define IMS_TESTS_FAULT_BACKEND_H
@@ -11,6 +13,16 @@
 
 #include <stdatomic.h>
 
+/* How a failing run fails. */
+enum fault_kind {
+    FAULT_STATUS, /* with run_status; IMS_OK = it gives NaN */
+    FAULT_CONSTANT,
+    FAULT_WRONG, /* every second number is a quarter too large */
+    FAULT_ABORT,
+    FAULT_KILL, /* SIGKILL to its own process */
+    FAULT_HANG  /* until somebody ends the process */
+};
+
 struct fault_plan {
     const struct ims_compute_backend *inner; /* NULL = ONNX Runtime */
     bool lists_cuda;           /* claims a CUDA provider; its sessions run on the inner CPU */
@@ -18,11 +30,20 @@ struct fault_plan {
     ims_status session_status; /* the same for sessions */
     unsigned run_fails_at;     /* number of the first failing run, counted from 1; 0 = none */
     unsigned n_failing_runs;   /* how many from there on; 0 = all */
-    ims_status run_status;     /* with which they fail; IMS_OK = they give NaN instead */
+    enum fault_kind run_kind;
+    ims_status run_status; /* of FAULT_STATUS */
+    char label[64];        /* only runs of sessions with this label count and fail; "" = all */
+    bool has_device;
+    struct ims_device_id device; /* the same for sessions on this device */
     int64_t memory_for; /* runs of a larger first dimension are out of memory; 0 = no limit */
+    _Atomic int pid;    /* of the process that ran last */
     _Atomic unsigned n_runs, n_opens, n_closes, n_sessions, n_session_closes;
 };
 
 extern const struct ims_compute_backend fault_backend;
+
+/* A plan in a new file, named in the environment of the processes that are started from now on. A
+ * child's fault_backend, which has no argument, takes that one. Stays mapped. */
+struct fault_plan *fault_plan_share(const char *path);
 
 #endif

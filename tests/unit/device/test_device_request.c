@@ -70,6 +70,8 @@ TEST(names, "every device name is read, mps as Core ML")
         { { .device = "migraphx" }, "migraphx from DEVICE", 0 },
         { { .device = "cuda:0,cuda:1" }, "cuda:0,cuda:1 from DEVICE", 0 },
         { { .device = "cuda:1,cpu" }, "cuda:1,cpu from DEVICE", 0 },
+        { { .device = "cpu,cpu,cpu" }, "cpu,cpu:1,cpu:2 from DEVICE", 0 },
+        { { .device = "cuda:0,cpu,cpu" }, "cuda:0,cpu,cpu:1 from DEVICE", 0 },
         { { .device = "cuda:all" }, "cuda:all from DEVICE", 0 },
         { { .flag = "cuda:3" }, "cuda:3 from --device", 0 },
     };
@@ -96,6 +98,7 @@ TEST(refusals, "a name that is none is refused, and the message says which are v
         { { .device = " cpu" }, "error: Invalid DEVICE", 0 },
         { { .device = "cuda:0,cuda:0" }, "error: named twice", 0 },
         { { .device = "cuda,cuda:0" }, "error: named twice", 0 },
+        { { .device = "webgpu,webgpu" }, "error: named twice", 0 },
         { { .device = "cuda:0,auto" }, "error: valid are", 0 },
         { { .device = "cuda:0,cuda:all" }, "error: Invalid CUDA device ID", 0 },
         { { .device = "cuda:0," }, "error: valid are", 0 },

@@ -1,0 +1,529 @@
+/* Devices in child processes, and the pool above them, when everything that can go wrong does.
+ *
+ * The child is this program again, with the fault backend around ONNX Runtime; the plan of what
+ * fails lies in a file that both map. $IMS_TEST_DEVICE: cpu (in a child, too) or webgpu.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "compute_fixture.h"
+#include "fault_backend.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/thread.h"
+#include "compute/pool.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define WIDTH 2 /* of declares_one: y = 2 x */
+#define N_ROWS 64
+#define BATCH 16
+#define DEADLINE_MS 1500
+#define LABEL "double"
+
+static const struct ims_health_rules rules = {
+    .max_faults = 3,
+    .n_probation = 2,
+    .n_forget = 64,
+    .first_bench_ms = 50,
+    .longest_bench_ms = 400,
+};
+
+/* A plan that only this test's children see. */
+static struct fault_plan *new_plan(void)
+{
+    static unsigned number;
+    static char path[1024]; /* of the last one; the environment has a copy */
+    struct fault_plan *plan;
+
+    snprintf(path, sizeof(path), "%s/plan%u", test_tmp_dir(), number++);
+    plan = fault_plan_share(path);
+    if (plan)
+        snprintf(plan->label, sizeof(plan->label), LABEL);
+    else
+        test_fail(__FILE__, __LINE__, "no plan in %s", path);
+    return plan;
+}
+
+static struct ims_compute *open_compute(const char *device, ims_isolation isolation)
+{
+    struct ims_compute_options options = { .device = { .flag = device },
+                                           .n_threads = 2,
+                                           .isolation = isolation };
+    struct ims_compute *c = NULL;
+    ims_err err = { .text = "" };
+
+    test_check_ok(__FILE__, __LINE__, "open", ims_compute_open(&c, &options, &err), &err);
+    return c;
+}
+
+static struct ims_pool *open_pool(struct ims_compute *c, unsigned check_every)
+{
+    struct ims_compute_graph graph = { .path = fixture_graph("declares_one") };
+    struct ims_pool_options options = { .label = LABEL,
+                                        .max_rows = BATCH,
+                                        .deadline_ms = DEADLINE_MS,
+                                        .check_every = check_every,
+                                        .rules = &rules };
+    struct ims_pool *p = NULL;
+    ims_err err = { .text = "" };
+
+    test_check_ok(__FILE__, __LINE__, "pool", ims_pool_open(&p, c, &graph, &options, &err), &err);
+    return p;
+}
+
+struct batch {
+    float x[N_ROWS * WIDTH], y[N_ROWS * WIDTH];
+    uint8_t slots[N_ROWS];
+    ims_status status;
+    ims_err err;
+    double ms;
+};
+
+static void run_rows(struct ims_pool *p, struct batch *b, size_t n)
+{
+    int64_t shape[] = { (int64_t)n, WIDTH };
+    struct ims_compute_value in, out;
+    uint64_t start = ims__mono_ns();
+
+    for (size_t i = 0; i < n * WIDTH; i++) {
+        b->x[i] = (float)i + 1;
+        b->y[i] = -1;
+    }
+    memset(b->slots, 0xff, sizeof(b->slots));
+    memset(&b->err, 0, sizeof(b->err));
+    in = fixture_f32("x", 2, shape, b->x);
+    out = fixture_f32("y", 2, shape, b->y);
+    b->status = ims_pool_run(p, &in, 1, &out, 1, b->slots, &b->err);
+    b->ms = (double)(ims__mono_ns() - start) / 1e6;
+}
+
+/* Every row is there, once, in its place, and the slots that are said to have computed it exist. */
+static void check_rows(const struct batch *b, size_t n, size_t n_slots)
+{
+    CHECK_OK(b->status, b->err);
+    for (size_t i = 0; i < n * WIDTH; i++)
+        CHECK_NEAR(b->y[i], 2 * b->x[i], 1e-4);
+    for (size_t i = 0; i < n; i++)
+        CHECK(b->slots[i] < n_slots);
+}
+
+static void show_log(struct ims_compute *c, struct ims_pool *p)
+{
+    char text[8192], *line, *rest;
+
+    (void)ims_pool_log(p, text, sizeof(text));
+    for (line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
+        test_note("pool: %s", line);
+    if (!test_has_failed())
+        return;
+    (void)ims_compute_runtime_log(c, text, sizeof(text));
+    for (line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
+        test_note("log: %s", line);
+}
+
+/* One fault in the n-th batch: it is noticed, the process is another one afterwards, every row is
+ * right and nothing runs on another device. */
+static void survive(enum fault_kind kind, ims_status status, unsigned check_every, double most_ms)
+{
+    struct fault_plan *plan = new_plan();
+    struct ims_compute *c = open_compute(fixture_device(), IMS_ISOLATE_ALWAYS);
+    struct ims_pool *p = c ? open_pool(c, check_every) : NULL;
+    struct ims_pool_info info;
+    struct batch b;
+    int first_pid;
+
+    if (!p || !plan) {
+        ims_compute_close(c);
+        return;
+    }
+    run_rows(p, &b, N_ROWS);
+    check_rows(&b, N_ROWS, 2);
+    first_pid = plan->pid;
+    plan->run_kind = kind;
+    plan->run_status = status;
+    plan->n_failing_runs = 1;
+    plan->run_fails_at = plan->n_runs + 2;
+    run_rows(p, &b, N_ROWS);
+    check_rows(&b, N_ROWS, 2);
+    ims_pool_describe(p, &info);
+    test_note("recovered %.0f ms after the fault was noticed; the run took %.0f ms",
+              info.slots[0].last_recovery_ms, b.ms);
+    show_log(c, p);
+    CHECK_SOFT(info.slots[0].n_faults == 1);
+    CHECK_SOFT(info.slots[0].n_restarts == 1);
+    CHECK_SOFT(info.slots[0].health.state == IMS_HEALTH_READY);
+    CHECK_SOFT(plan->pid != first_pid && first_pid != (int)getpid());
+    CHECK_SOFT(b.ms - info.slots[0].last_recovery_ms < most_ms);
+    for (size_t i = 0; i < N_ROWS; i++)
+        CHECK_SOFT(b.slots[i] == 0);
+    ims_pool_close(p);
+    ims_compute_close(c);
+}
+
+TEST(abort, "a child that aborts costs a batch, which is computed again")
+{
+    survive(FAULT_ABORT, IMS_OK, IMS_POOL_NO_CHECKS, 500);
+}
+
+TEST(killed, "a child that is killed costs a batch, which is computed again")
+{
+    survive(FAULT_KILL, IMS_OK, IMS_POOL_NO_CHECKS, 500);
+}
+
+TEST(hang, "a child that hangs is ended within a second of the deadline")
+{
+    survive(FAULT_HANG, IMS_OK, IMS_POOL_NO_CHECKS, DEADLINE_MS + 1000);
+}
+
+TEST(error, "a device that gives an error is started anew")
+{
+    survive(FAULT_STATUS, IMS_E_DEVICE, IMS_POOL_NO_CHECKS, 500);
+}
+
+TEST(nan, "numbers that are none never reach the caller")
+{
+    survive(FAULT_STATUS, IMS_OK, IMS_POOL_NO_CHECKS, 500);
+}
+
+TEST(constant, "one result for different inputs never reaches the caller")
+{
+    survive(FAULT_CONSTANT, IMS_OK, IMS_POOL_NO_CHECKS, 500);
+}
+
+/* With check_every 1 each batch is followed by a check, so every second run is one: the plan's
+ * fault hits a check or, for two runs, a batch and its check. */
+TEST(wrong, "numbers that are only wrong are found by the remembered row")
+{
+    survive(FAULT_WRONG, IMS_OK, 1, 500);
+}
+
+TEST(wrong_batch, "a device that turns wrong gives nothing out from then on")
+{
+    struct fault_plan *plan = new_plan();
+    struct ims_compute *c = open_compute(fixture_device(), IMS_ISOLATE_ALWAYS);
+    struct ims_pool *p = c ? open_pool(c, 1) : NULL;
+    struct ims_pool_info info;
+    struct batch b;
+
+    CHECK(p && plan);
+    run_rows(p, &b, N_ROWS);
+    check_rows(&b, N_ROWS, 2);
+    plan->run_kind = FAULT_WRONG;
+    plan->n_failing_runs = 2; /* the batch and its check */
+    plan->run_fails_at = plan->n_runs + 3;
+    run_rows(p, &b, N_ROWS);
+    check_rows(&b, N_ROWS, 2);
+    ims_pool_describe(p, &info);
+    show_log(c, p);
+    CHECK_INT(info.slots[0].n_faults, 1);
+    CHECK(strstr(info.slots[0].reason, "wrong numbers") != NULL);
+    ims_pool_close(p);
+    ims_compute_close(c);
+}
+
+TEST(memory,
+     "a batch that is out of memory is halved in its child, and the size that worked is kept")
+{
+    struct fault_plan *plan = new_plan();
+    struct ims_compute *c = open_compute(fixture_device(), IMS_ISOLATE_ALWAYS);
+    struct ims_pool *p = c ? open_pool(c, IMS_POOL_NO_CHECKS) : NULL;
+    struct ims_pool_info info;
+    struct batch b;
+
+    CHECK(p && plan);
+    plan->memory_for = 5;
+    run_rows(p, &b, N_ROWS);
+    check_rows(&b, N_ROWS, 2);
+    ims_pool_describe(p, &info);
+    CHECK_INT(info.slots[0].max_rows, 4);
+    CHECK_INT(info.slots[0].n_halvings, 2);
+    CHECK_INT(info.slots[0].n_faults, 0);
+    run_rows(p, &b, N_ROWS);
+    check_rows(&b, N_ROWS, 2);
+    ims_pool_describe(p, &info);
+    CHECK_INT(info.slots[0].n_halvings, 2);
+    ims_pool_close(p);
+    ims_compute_close(c);
+}
+
+/* ---- several devices ---- */
+
+/* The device under test and one more: a second share of the CPU, or the CPU in reserve. */
+static const char *two_devices(void)
+{
+    return strcmp(fixture_device(), "cpu") == 0 ? "cpu,cpu" : fixture_device();
+}
+
+static ims_isolation two_isolation(void)
+{
+    return strcmp(fixture_device(), "cpu") == 0 ? IMS_ISOLATE_ALWAYS : IMS_ISOLATE_AUTO;
+}
+
+TEST(demotion, "a device that goes on failing is benched, the next one works, and it climbs back")
+{
+    struct fault_plan *plan = new_plan();
+    struct ims_compute *c = open_compute(two_devices(), two_isolation());
+    struct ims_pool *p = c ? open_pool(c, IMS_POOL_NO_CHECKS) : NULL;
+    struct ims_pool_info info;
+    struct batch b;
+    unsigned n_runs = 0;
+
+    CHECK(p && plan);
+    plan->has_device = true;
+    CHECK_INT((ims_pool_describe(p, &info), info.n_slots), 2);
+    plan->device = info.slots[0].device;
+    run_rows(p, &b, N_ROWS);
+    check_rows(&b, N_ROWS, 2);
+    plan->run_kind = FAULT_ABORT;
+    plan->run_fails_at = plan->n_runs + 1; /* from now on, always */
+    do {
+        run_rows(p, &b, N_ROWS);
+        check_rows(&b, N_ROWS, 2);
+        ims_pool_describe(p, &info);
+        CHECK(n_runs++ < 1000);
+    } while (info.slots[0].health.state != IMS_HEALTH_BENCHED);
+    CHECK(strstr(info.slots[0].reason, "signal 6") != NULL);
+    CHECK(b.slots[N_ROWS - 1] == 1);
+    plan->run_fails_at = 0; /* the device is well again */
+    for (n_runs = 0; info.slots[0].health.state != IMS_HEALTH_READY; n_runs++) {
+        CHECK(n_runs < 100000);
+        run_rows(p, &b, N_ROWS);
+        check_rows(&b, N_ROWS, 2);
+        ims_pool_describe(p, &info);
+    }
+    run_rows(p, &b, BATCH / 2);
+    check_rows(&b, BATCH / 2, 2);
+    show_log(c, p);
+    ims_pool_close(p);
+    ims_compute_close(c);
+}
+
+TEST(both, "two devices share a run, and the rows arrive in order")
+{
+    struct fault_plan *plan = new_plan();
+    struct ims_compute *c = open_compute("cpu,cpu", IMS_ISOLATE_NEVER);
+    struct ims_pool *p = c ? open_pool(c, 0) : NULL;
+    struct ims_pool_info info;
+    struct batch b;
+
+    CHECK(p && plan);
+    CHECK_INT(ims_pool_n_devices(p), 2);
+    for (unsigned i = 0; i < 50; i++) {
+        run_rows(p, &b, N_ROWS);
+        check_rows(&b, N_ROWS, 2);
+    }
+    ims_pool_describe(p, &info);
+    CHECK_STR(info.slots[0].name, "cpu");
+    CHECK_STR(info.slots[1].name, "cpu:1");
+    CHECK_INT(info.slots[0].n_rows + info.slots[1].n_rows, 50 * N_ROWS);
+    CHECK(info.slots[0].n_rows > 0 && info.slots[1].n_rows > 0);
+    ims_pool_close(p);
+    ims_compute_close(c);
+}
+
+struct caller {
+    struct ims_pool *p;
+    struct ims_thread thread;
+    struct batch b;
+    unsigned n_wrong;
+};
+
+static void call(void *arg)
+{
+    struct caller *me = arg;
+
+    for (unsigned i = 0; i < 10; i++) {
+        run_rows(me->p, &me->b, 1 + (size_t)(i * 7) % N_ROWS);
+        for (size_t k = 0; k < (1 + (size_t)(i * 7) % N_ROWS) * WIDTH; k++)
+            me->n_wrong += me->b.status || me->b.y[k] != 2 * me->b.x[k];
+    }
+}
+
+TEST(callers, "many threads on a device that dies again and again each get their own rows")
+{
+    struct fault_plan *plan = new_plan();
+    struct ims_compute *c = open_compute(two_devices(), two_isolation());
+    struct ims_pool *p = c ? open_pool(c, IMS_POOL_NO_CHECKS) : NULL;
+    static struct caller callers[4];
+    ims_err err;
+
+    CHECK(p && plan);
+    plan->run_kind = FAULT_KILL;
+    plan->n_failing_runs = 2;
+    plan->run_fails_at = 8;
+    for (size_t i = 0; i < 4; i++) {
+        callers[i] = (struct caller){ .p = p };
+        CHECK_OK(ims__thread_start(&callers[i].thread, "caller", call, &callers[i], &err), err);
+    }
+    for (size_t i = 0; i < 4; i++)
+        ims__thread_join(&callers[i].thread);
+    show_log(c, p);
+    for (size_t i = 0; i < 4; i++)
+        CHECK_INT(callers[i].n_wrong, 0);
+    CHECK(plan->n_runs > 8);
+    ims_pool_close(p);
+    ims_compute_close(c);
+}
+
+TEST(guilty,
+     "rows that make every device give no numbers are the model's error, and nobody's fault")
+{
+    struct fault_plan *plan = new_plan();
+    struct ims_compute *c = open_compute(fixture_device(), IMS_ISOLATE_ALWAYS);
+    struct ims_pool *p = c ? open_pool(c, IMS_POOL_NO_CHECKS) : NULL;
+    struct ims_pool_info info;
+    struct batch b;
+
+    CHECK(p && plan);
+    plan->run_fails_at = 1; /* NaN, always */
+    run_rows(p, &b, 4);
+    CHECK_INT(b.status, IMS_E_MODEL);
+    ims_pool_describe(p, &info);
+    CHECK_INT(info.slots[0].health.n_faults, 0);
+    CHECK_INT(info.slots[0].health.state, IMS_HEALTH_READY);
+    plan->run_fails_at = 0;
+    run_rows(p, &b, N_ROWS);
+    check_rows(&b, N_ROWS, 2);
+    ims_pool_close(p);
+    ims_compute_close(c);
+}
+
+/* ---- the child itself ---- */
+
+TEST(shapes, "results whose size nobody knows before come out of a child whole")
+{
+    struct ims_compute *c;
+    struct ims_compute_graph graph = { .path = fixture_graph("nonzero") };
+    struct ims_compute_session *s = NULL;
+    struct ims_compute_value in, out = { .name = NULL };
+    const int64_t n = 400000; /* the result is 3 MB, more than the first region */
+    float *x = ims__zalloc((size_t)n, sizeof(*x));
+    ims_err err = { .text = "" };
+
+    CHECK(new_plan() && x);
+    c = open_compute(fixture_device(), IMS_ISOLATE_ALWAYS);
+    CHECK(c);
+    for (int64_t i = 0; i < n; i++)
+        x[i] = 1;
+    CHECK_OK(ims_compute_session_open(c, &s, &graph, NULL, &err), err);
+    CHECK_STR(ims_compute_session_output(s, 0)->symbol[1], "found");
+    in = fixture_f32("x", 1, (int64_t[]){ n }, x);
+    CHECK_OK(ims_compute_session_run(s, &in, 1, &out, 1, &err), err);
+    CHECK_INT(out.tensor.shape[1], n);
+    CHECK_INT(((int64_t *)out.tensor.data)[n - 1], n - 1);
+    ims_tensor_release(&out.tensor);
+    x[0] = 0;
+    CHECK_OK(ims_compute_session_run(s, &in, 1, &out, 1, &err), err);
+    CHECK_INT(out.tensor.shape[1], n - 1);
+    ims_tensor_release(&out.tensor);
+    ims_compute_session_close(s);
+    ims_compute_close(c);
+    ims__free(x);
+}
+
+TEST(refusals, "what a child's runtime refuses comes back as the error it would be here")
+{
+    static const char garbage[] = "this is no graph";
+    struct ims_compute *c;
+    struct ims_compute_graph graph = { .bytes = garbage, .n_bytes = sizeof(garbage) };
+    struct ims_compute_session *s = NULL;
+    ims_err err = { .text = "" };
+
+    CHECK(new_plan());
+    c = open_compute(fixture_device(), IMS_ISOLATE_ALWAYS);
+    CHECK(c);
+    for (unsigned i = 0; i < 70; i++) /* and a refused session leaves nothing behind */
+        CHECK_STATUS(ims_compute_session_open(c, &s, &graph, NULL, &err), IMS_E_MODEL, err);
+    graph = (struct ims_compute_graph){ .path = "/nowhere/x.onnx" };
+    CHECK_STATUS(ims_compute_session_open(c, &s, &graph, NULL, &err), IMS_E_NOT_FOUND, err);
+    ims_compute_close(c);
+}
+
+static bool is_gone(int pid)
+{
+    char path[64], text[512] = "";
+    FILE *f;
+
+    snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+    f = fopen(path, "re");
+    if (!f)
+        return kill(pid, 0) != 0 && errno == ESRCH;
+    if (!fgets(text, sizeof(text), f))
+        text[0] = '\0';
+    fclose(f);
+    return !text[0] || strstr(text, ") Z ") || strstr(text, ") X ");
+}
+
+static bool becomes_true(bool (*is_so)(int), int arg)
+{
+    const struct timespec pause = { 0, 2000000 };
+    uint64_t start = ims__mono_ns();
+
+    while (!is_so(arg)) {
+        if (ims__mono_ns() - start > 20000000000u)
+            return false;
+        nanosleep(&pause, NULL);
+    }
+    return true;
+}
+
+static struct fault_plan *orphan_plan;
+
+static bool is_hanging(int arg)
+{
+    (void)arg;
+    return orphan_plan->n_runs > 0;
+}
+
+/* A process with a child that hangs. Does not return. */
+static void be_a_parent(void)
+{
+    struct ims_compute *c = open_compute(fixture_device(), IMS_ISOLATE_ALWAYS);
+    struct ims_compute_graph graph = { .path = fixture_graph("declares_one") };
+    struct ims_compute_session_options o = { .label = LABEL };
+    struct ims_compute_session *s = NULL;
+    float x[WIDTH] = { 1, 2 };
+    struct ims_compute_value in = fixture_f32("x", 2, (int64_t[]){ 1, WIDTH }, x);
+    struct ims_compute_value out = { .name = NULL };
+    ims_err err;
+
+    if (c && ims_compute_session_open(c, &s, &graph, &o, &err) == IMS_OK)
+        (void)!ims_compute_session_run(s, &in, 1, &out, 1, &err);
+    _exit(1);
+}
+
+TEST(orphan, "a child that hangs does not outlive a parent that was killed")
+{
+    pid_t parent;
+
+    orphan_plan = new_plan();
+    CHECK(orphan_plan);
+    orphan_plan->run_fails_at = 1;
+    orphan_plan->run_kind = FAULT_HANG;
+    fflush(stdout);
+    parent = fork();
+    if (parent == 0)
+        be_a_parent();
+    CHECK(becomes_true(is_hanging, 0));
+    CHECK(!is_gone(orphan_plan->pid));
+    kill(parent, SIGKILL);
+    CHECK(waitpid(parent, NULL, 0) == parent);
+    CHECK(becomes_true(is_gone, orphan_plan->pid));
+}
+
+int main(int argc, char **argv)
+{
+    int code = 0;
+
+    if (ims_compute_child_main(argc, argv, &fault_backend, &code))
+        return code;
+    if (!fixture_prepare(fixture_device(), &code))
+        return code;
+    return test_main(argc, argv);
+}
