@@ -40,6 +40,9 @@ struct ims_engine_options {
     const char *force_cpu;
     const char *onnx_providers;
     const char *runtime_path;
+    const char *compute_child; /* auto, always, never: which devices get a process; NULL = auto */
+    unsigned compute_deadline_s; /* after which a batch in such a process counts as hung; 0 = 120 */
+    bool is_one_shot; /* a few inferences at most: models start fast rather than run fast */
     unsigned n_threads; /* 0 = as many as this process may use */
 
     unsigned batch_size;   /* pictures per inference; 0 = 16 */
@@ -171,6 +174,8 @@ struct ims_index_summary {
     uint64_t peak_rss_bytes;
     char device[16];
     char provider[48];
+    uint64_t device_faults; /* batches that a device failed and that were computed again */
+    char device_fault[400]; /* the last one: which device, what it did, what became of it */
 };
 
 /* IMS_E_NOT_FOUND when a folder is not there (the library stays as it is), IMS_E_BUSY when another

@@ -32,6 +32,7 @@ static const struct range ranges[] = {
     { IMS_CFG_THUMBNAIL_SIZE, 16, 2048 },
     { IMS_CFG_EMBEDDING_DIM, 0, IMS_MAX_EMBEDDING_DIM },
     { IMS_CFG_THREADS, 0, 1024 },
+    { IMS_CFG_COMPUTE_DEADLINE, 1, 3600 },
     { IMS_CFG_GPU_BATCH_SIZE, 1, 1024 },
     { IMS_CFG_MAX_IMAGE_MPX, 1, 10000 },
 };
@@ -44,6 +45,7 @@ struct choice {
 static const struct choice choices[] = {
     { IMS_CFG_LOG_LEVEL, "debug info warning error off" },
     { IMS_CFG_LOG_FORMAT, "text json" },
+    { IMS_CFG_COMPUTE_CHILD, "auto always never" },
 };
 
 const char *ims__config_source_name(ims_cfg_source source)

@@ -69,6 +69,8 @@ static ims_json *summary_json(const struct ims_index_summary *s, const struct im
     (void)ims__json_set(o, "model", ims__json_new_str(model->name));
     (void)ims__json_set(o, "device", ims__json_new_str(s->device[0] ? s->device : NULL));
     (void)ims__json_set(o, "provider", ims__json_new_str(s->provider[0] ? s->provider : NULL));
+    (void)ims__json_set(o, "device_faults", ims__json_new_int((int64_t)s->device_faults));
+    (void)ims__json_set(o, "device_fault", ims__json_new_str(s->device_fault[0] ? s->device_fault : NULL));
     return o;
 }
 
@@ -88,6 +90,9 @@ static void print_summary(const struct ims_index_summary *s, const struct ims_mo
     if (s->device[0])
         printf(", device %s", s->device);
     printf("\n");
+    if (s->device_faults)
+        printf("  %llu batches were computed again after a fault, the last of %s\n",
+               (unsigned long long)s->device_faults, s->device_fault);
     print_if(s->unchanged, "were in the library already");
     print_if(s->duplicates, "have the same content as another");
     print_if(s->errors, "failed; `imgsearch status --failures` tells why");

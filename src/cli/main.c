@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "base/log.h"
 #include "cli/cli.h"
+#include "compute/compute.h"
 
 #include <stdio.h>
 
@@ -21,7 +22,10 @@ int main(int argc, char **argv)
     ims_err err = { 0 };
     bool is_answered = false;
     ims_status st;
+    int exit_code;
 
+    if (ims_compute_child_main(argc, argv, NULL, &exit_code))
+        return exit_code;
     cli_program = argv[0];
     st = cli_parse(&cli, argc, argv, &is_answered, &err);
     if (!st && !is_answered)

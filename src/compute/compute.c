@@ -56,6 +56,7 @@ ims_status ims_compute_open(struct ims_compute **out, const struct ims_compute_o
     is_split = options->isolation != IMS_ISOLATE_NEVER && ims__child_is_possible();
     c->backend = is_split ? &ims__compute_split : backend;
     c->backend_arg = is_split ? &c->child_arg : options->backend_arg;
+    c->deadline_ms = options->deadline_ms;
     c->n_threads = options->n_threads ? options->n_threads : ims_device_usable_cores();
     st = ims_device_request_read(&c->request, &options->device, err);
     if (!st)

@@ -61,6 +61,7 @@ struct ims_compute_options {
     /* Where accelerators keep compiled models, for providers that do; may be NULL. */
     const char *cache_dir;
     ims_isolation isolation;
+    unsigned deadline_ms; /* of a pool's batch, after which its device counts as hung; 0 = 120 s */
     /* NULL = ONNX Runtime; tests pass a decorator. */
     const struct ims_compute_backend *backend;
     void *backend_arg; /* handed to that backend's open */

@@ -14,6 +14,7 @@ struct ims_compute {
     char *runtime_path;
     char *cache_dir;
     unsigned n_threads;
+    unsigned deadline_ms;
 
     struct ims_lock lock; /* guards everything below */
     bool has_lock;

@@ -130,12 +130,6 @@ static bool is_device_fault(ims_status st)
     return st == IMS_E_DEVICE || st == IMS_E_TIMEOUT || st == IMS_E_RUNTIME || st == IMS_E_INTERNAL;
 }
 
-/* The CPU in this process: what it says of numbers is final. */
-static bool is_trusted(const struct ims_pool_slot *s)
-{
-    return s->info.device.kind == IMS_DEVICE_CPU && !s->info.is_isolated;
-}
-
 static void note_fault(struct ims_pool *p, struct ims_pool_slot *s, struct attempt *a, bool is_odd,
                        const ims_err *err)
 {
@@ -225,7 +219,7 @@ static ims_status recover(struct job *j, struct ims_pool_slot **slot, struct att
 {
     struct ims_pool *p = j->p;
     struct ims_pool_slot *s = *slot;
-    bool was_odd = is_odd && is_trusted(s);
+    bool was_odd = is_odd && ims__pool_is_trusted(s);
 
     if (a->failed_ns == 0)
         a->failed_ns = ims__mono_ns();

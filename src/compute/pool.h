@@ -31,7 +31,7 @@ struct ims_pool_options {
     const char *label; /* names the model in messages */
     bool no_prepacking;
     size_t max_rows;           /* of one batch; 0 = 64 */
-    unsigned deadline_ms;      /* of one batch; 0 = 60 s. Kept by devices in child processes */
+    unsigned deadline_ms;      /* of one batch; 0 = the compute's. Kept by devices in children */
     unsigned open_deadline_ms; /* of opening a session; 0 = 10 min: some compile the model */
     /* After so many batches a remembered row is computed again, before the batch is given out.
      * 0 = 64. It is the first row ever given, and on accelerators first compared with the CPU. */
@@ -40,6 +40,8 @@ struct ims_pool_options {
     const struct ims_health_rules *rules; /* NULL = ims__health_rules */
     /* (optional) Looks at the ports of the first session that opens; its error is the open's. */
     ims_status (*on_open)(void *arg, const struct ims_compute_session *s, ims_err *err);
+    /* (optional) Can these results be? Called for each batch, from any thread. */
+    ims_status (*look)(void *arg, const struct ims_compute_value *out, size_t n_out, ims_err *err);
     void *arg;
 };
 /* compute is a loan that outlives the pool; graph is copied. Opens a session on the first device.
@@ -80,6 +82,8 @@ struct ims_pool_info {
     struct ims_pool_slot_info slots[IMS_POOL_MAX_SLOTS];
 };
 void ims_pool_describe(struct ims_pool *p, struct ims_pool_info *out);
+/* Where the next batch would go first: the first slot that has a session and is not benched. */
+size_t ims_pool_main_slot(struct ims_pool *p);
 /* The report of a slot that ims_pool_run named. */
 bool ims_pool_slot_report(struct ims_pool *p, size_t slot, struct ims_compute_report *out);
 /* The last faults and recoveries, oldest first, one a line; bytes written. */

@@ -200,6 +200,27 @@ bool ims_pool_slot_report(struct ims_pool *p, size_t slot, struct ims_compute_re
     return has_report;
 }
 
+size_t ims_pool_main_slot(struct ims_pool *p)
+{
+    size_t found = p->n_slots;
+
+    ims__lock(&p->lock);
+    for (size_t i = 0; i < p->n_slots; i++) {
+        const struct ims_pool_slot_info *s = &p->slots[i].info;
+
+        if (!s->has_report)
+            continue;
+        if (s->health.state != IMS_HEALTH_BENCHED) {
+            found = i;
+            break;
+        }
+        if (found == p->n_slots)
+            found = i;
+    }
+    ims__unlock(&p->lock);
+    return found;
+}
+
 size_t ims_pool_log(struct ims_pool *p, char *out, size_t size)
 {
     return ims__log_ring_tail(&p->log, out, size);

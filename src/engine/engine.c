@@ -29,7 +29,7 @@ static ims_status keep_options(struct ims_engine *e, const struct ims_engine_opt
     const char **strings[] = { &o->data_dir,        &o->database_url,   &o->model,
                                &o->clip_model_name, &o->clip_pretrained, &o->device_flag,
                                &o->device,          &o->pytorch_device, &o->force_cpu,
-                               &o->onnx_providers,  &o->runtime_path };
+                               &o->onnx_providers,  &o->runtime_path,    &o->compute_child };
     const char **roots;
     ims_status st = IMS_OK;
 
@@ -95,6 +95,20 @@ ims_status ims__engine_open_store(struct ims_engine *e, ims_err *err)
     return st;
 }
 
+static ims_status read_isolation(const char *text, ims_isolation *out, ims_err *err)
+{
+    if (!text || strcmp(text, "auto") == 0)
+        *out = IMS_ISOLATE_AUTO;
+    else if (strcmp(text, "always") == 0)
+        *out = IMS_ISOLATE_ALWAYS;
+    else if (strcmp(text, "never") == 0)
+        *out = IMS_ISOLATE_NEVER;
+    else
+        return ims_fail(err, IMS_E_CONFIG, "engine", 0,
+                        "IMS_COMPUTE_CHILD is '%s'; it is auto, always or never", text);
+    return IMS_OK;
+}
+
 static ims_status open_compute(struct ims_engine *e, ims_err *err)
 {
     const struct ims_engine_options *o = &e->options;
@@ -107,13 +121,15 @@ static ims_status open_compute(struct ims_engine *e, ims_err *err)
                     .onnx_providers = o->onnx_providers },
         .runtime_path = o->runtime_path,
         .n_threads = o->n_threads,
+        .deadline_ms = o->compute_deadline_s * 1000,
     };
-    ims_status st;
+    ims_status st = read_isolation(o->compute_child, &options.isolation, err);
 
-    if (!cache)
-        return ims_fail(err, IMS_E_NOMEM, "engine", 0, "opening the library");
+    if (!st && !cache)
+        st = ims_fail(err, IMS_E_NOMEM, "engine", 0, "opening the library");
     options.cache_dir = cache;
-    st = ims_compute_open(&e->compute, &options, err);
+    if (!st)
+        st = ims_compute_open(&e->compute, &options, err);
     ims__free(cache);
     return st;
 }
@@ -175,7 +191,9 @@ ims_status ims__engine_need_media(struct ims_engine *e, ims_err *err)
 
 ims_status ims__engine_need_clip(struct ims_engine *e, ims_err *err)
 {
-    struct ims_clip_options options = { .expected_dim = e->options.expected_dim };
+    struct ims_clip_options options = { .expected_dim = e->options.expected_dim,
+                                        .max_batch = e->options.batch_size,
+                                        .is_one_shot = e->options.is_one_shot };
     ims_status st;
 
     if (e->clip)

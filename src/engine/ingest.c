@@ -305,6 +305,23 @@ static uint64_t peak_rss_bytes(void)
 #endif
 }
 
+static void sum_up_devices(const struct ims_ingest *g, struct ims_index_summary *s)
+{
+    struct ims_pool_info *info = ims__zalloc(1, sizeof(*info));
+
+    if (info && ims_clip_describe(g->e->clip, IMS_CLIP_IMAGE, info)) {
+        for (size_t i = 0; i < info->n_slots; i++) {
+            const struct ims_pool_slot_info *slot = &info->slots[i];
+
+            s->device_faults += slot->n_faults;
+            if (slot->n_faults)
+                snprintf(s->device_fault, sizeof(s->device_fault), "%s (%s now): %s", slot->name,
+                         ims__health_name(slot->health.state), slot->reason);
+        }
+    }
+    ims__free(info);
+}
+
 static void sum_up(struct ims_ingest *g, uint64_t start_ns, uint64_t start_cpu_ns,
                    struct ims_index_summary *s)
 {
@@ -333,6 +350,7 @@ static void sum_up(struct ims_ingest *g, uint64_t start_ns, uint64_t start_cpu_n
     s->peak_rss_bytes = peak_rss_bytes();
     memcpy(s->device, g->e->used.device, sizeof(s->device));
     memcpy(s->provider, g->e->used.provider, sizeof(s->provider));
+    sum_up_devices(g, s);
     /* The runtime's own threads are not ours to time: on the CPU, what nobody else used is theirs. */
     is_cpu = strncmp(s->device, "cpu", 3) == 0;
     s->compute_s = is_cpu ? cpu_s - s->decode_s - s->write_s - seconds(g->io.cpu_ns + g->walk.cpu_ns)

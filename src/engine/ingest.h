@@ -18,6 +18,7 @@
 
 #include "base/hash.h"
 #include "base/thread.h"
+#include "compute/pool.h"
 #include "engine/engine_internal.h"
 
 #define IMS_INGEST_MAX_READERS 64
@@ -40,6 +41,8 @@ struct ims_job {
     float *vector;
     uint64_t started_ns;
     double embedding_ms;
+    char device[16]; /* where it was computed, as read back */
+    char provider[48];
     double total_ms;
     ims_status failure;
     const char *reason; /* static */

@@ -10,10 +10,12 @@
 
 struct batcher {
     struct ims_ingest *g;
+    size_t room;       /* pictures that the arrays hold: a batch for each device */
     size_t max;        /* pictures at a time; halved when memory is short */
     size_t px_bytes;   /* of one picture */
     uint8_t *pixels;
     float *vectors;
+    uint8_t *slots; /* which device of the model's pool computed each */
     struct ims_job **jobs;
 };
 
@@ -23,7 +25,8 @@ static ims_status embed(struct batcher *b, size_t first, size_t n, ims_err *err)
 
     for (size_t i = 0; i < n; i++)
         memcpy(b->pixels + i * b->px_bytes, b->jobs[first + i]->pixels, b->px_bytes);
-    return ims_clip_embed_images(g->e->clip, b->pixels, n, b->vectors + first * g->info->dim, err);
+    return ims_clip_embed_images_on(g->e->clip, b->pixels, n, b->vectors + first * g->info->dim,
+                                    b->slots + first, err);
 }
 
 /* The model refused a batch: the pictures one by one, so that only the guilty fail. */
@@ -63,6 +66,17 @@ static ims_status embed_all(struct batcher *b, size_t n, ims_err *err)
     return st;
 }
 
+/* Failed ones were computed nowhere. */
+static void note_device(struct ims_ingest *g, struct ims_job *j, size_t slot)
+{
+    struct ims_compute_report report;
+
+    if (j->failure || !ims_clip_slot_report(g->e->clip, IMS_CLIP_IMAGE, slot, &report))
+        return;
+    memcpy(j->device, report.device_name, sizeof(j->device));
+    memcpy(j->provider, report.provider, sizeof(j->provider));
+}
+
 static void hand_over(struct batcher *b, size_t n, uint64_t start_ns)
 {
     struct ims_ingest *g = b->g;
@@ -75,6 +89,7 @@ static void hand_over(struct batcher *b, size_t n, uint64_t start_ns)
         j->total_ms = (double)(now - j->started_ns) / 1e6;
         ims__free(j->pixels);
         j->pixels = NULL;
+        note_device(g, j, b->slots[i]);
         if (!j->failure)
             j->vector = ims__memdup(b->vectors + i * g->info->dim, g->info->dim * sizeof(float));
         if (!j->failure && j->vector)
@@ -89,7 +104,7 @@ static void hand_over(struct batcher *b, size_t n, uint64_t start_ns)
 static size_t gather(struct batcher *b, bool *out_is_closed)
 {
     struct ims_ingest *g = b->g;
-    size_t want = g->e->options.batch_size, n = 0;
+    size_t want = b->room, n = 0;
     unsigned waited_ms = 0;
     void *item;
 
@@ -132,34 +147,49 @@ static void run_batch(struct batcher *b, size_t n)
         ims__job_free(b->jobs[i]);
 }
 
+static void release(struct batcher *b)
+{
+    ims__free(b->pixels);
+    ims__free(b->vectors);
+    ims__free(b->slots);
+    ims__free(b->jobs);
+}
+
+static bool make_room(struct batcher *b, size_t n)
+{
+    release(b);
+    b->room = b->max = n;
+    b->pixels = ims__alloc(n, b->px_bytes);
+    b->vectors = ims__alloc(n * b->g->info->dim, sizeof(float));
+    b->slots = ims__zalloc(n, 1);
+    b->jobs = ims__alloc(n, sizeof(*b->jobs));
+    return b->pixels && b->vectors && b->slots && b->jobs;
+}
+
 void ims__ingest_embed(void *arg)
 {
     struct ims_ingest *g = arg;
     const struct ims_clip_preprocess *p = &g->info->preprocess;
-    size_t max = g->e->options.batch_size;
-    struct batcher b = { .g = g, .max = max };
-    bool is_closed = false;
+    size_t batch = g->e->options.batch_size;
+    struct batcher b = { .g = g, .px_bytes = (size_t)p->width * (size_t)p->height * 3 };
+    bool is_closed = false, has_room = make_room(&b, batch);
     void *item;
     ims_err err;
 
-    b.px_bytes = (size_t)p->width * (size_t)p->height * 3;
-    b.pixels = ims__alloc(max, b.px_bytes);
-    b.vectors = ims__alloc(max * g->info->dim, sizeof(float));
-    b.jobs = ims__alloc(max, sizeof(*b.jobs));
-    if (!b.pixels || !b.vectors || !b.jobs) {
-        ims__ingest_fatal(g, ims_fail(&err, IMS_E_NOMEM, "ingest", 0, "memory for a batch of %zu", max), &err);
-        while (ims__chan_pop(g->to_embed, &item))
-            ims__job_free(item);
-        is_closed = true;
-    }
-    while (!is_closed) {
-        size_t n = gather(&b, &is_closed);
+    while (has_room && !is_closed) {
+        size_t n = gather(&b, &is_closed), n_devices;
 
         if (n)
             run_batch(&b, n);
+        n_devices = ims_clip_n_devices(g->e->clip, IMS_CLIP_IMAGE); /* known after the first batch */
+        if (n_devices * batch > b.room)
+            has_room = make_room(&b, n_devices * batch);
     }
-    ims__free(b.pixels);
-    ims__free(b.vectors);
-    ims__free(b.jobs);
+    if (!has_room) {
+        ims__ingest_fatal(g, ims_fail(&err, IMS_E_NOMEM, "ingest", 0, "memory for a batch of %zu", b.room), &err);
+        while (ims__chan_pop(g->to_embed, &item))
+            ims__job_free(item);
+    }
+    release(&b);
     ims__chan_close(g->to_write);
 }

@@ -52,7 +52,7 @@ void ims__ingest_probe_machine(struct ims_ingest_machine *out)
     }
 }
 
-static ims_json *environment_group(const struct ims_ingest *g)
+static ims_json *environment_group(const struct ims_ingest *g, const struct ims_job *j)
 {
     const struct ims_device_used *used = &g->e->used;
     const struct ims_ingest_machine *m = &g->machine;
@@ -60,8 +60,8 @@ static ims_json *environment_group(const struct ims_ingest *g)
 
     (void)ims__json_set(o, "python_version", ims__json_new_str("none: imgsearch " IMS_VERSION));
     (void)ims__json_set(o, "pytorch_version", ims__json_new_str(used->runtime));
-    (void)ims__json_set(o, "device", ims__json_new_str(used->device));
-    (void)ims__json_set(o, "provider", ims__json_new_str(used->provider));
+    (void)ims__json_set(o, "device", ims__json_new_str(j->device));
+    (void)ims__json_set(o, "provider", ims__json_new_str(j->provider));
     (void)ims__json_set(o, "cuda_available", ims__json_new_bool(m->has_cuda));
     (void)ims__json_set(o, "mps_available", ims__json_new_bool(m->has_mps));
     (void)ims__json_set(o, "platform", ims__json_new_str(m->platform));
@@ -93,7 +93,7 @@ char *ims__ingest_evidence(const struct ims_ingest *g, const struct ims_job *j)
     ims__buf_init(&text, MAX_EVIDENCE_BYTES);
     (void)ims__json_set(o, "image", image_group(j));
     (void)ims__json_set(o, "embedding", embedding_group(g, j));
-    (void)ims__json_set(o, "environment", environment_group(g));
+    (void)ims__json_set(o, "environment", environment_group(g, j));
     (void)ims__json_set(o, "timing", timing_group(j));
     if (ims__json_write(o, 0, &text, NULL) == IMS_OK)
         out = ims__buf_take(&text, NULL);

@@ -116,6 +116,7 @@ ims_status ims__clip_open(struct ims_clip **out, const struct ims_pack *pack,
     c->pack = pack;
     c->config = *config;
     c->compute = compute;
+    c->is_one_shot = options && options->is_one_shot;
     c->max_batch = options && options->max_batch ? options->max_batch : DEFAULT_MAX_BATCH;
     st = init_locks(c, err);
     if (!st)
@@ -147,7 +148,7 @@ void ims_clip_close(struct ims_clip *c)
         return;
     for (size_t i = 0; i < IMS_CLIP_N_TOWERS; i++) {
         struct ims_clip_side *side = &c->sides[i];
-        ims_compute_session_close(side->session);
+        ims_pool_close(side->pool);
         ims__free(side->graph);
         if (side->has_lock)
             ims__lock_release(&side->lock);

@@ -37,6 +37,7 @@ struct ims_clip_info {
 struct ims_clip_options {
     uint32_t expected_dim; /* EMBEDDING_DIM; 0 = not set. Another model dimension is IMS_E_CONFIG */
     size_t max_batch;      /* rows per run of the graph; more are computed in turns. 0 = 64 */
+    bool is_one_shot;      /* for a few runs: start fast rather than run fast, trust the device */
 };
 
 /* pack and compute are loans that must outlive the handle. options may be NULL. compute may be
@@ -52,6 +53,9 @@ const struct ims_clip_info *ims_clip_info(const struct ims_clip *c);
  * finite or not of unit length is IMS_E_MODEL. n = 0 does nothing. */
 ims_status ims_clip_embed_images(struct ims_clip *c, const uint8_t *pixels, size_t n, float *out,
                                  ims_err *err) IMS_MUST_CHECK;
+/* The same, with the slot of the pool that computed each picture: n bytes. */
+ims_status ims_clip_embed_images_on(struct ims_clip *c, const uint8_t *pixels, size_t n, float *out,
+                                    uint8_t *slots, ims_err *err) IMS_MUST_CHECK;
 /* texts: UTF-8, at most IMS_MAX_TEXT_BYTES each; longer than the context is cut as the reference
  * does. The batch is computed at the length of its longest text where the model allows it. */
 ims_status ims_clip_embed_text(struct ims_clip *c, const char *const *texts, size_t n, float *out,
@@ -62,7 +66,15 @@ ims_status ims_clip_tokenize(const struct ims_clip *c, const char *text, int32_t
 
 /* Opens a tower's session now (a worker warming up, `doctor`); otherwise the first use does. */
 ims_status ims_clip_load(struct ims_clip *c, ims_clip_tower tower, ims_err *err) IMS_MUST_CHECK;
-/* Where a tower runs, for evidence; false while its session has not been opened. */
+/* Where a tower runs now; false while its first session has not been opened. */
 bool ims_clip_report(struct ims_clip *c, ims_clip_tower tower, struct ims_compute_report *out);
+/* The same for a slot that ims_clip_embed_images_on named. */
+bool ims_clip_slot_report(struct ims_clip *c, ims_clip_tower tower, size_t slot,
+                          struct ims_compute_report *out);
+/* How many devices work at once: so many batches are worth giving in one call. At least 1. */
+size_t ims_clip_n_devices(struct ims_clip *c, ims_clip_tower tower);
+/* The devices and what happened to them; false as above. */
+struct ims_pool_info;
+bool ims_clip_describe(struct ims_clip *c, ims_clip_tower tower, struct ims_pool_info *out);
 
 #endif

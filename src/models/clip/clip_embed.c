@@ -13,11 +13,15 @@
 #define LENGTH_TOLERANCE 1e-3
 
 /* A device that computes rubbish must not fill the index with it. */
-static ims_status check_rows(const struct ims_clip *c, const float *rows, size_t n, ims_err *err)
+ims_status ims__clip_look(void *clip, const struct ims_compute_value *out, size_t n_out,
+                          ims_err *err)
 {
+    const struct ims_clip *c = clip;
     const size_t dim = c->config.dim;
+    const float *rows = out->tensor.data;
 
-    for (size_t r = 0; r < n; r++) {
+    (void)n_out; /* the towers have one output */
+    for (size_t r = 0; r < (size_t)out->tensor.shape[0]; r++) {
         double sum = 0;
         for (size_t i = 0; i < dim; i++)
             sum += (double)rows[r * dim + i] * (double)rows[r * dim + i];
@@ -31,7 +35,7 @@ static ims_status check_rows(const struct ims_clip *c, const float *rows, size_t
 
 /* One run: n rows of input to n rows of out. */
 static ims_status run(struct ims_clip *c, ims_clip_tower tower, struct ims_tensor input, size_t n,
-                      float *out, ims_err *err)
+                      float *out, uint8_t *slots, ims_err *err)
 {
     const int64_t shape[] = { (int64_t)n, c->config.dim };
     struct ims_compute_value in = { .tensor = input };
@@ -39,7 +43,7 @@ static ims_status run(struct ims_clip *c, ims_clip_tower tower, struct ims_tenso
         .tensor = ims_tensor_view(IMS_DTYPE_F32, 2, shape, out, n * c->config.dim * sizeof(*out))
     };
 
-    return ims_compute_session_run(c->sides[tower].session, &in, 1, &result, 1, err);
+    return ims_pool_run(c->sides[tower].pool, &in, 1, &result, 1, slots, err);
 }
 
 /* Room for all results, so that the caller's stay untouched until every turn has succeeded. */
@@ -58,7 +62,7 @@ static ims_status begin(struct ims_clip *c, ims_clip_tower tower, size_t n, floa
 
 static size_t turn_size(const struct ims_clip *c, ims_clip_tower tower, size_t left)
 {
-    size_t most = c->sides[tower].is_single ? 1 : c->max_batch;
+    size_t most = c->max_batch * ims_pool_n_devices(c->sides[tower].pool); /* cut by the pool */
 
     return left < most ? left : most;
 }
@@ -66,7 +70,7 @@ static size_t turn_size(const struct ims_clip *c, ims_clip_tower tower, size_t l
 /* ---- pictures ---- */
 
 static ims_status run_bytes(struct ims_clip *c, const uint8_t *pixels, size_t n, float *out,
-                            ims_err *err)
+                            uint8_t *slots, ims_err *err)
 {
     const struct ims_clip_vision *v = &c->config.vision;
     const int64_t shape[] = { (int64_t)n, v->height, v->width, 3 };
@@ -74,11 +78,11 @@ static ims_status run_bytes(struct ims_clip *c, const uint8_t *pixels, size_t n,
     return run(c, IMS_CLIP_IMAGE,
                ims_tensor_view(IMS_DTYPE_U8, 4, shape, (void *)(uintptr_t)pixels,
                                n * v->height * v->width * 3),
-               n, out, err);
+               n, out, slots, err);
 }
 
 static ims_status run_planar(struct ims_clip *c, const uint8_t *pixels, size_t n, float *planes,
-                             float *out, ims_err *err)
+                             float *out, uint8_t *slots, ims_err *err)
 {
     const struct ims_clip_preprocess *p = &c->config.preprocess;
     const int64_t shape[] = { (int64_t)n, 3, p->height, p->width };
@@ -95,11 +99,17 @@ static ims_status run_planar(struct ims_clip *c, const uint8_t *pixels, size_t n
                                          planes + i * n_px * 3, n_px);
     return run(c, IMS_CLIP_IMAGE,
                ims_tensor_view(IMS_DTYPE_F32, 4, shape, planes, n * n_px * 3 * sizeof(*planes)), n,
-               out, err);
+               out, slots, err);
 }
 
 ims_status ims_clip_embed_images(struct ims_clip *c, const uint8_t *pixels, size_t n, float *out,
                                  ims_err *err)
+{
+    return ims_clip_embed_images_on(c, pixels, n, out, NULL, err);
+}
+
+ims_status ims_clip_embed_images_on(struct ims_clip *c, const uint8_t *pixels, size_t n, float *out,
+                                    uint8_t *slots, ims_err *err)
 {
     const size_t image_bytes = (size_t)c->config.vision.height * c->config.vision.width * 3;
     float *rows = NULL;
@@ -121,15 +131,14 @@ ims_status ims_clip_embed_images(struct ims_clip *c, const uint8_t *pixels, size
     for (size_t at = 0, turn; at < n; at += turn) {
         const uint8_t *first = pixels + at * image_bytes;
         float *to = rows + at * c->config.dim;
+        uint8_t *on = slots ? slots + at : NULL;
         turn = turn_size(c, IMS_CLIP_IMAGE, n - at);
-        st = planes ? run_planar(c, first, turn, planes, to, err)
-                    : run_bytes(c, first, turn, to, err);
+        st = planes ? run_planar(c, first, turn, planes, to, on, err)
+                    : run_bytes(c, first, turn, to, on, err);
         if (st)
             goto out;
     }
-    st = check_rows(c, rows, n, err);
-    if (!st)
-        memcpy(out, rows, n * c->config.dim * sizeof(*out));
+    memcpy(out, rows, n * c->config.dim * sizeof(*out));
 out:
     ims__free(planes);
     ims__free(rows);
@@ -149,7 +158,7 @@ static ims_status run_ids(struct ims_clip *c, const int32_t *ids, size_t n, size
         return run(c, IMS_CLIP_TEXT,
                    ims_tensor_view(IMS_DTYPE_I32, 2, shape, (void *)(uintptr_t)ids,
                                    n * length * sizeof(*ids)),
-                   n, out, err);
+                   n, out, NULL, err);
     wide = ims__alloc(n * length, sizeof(*wide));
     if (!wide)
         return ims_fail(err, IMS_E_NOMEM, ORIGIN, 0, "embedding %zu texts", n);
@@ -157,7 +166,7 @@ static ims_status run_ids(struct ims_clip *c, const int32_t *ids, size_t n, size
         wide[i] = ids[i];
     st = run(c, IMS_CLIP_TEXT,
              ims_tensor_view(IMS_DTYPE_I64, 2, shape, wide, n * length * sizeof(*wide)), n, out,
-             err);
+             NULL, err);
     ims__free(wide);
     return st;
 }
@@ -177,8 +186,6 @@ ims_status ims__clip_embed_ids(struct ims_clip *c, const int32_t *ids, size_t n,
         turn = turn_size(c, IMS_CLIP_TEXT, n - at);
         st = run_ids(c, ids + at * length, turn, length, rows + at * c->config.dim, err);
     }
-    if (!st)
-        st = check_rows(c, rows, n, err);
     if (!st)
         memcpy(out, rows, n * c->config.dim * sizeof(*out));
     ims__free(rows);

@@ -4,20 +4,20 @@
 #define IMS_MODELS_CLIP_INTERNAL_H
 
 #include "base/thread.h"
+#include "compute/pool.h"
 #include "models/clip/clip.h"
 #include "models/clip/clip_config.h"
 #include "models/clip/tokenizer.h"
 
-/* One tower: its graph until the session is there, then the session. */
+/* One tower: its graph until the pool is there, then the pool: a session per device. */
 struct ims_clip_side {
     struct ims_lock lock;
     bool has_lock;
-    void *graph; /* open_clip packs; freed once the session holds it */
+    void *graph; /* open_clip packs; freed once the pool holds it */
     size_t graph_bytes;
-    struct ims_compute_session *session;
-    /* Read from the session's ports. */
+    struct ims_pool *pool;
+    /* Read from the ports of its first session. */
     bool is_planar;    /* image: normalised floats [n, 3, h, w], else bytes [n, h, w, 3] */
-    bool is_single;    /* the batch is fixed at 1 */
     ims_dtype id_type; /* text: I32 or I64 */
     size_t length;     /* text: positions the graph insists on, 0 = free */
 };
@@ -30,6 +30,7 @@ struct ims_clip {
     struct ims_tokenizer *tokenizer;
     int32_t pad_id;
     size_t max_batch;
+    bool is_one_shot;
     struct ims_clip_side sides[IMS_CLIP_N_TOWERS];
 };
 
@@ -37,6 +38,9 @@ struct ims_clip {
 ims_status ims__clip_open(struct ims_clip **out, const struct ims_pack *pack,
                           const struct ims_clip_config *config, struct ims_compute *compute,
                           const struct ims_clip_options *options, ims_err *err) IMS_MUST_CHECK;
+/* Is every row of unit length? The look of the towers' pools. */
+ims_status ims__clip_look(void *clip, const struct ims_compute_value *out, size_t n_out,
+                          ims_err *err) IMS_MUST_CHECK;
 /* Opens the session of a tower if it is not there yet. */
 ims_status ims__clip_side_load(struct ims_clip *c, ims_clip_tower tower,
                                ims_err *err) IMS_MUST_CHECK;

@@ -51,7 +51,6 @@ static ims_status read_image_port(const struct ims_clip *c, struct ims_clip_side
                        (unsigned long long)w);
         return bad_port(c, IMS_CLIP_IMAGE, "image input", expected, p, err);
     }
-    side->is_single = p->shape[0] == 1;
     return p->shape[0] <= 1
                ? IMS_OK
                : bad_port(c, IMS_CLIP_IMAGE, "image input", "a batch that is free or 1", p, err);
@@ -70,7 +69,6 @@ static ims_status read_text_port(const struct ims_clip *c, struct ims_clip_side 
                        context);
         return bad_port(c, IMS_CLIP_TEXT, "text input", expected, p, err);
     }
-    side->is_single = p->shape[0] == 1;
     side->id_type = p->dtype;
     side->length = p->shape[1] > 0 ? (size_t)p->shape[1] : 0;
     /* A ready graph whose length is free was still made for the full context, padding included;
@@ -82,7 +80,7 @@ static ims_status read_text_port(const struct ims_clip *c, struct ims_clip_side 
 }
 
 static ims_status read_ports(const struct ims_clip *c, struct ims_clip_side *side,
-                             ims_clip_tower tower, struct ims_compute_session *session,
+                             ims_clip_tower tower, const struct ims_compute_session *session,
                              ims_err *err)
 {
     const struct ims_compute_port *in = ims_compute_session_input(session, 0);
@@ -101,12 +99,33 @@ static ims_status read_ports(const struct ims_clip *c, struct ims_clip_side *sid
                                    : read_text_port(c, side, in, err);
 }
 
-static ims_status open_session(struct ims_clip *c, ims_clip_tower tower, ims_err *err)
+/* The pool has a session: what are its ports? */
+static ims_status image_opened(void *clip, const struct ims_compute_session *session, ims_err *err)
+{
+    struct ims_clip *c = clip;
+
+    return read_ports(c, &c->sides[IMS_CLIP_IMAGE], IMS_CLIP_IMAGE, session, err);
+}
+
+static ims_status text_opened(void *clip, const struct ims_compute_session *session, ims_err *err)
+{
+    struct ims_clip *c = clip;
+
+    return read_ports(c, &c->sides[IMS_CLIP_TEXT], IMS_CLIP_TEXT, session, err);
+}
+
+static ims_status open_pool(struct ims_clip *c, ims_clip_tower tower, ims_err *err)
 {
     struct ims_clip_side *side = &c->sides[tower];
     struct ims_compute_graph graph = { 0 };
-    struct ims_compute_session_options options = { 0 };
-    struct ims_compute_session *session = NULL;
+    struct ims_pool_options options = {
+        .no_prepacking = c->is_one_shot,
+        .check_every = c->is_one_shot ? IMS_POOL_NO_CHECKS : 0,
+        .max_rows = c->max_batch,
+        .on_open = tower == IMS_CLIP_IMAGE ? image_opened : text_opened,
+        .look = ims__clip_look,
+        .arg = c,
+    };
     char label[64];
     ims_status st;
 
@@ -123,14 +142,9 @@ static ims_status open_session(struct ims_clip *c, ims_clip_tower tower, ims_err
     }
     (void)snprintf(label, sizeof(label), "%.48s %s", c->pack->name, tower_names[tower]);
     options.label = label;
-    st = ims_compute_session_open(c->compute, &session, &graph, &options, err);
-    if (!st)
-        st = read_ports(c, side, tower, session, err);
-    if (st) {
-        ims_compute_session_close(session);
+    st = ims_pool_open(&side->pool, c->compute, &graph, &options, err);
+    if (st)
         return st;
-    }
-    side->session = session;
     ims__free(side->graph);
     side->graph = NULL;
     return IMS_OK;
@@ -142,8 +156,8 @@ ims_status ims__clip_side_load(struct ims_clip *c, ims_clip_tower tower, ims_err
     ims_status st = IMS_OK;
 
     ims__lock(&side->lock);
-    if (!side->session)
-        st = open_session(c, tower, err);
+    if (!side->pool)
+        st = open_pool(c, tower, err);
     ims__unlock(&side->lock);
     return st;
 }
@@ -153,15 +167,44 @@ ims_status ims_clip_load(struct ims_clip *c, ims_clip_tower tower, ims_err *err)
     return ims__clip_side_load(c, tower, err);
 }
 
-bool ims_clip_report(struct ims_clip *c, ims_clip_tower tower, struct ims_compute_report *out)
+static struct ims_pool *pool_of(struct ims_clip *c, ims_clip_tower tower)
 {
     struct ims_clip_side *side = &c->sides[tower];
-    struct ims_compute_session *session;
+    struct ims_pool *pool;
 
     ims__lock(&side->lock);
-    session = side->session;
+    pool = side->pool;
     ims__unlock(&side->lock);
-    if (session)
-        ims_compute_session_report(session, out);
-    return session != NULL;
+    return pool;
+}
+
+bool ims_clip_slot_report(struct ims_clip *c, ims_clip_tower tower, size_t slot,
+                          struct ims_compute_report *out)
+{
+    struct ims_pool *pool = pool_of(c, tower);
+
+    return pool && ims_pool_slot_report(pool, slot, out);
+}
+
+bool ims_clip_report(struct ims_clip *c, ims_clip_tower tower, struct ims_compute_report *out)
+{
+    struct ims_pool *pool = pool_of(c, tower);
+
+    return pool && ims_pool_slot_report(pool, ims_pool_main_slot(pool), out);
+}
+
+size_t ims_clip_n_devices(struct ims_clip *c, ims_clip_tower tower)
+{
+    struct ims_pool *pool = pool_of(c, tower);
+
+    return pool ? ims_pool_n_devices(pool) : 1;
+}
+
+bool ims_clip_describe(struct ims_clip *c, ims_clip_tower tower, struct ims_pool_info *out)
+{
+    struct ims_pool *pool = pool_of(c, tower);
+
+    if (pool)
+        ims_pool_describe(pool, out);
+    return pool != NULL;
 }
