@@ -115,8 +115,10 @@ static ims_status look_at(const struct ims_pool *p, const struct ims_pool_slot *
                           const struct ims_compute_value *in, size_t n_in,
                           const struct ims_compute_value *out, size_t n_out, ims_err *err)
 {
-    ims_status st;
+    ims_status st = p->o.look ? p->o.look(p->o.arg, out, n_out, err) : IMS_OK;
 
+    if (st)
+        return ims_fail_in(err, IMS_E_DEVICE, "%s", s->info.name);
     for (size_t i = 0; i < n_out; i++) {
         if (!ims_tensor_is_finite(&out[i].tensor))
             return ims_fail(err, IMS_E_DEVICE, "pool", 0, "%s: %s gave numbers that are none",
@@ -125,8 +127,7 @@ static ims_status look_at(const struct ims_pool *p, const struct ims_pool_slot *
     if (!ims__pool_is_trusted(s) && is_constant(in, n_in, out, n_out))
         return ims_fail(err, IMS_E_DEVICE, "pool", 0, "%s: %s gave one result for different inputs",
                         p->label, s->info.name);
-    st = p->o.look ? p->o.look(p->o.arg, out, n_out, err) : IMS_OK;
-    return st ? ims_fail_in(err, IMS_E_DEVICE, "%s", s->info.name) : IMS_OK;
+    return IMS_OK;
 }
 
 bool ims__pool_is_trusted(const struct ims_pool_slot *s)
