@@ -142,7 +142,7 @@ static void note_fault(struct ims_pool *p, struct ims_pool_slot *s, struct attem
              err->text);
     a->n_faults[i]++;
     a->n_odd[i] += is_odd;
-    if (a->n_faults[i] >= MAX_FAULTS_PER_PIECE || s->info.health.state == IMS_HEALTH_BENCHED)
+    if (a->n_faults[i] >= MAX_FAULTS_PER_PIECE) /* a benched one is taken when no other is left */
         a->tried |= 1u << i;
     ims__log_ring_addf(&p->log, "%s: fault %llu on %s%s: %.300s", p->label,
                        (unsigned long long)s->info.n_faults, s->info.name,

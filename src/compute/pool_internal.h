@@ -58,7 +58,8 @@ ims_status ims__pool_slot_run(struct ims_pool *p, struct ims_pool_slot *s,
 /* With no user left: lets go of the session, and of its process when is_suspect. */
 void ims__pool_slot_close(struct ims_pool_slot *s, bool is_suspect);
 
-/* The CPU in this process: the others are compared with it, and what it says of numbers is final. */
+/* The CPU in this process: the others are compared with it, and what it says of numbers is final.
+ */
 bool ims__pool_is_trusted(const struct ims_pool_slot *s);
 
 /* n rows of a value from row first on: a view. */

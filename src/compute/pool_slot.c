@@ -40,8 +40,7 @@ static ims_status open_session(struct ims_pool *p, struct ims_pool_slot *s, ims_
         .device = &s->info.device,
         .n_threads = s->n_threads,
         .no_prepacking = p->o.no_prepacking,
-        .run_timeout_ms =
-            first_set(p->o.deadline_ms, p->compute->deadline_ms, DEFAULT_DEADLINE_MS),
+        .run_timeout_ms = first_set(p->o.deadline_ms, p->compute->deadline_ms, DEFAULT_DEADLINE_MS),
         .open_timeout_ms = first_set(p->o.open_deadline_ms, 0, DEFAULT_OPEN_DEADLINE_MS),
     };
     struct ims_compute_report report;

@@ -327,6 +327,30 @@ TEST(both, "two devices share a run, and the rows arrive in order")
     ims_compute_close(c);
 }
 
+TEST(only_one, "a device that is benched and the only one is still tried")
+{
+    struct fault_plan *plan = new_plan();
+    struct ims_compute *c = open_compute("cpu", IMS_ISOLATE_ALWAYS);
+    struct ims_pool *p = c ? open_pool(c, IMS_POOL_NO_CHECKS) : NULL;
+    struct batch b;
+
+    CHECK(p && plan);
+    plan->run_kind = FAULT_KILL;
+    plan->n_failing_runs = 1;
+    for (unsigned i = 0; i < 8; i++) {
+        plan->run_fails_at = plan->n_runs + 1;
+        run_rows(p, &b, BATCH);
+        check_rows(&b, BATCH, 1);
+    }
+    plan->run_fails_at = plan->n_runs + 1;
+    plan->n_failing_runs = 0; /* always */
+    run_rows(p, &b, BATCH);
+    CHECK_INT(b.status, IMS_E_DEVICE);
+    CHECK(strstr(b.err.text, "signal 9") != NULL);
+    ims_pool_close(p);
+    ims_compute_close(c);
+}
+
 struct caller {
     struct ims_pool *p;
     struct ims_thread thread;
