@@ -213,6 +213,7 @@ static ims_status look(struct cli *cli, struct view *v, ims_err *err)
 
     if (!*o.runtime_path)
         o.runtime_path = NULL;
+    (void)ims_compute_isolation_read(ims__config_str(cli->config, IMS_CFG_COMPUTE_CHILD), &o.isolation);
     cli_device_settings(cli, &o.device);
     st = ims_compute_open(&compute, &o, err);
     if (st)

@@ -155,6 +155,7 @@ static void check_compute(struct doctor *d)
 
     if (!*o.runtime_path)
         o.runtime_path = NULL;
+    (void)ims_compute_isolation_read(ims__config_str(d->cli->config, IMS_CFG_COMPUTE_CHILD), &o.isolation);
     cli_device_settings(d->cli, &o.device);
     st = info ? ims_compute_open(&compute, &o, &err) : ims_fail(&err, IMS_E_NOMEM, "doctor", 0, "checking");
     if (!st)

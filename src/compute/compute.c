@@ -11,6 +11,23 @@
 #include <stdlib.h>
 #include <string.h>
 
+bool ims_compute_isolation_read(const char *text, ims_isolation *out)
+{
+    static const char *const names[] = {
+        [IMS_ISOLATE_AUTO] = "auto",
+        [IMS_ISOLATE_ALWAYS] = "always",
+        [IMS_ISOLATE_NEVER] = "never",
+    };
+
+    for (unsigned i = 0; i < IMS_ARRAY_LEN(names); i++) {
+        if (strcmp(text && *text ? text : names[0], names[i]) == 0) {
+            *out = (ims_isolation)i;
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool is_complete(const struct ims_compute_backend *b)
 {
     return b->abi == IMS_COMPUTE_ABI && b->name && b->ctx_size && b->session_size && b->open &&
@@ -176,7 +193,10 @@ static ims_status take_inventory(struct ims_compute *c, struct ims_device_invent
         out->offers[k] = does_offer(info, ims_device_kind_provider((ims_device_kind)k));
     out->is_apple_silicon = ims_device_is_apple_silicon();
     if (needs_cuda_facts(&c->request)) {
-        ims_device_probe_cuda(cuda);
+        if (c->backend->probe_cuda)
+            c->backend->probe_cuda(c->ctx, cuda);
+        else
+            ims_device_probe_cuda(cuda);
         out->has_cuda_driver = cuda->has_driver;
         out->n_cuda = cuda->n_devices;
         snprintf(out->cuda_problem, sizeof(out->cuda_problem), "%s", cuda->problem);

@@ -46,6 +46,9 @@ typedef enum ims_isolation {
     IMS_ISOLATE_NEVER
 } ims_isolation;
 
+/* "auto", "always", "never"; NULL and "" are auto. false: it is none of them. */
+bool ims_compute_isolation_read(const char *text, ims_isolation *out);
+
 /* The first thing in main() of a program that is to use children: a child is the same program,
  * started again. true: this process is such a child and has done its work; return *out_exit. false:
  * go on, children can be started from now on. backend: what a child computes with, NULL = ONNX

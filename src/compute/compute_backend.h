@@ -60,6 +60,9 @@ struct ims_compute_backend {
     /* (optional) Instead of session_close, for a session whose device gave an error or wrong
      * numbers: nothing of the device's state may be used again. */
     void (*session_discard)(void *session);
+    /* (optional) ims_device_probe_cuda somewhere else: starting NVIDIA's driver may take long, and
+     * may not come back. */
+    void (*probe_cuda)(void *ctx, struct ims_cuda_facts *out);
 };
 
 /* ONNX Runtime, loaded with dlopen. */

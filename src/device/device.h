@@ -145,6 +145,8 @@ struct ims_cuda_facts {
     size_t n_devices;
     struct ims_cuda_device devices[IMS_MAX_DEVICES];
 };
+/* Is the CUDA driver's library there? Starts nothing. */
+bool ims_device_has_cuda_driver(void);
 /* Asks libcuda and libnvidia-ml, both loaded now. Without a driver it returns within microseconds
  * with has_driver false. The driver library stays loaded once it was started: it cannot be unloaded
  * safely. */

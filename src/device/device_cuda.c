@@ -148,6 +148,15 @@ void ims__device_probe_cuda_from(struct ims_cuda_facts *out, const char *libcuda
         ims__device_join_nvml(out, libnvml);
 }
 
+bool ims_device_has_cuda_driver(void)
+{
+    void *library = dlopen("libcuda.so.1", RTLD_LAZY | RTLD_LOCAL);
+
+    if (library)
+        dlclose(library);
+    return library != NULL;
+}
+
 void ims_device_probe_cuda(struct ims_cuda_facts *out)
 {
     ims__device_probe_cuda_from(out, "libcuda.so.1", "libnvidia-ml.so.1");

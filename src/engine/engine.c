@@ -95,20 +95,6 @@ ims_status ims__engine_open_store(struct ims_engine *e, ims_err *err)
     return st;
 }
 
-static ims_status read_isolation(const char *text, ims_isolation *out, ims_err *err)
-{
-    if (!text || strcmp(text, "auto") == 0)
-        *out = IMS_ISOLATE_AUTO;
-    else if (strcmp(text, "always") == 0)
-        *out = IMS_ISOLATE_ALWAYS;
-    else if (strcmp(text, "never") == 0)
-        *out = IMS_ISOLATE_NEVER;
-    else
-        return ims_fail(err, IMS_E_CONFIG, "engine", 0,
-                        "IMS_COMPUTE_CHILD is '%s'; it is auto, always or never", text);
-    return IMS_OK;
-}
-
 static ims_status open_compute(struct ims_engine *e, ims_err *err)
 {
     const struct ims_engine_options *o = &e->options;
@@ -123,8 +109,11 @@ static ims_status open_compute(struct ims_engine *e, ims_err *err)
         .n_threads = o->n_threads,
         .deadline_ms = o->compute_deadline_s * 1000,
     };
-    ims_status st = read_isolation(o->compute_child, &options.isolation, err);
+    ims_status st = IMS_OK;
 
+    if (!ims_compute_isolation_read(o->compute_child, &options.isolation))
+        st = ims_fail(err, IMS_E_CONFIG, "engine", 0,
+                      "IMS_COMPUTE_CHILD is '%s'; it is auto, always or never", o->compute_child);
     if (!st && !cache)
         st = ims_fail(err, IMS_E_NOMEM, "engine", 0, "opening the library");
     options.cache_dir = cache;

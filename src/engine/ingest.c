@@ -305,11 +305,14 @@ static uint64_t peak_rss_bytes(void)
 #endif
 }
 
-static void sum_up_devices(const struct ims_ingest *g, struct ims_index_summary *s)
+/* *out_is_isolated: the first device computes in a process whose time is not in ours. */
+static void sum_up_devices(const struct ims_ingest *g, struct ims_index_summary *s, bool *out_is_isolated)
 {
     struct ims_pool_info *info = ims__zalloc(1, sizeof(*info));
 
+    *out_is_isolated = false;
     if (info && ims_clip_describe(g->e->clip, IMS_CLIP_IMAGE, info)) {
+        *out_is_isolated = info->slots[0].is_isolated;
         for (size_t i = 0; i < info->n_slots; i++) {
             const struct ims_pool_slot_info *slot = &info->slots[i];
 
@@ -326,7 +329,7 @@ static void sum_up(struct ims_ingest *g, uint64_t start_ns, uint64_t start_cpu_n
                    struct ims_index_summary *s)
 {
     double cpu_s = seconds(ims__process_cpu_ns() - start_cpu_ns);
-    bool is_cpu;
+    bool is_cpu, is_isolated;
 
     *s = g->scan;
     s->found = g->found;
@@ -350,9 +353,9 @@ static void sum_up(struct ims_ingest *g, uint64_t start_ns, uint64_t start_cpu_n
     s->peak_rss_bytes = peak_rss_bytes();
     memcpy(s->device, g->e->used.device, sizeof(s->device));
     memcpy(s->provider, g->e->used.provider, sizeof(s->provider));
-    sum_up_devices(g, s);
+    sum_up_devices(g, s, &is_isolated);
     /* The runtime's own threads are not ours to time: on the CPU, what nobody else used is theirs. */
-    is_cpu = strncmp(s->device, "cpu", 3) == 0;
+    is_cpu = strncmp(s->device, "cpu", 3) == 0 && !is_isolated;
     s->compute_s = is_cpu ? cpu_s - s->decode_s - s->write_s - seconds(g->io.cpu_ns + g->walk.cpu_ns)
                           : seconds(g->embed.wall_ns);
     if (s->compute_s < 0)

@@ -169,9 +169,9 @@ static struct child *find_child(struct split *s, struct ims_device_id device)
     return NULL;
 }
 
-/* Returns it with a session counted; it may not be started yet. */
+/* Returns it with a session counted; it may not be started yet: then not *out_is_running. */
 static ims_status take_child(struct split *s, struct ims_device_id device, struct child **out,
-                             ims_err *err)
+                             bool *out_is_running, ims_err *err)
 {
     struct child *c;
     ims_status st = IMS_OK;
@@ -179,6 +179,7 @@ static ims_status take_child(struct split *s, struct ims_device_id device, struc
     ims__lock(&s->lock);
     drop_dead(s);
     c = find_child(s, device);
+    *out_is_running = c != NULL;
     if (!c) {
         c = ims__zalloc(1, sizeof(*c));
         if (!c || ims__lock_init(&c->lock) != IMS_OK) {
@@ -234,6 +235,44 @@ static ims_status need_started(struct split *s, struct child *c, struct ims_buf 
     if (st)
         ims__child_kill(c, "it could not load the runtime");
     return st;
+}
+
+/* The driver is started where cuda:0 will live. A driver that does not come back is none. */
+static void split_probe_cuda(void *ctx, struct ims_cuda_facts *out)
+{
+    struct split *s = ctx;
+    struct ims_device_id id = { IMS_DEVICE_CUDA, 0 };
+    struct ims_buf body, reply;
+    struct child *c = NULL;
+    bool is_running;
+    ims_err err = { .text = "" };
+    ims_status st;
+
+    memset(out, 0, sizeof(*out));
+    if (!ims_device_has_cuda_driver())
+        return;
+    ims__buf_init(&body, 1);
+    ims__buf_init(&reply, CHILD_MAX_BODY_BYTES);
+    st = take_child(s, id, &c, &is_running, &err);
+    if (!st) {
+        struct wire_reader r = { NULL, 0, true };
+
+        ims__lock(&c->lock);
+        st = need_started(s, c, &reply, &err);
+        if (!st)
+            st = ims__child_ask(c, CHILD_PROBE_CUDA, &body, -1, START_MS, &reply, &err);
+        if (!st)
+            r = (struct wire_reader){ reply.data, reply.len, false };
+        ims__wire_get_raw(&r, out, sizeof(*out));
+        ims__unlock(&c->lock);
+        give_child(s, c);
+    }
+    if (st) {
+        out->has_driver = true;
+        snprintf(out->problem, sizeof(out->problem), "%.250s", err.text);
+    }
+    ims__buf_release(&reply);
+    ims__buf_release(&body);
 }
 
 /* ---- opening there ---- */
@@ -354,6 +393,7 @@ static ims_status split_session_open(void *ctx, void *session,
     struct split *s = ctx;
     struct split_session *ss = session;
     const struct ims_compute_backend *inner = s->arg->inner;
+    bool was_running = false;
     ims_status st;
 
     ss->ctx = s;
@@ -365,7 +405,16 @@ static ims_status split_session_open(void *ctx, void *session,
             return ims_fail(err, IMS_E_NOMEM, "child", 0, "allocating a session");
         return inner->session_open(s->inner, ss->inner, graph, options, err);
     }
-    st = take_child(s, *options->device, &ss->child, err);
+    st = take_child(s, *options->device, &ss->child, &was_running, err);
+    if (!st)
+        st = open_there(ss, graph, options, err);
+    if (st != IMS_E_DEVICE || !was_running || !ss->child->is_dead)
+        return st;
+    /* It had ended before, unnoticed: that is nothing against the device. */
+    give_child(s, ss->child);
+    ss->child = NULL;
+    ss->number = 0;
+    st = take_child(s, *options->device, &ss->child, &was_running, err);
     return st ? st : open_there(ss, graph, options, err);
 }
 
@@ -616,4 +665,5 @@ const struct ims_compute_backend ims__compute_split = {
     .session_report = split_session_report,
     .session_run = split_session_run,
     .session_discard = split_session_discard,
+    .probe_cuda = split_probe_cuda,
 };

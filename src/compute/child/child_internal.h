@@ -11,6 +11,7 @@
  *     RUN session, tensors with offsets ->  status, tensors | "needs N bytes": then FETCH
  *     CLOSE session                     ->  status
  *     LOG                               ->  the runtime's last lines
+ *     PROBE_CUDA                        ->  what NVIDIA's driver says
  *     QUIT                              ->  (the child releases everything and ends)
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef IMS_COMPUTE_CHILD_INTERNAL_H
@@ -37,6 +38,7 @@ typedef enum child_kind {
     CHILD_FETCH,
     CHILD_CLOSE,
     CHILD_LOG,
+    CHILD_PROBE_CUDA,
     CHILD_QUIT,
     CHILD_REPLY
 } child_kind;

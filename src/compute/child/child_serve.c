@@ -78,6 +78,14 @@ static void open_runtime(struct server *s, struct wire_reader *r, struct ims_buf
     ims__wire_err(reply, st, &err);
 }
 
+static void probe_cuda(struct ims_buf *reply)
+{
+    struct ims_cuda_facts facts;
+
+    ims_device_probe_cuda(&facts);
+    ims__wire_raw(reply, &facts, sizeof(facts));
+}
+
 static void read_log(struct server *s, struct ims_buf *reply)
 {
     char text[IMS_LOG_RING_LINES * IMS_LOG_RING_LINE_BYTES / 2] = "";
@@ -315,6 +323,9 @@ static void answer(struct server *s, uint32_t kind, struct wire_reader *r, struc
         break;
     case CHILD_FETCH:
         put_pending(s, 0, reply);
+        break;
+    case CHILD_PROBE_CUDA:
+        probe_cuda(reply);
         break;
     case CHILD_LOG:
         read_log(s, reply);

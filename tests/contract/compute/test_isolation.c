@@ -469,6 +469,24 @@ TEST(refusals, "what a child's runtime refuses comes back as the error it would 
     ims_compute_close(c);
 }
 
+TEST(idle, "a child that died while nothing was asked of it is replaced without anybody noticing")
+{
+    struct fault_plan *plan = new_plan();
+    struct ims_compute *c = open_compute(fixture_device(), IMS_ISOLATE_ALWAYS);
+    struct ims_compute_graph graph = { .path = fixture_graph("declares_one") };
+    struct ims_compute_session *first = NULL, *second = NULL;
+    ims_err err = { .text = "" };
+
+    CHECK(plan && c);
+    CHECK_OK(ims_compute_session_open(c, &first, &graph, NULL, &err), err);
+    CHECK(kill(plan->pid, SIGKILL) == 0); /* of the proof's run */
+    CHECK_OK(ims_compute_session_open(c, &second, &graph, NULL, &err), err);
+    CHECK_INT(plan->n_opens, 2);
+    ims_compute_session_close(second);
+    ims_compute_session_close(first);
+    ims_compute_close(c);
+}
+
 static bool is_gone(int pid)
 {
     char path[64], text[512] = "";
