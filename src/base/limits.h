@@ -34,6 +34,10 @@
 #define IMS_MAX_VOCAB 1000000
 #define IMS_MAX_MODEL_FILE_BYTES ((uint64_t)64 * IMS_GIB) /* fetched, when nobody says its size */
 
+/* faces */
+#define IMS_MAX_FACES_PER_PHOTO 4096
+#define IMS_MAX_FACE_COORDINATE 1000000 /* px, of boxes that may lie partly outside the picture */
+
 /* search */
 #define IMS_MAX_SEARCH_LIMIT 10000
 

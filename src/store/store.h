@@ -201,7 +201,8 @@ ims_status ims_store_requeue(struct ims_store *s, const struct ims_store_requeue
 
 struct ims_store_known {
     int64_t content_id; /* 0: these bytes were never seen */
-    bool has_vector;    /* of model_id: then neither decode nor inference is needed */
+    /* of model_id: then neither decode nor inference is needed. A face model: the content was looked at. */
+    bool has_vector;
 };
 ims_status ims_store_find_contents(struct ims_store *s, const uint8_t (*sha256)[IMS_SHA256_BYTES],
                                    size_t n, int64_t model_id, struct ims_store_known *out,
@@ -239,6 +240,8 @@ struct ims_store_evidence_in {
     const char *metadata_json;
 };
 
+struct ims_store_faces_in;
+
 struct ims_store_item {
     /* the file as it was read; unknown paths are registered */
     const char *path;
@@ -253,6 +256,7 @@ struct ims_store_item {
     const char *reason; /* short name, "truncated", "not_a_picture"; must be set when failure is */
     const char *detail; /* one sentence */
     const struct ims_store_evidence_in *evidence; /* may be NULL */
+    struct ims_store_faces_in *faces; /* faces.h; NULL: faces were not looked for */
     /* filled by commit: */
     int64_t asset_id;
     int64_t content_id; /* 0 when sha256 is NULL */
@@ -262,7 +266,7 @@ struct ims_store_item {
     bool is_moved; /* the asset took over the id of a deleted file of the same content */
 };
 
-/* Stores content, asset, vector, work and evidence of all n items in one transaction. Doing it
+/* Stores content, asset, vector, faces, work and evidence of all n items in one transaction. Doing it
  * twice changes nothing but adds evidence. IMS_E_INVALID names the item. */
 ims_status ims_store_commit(struct ims_store *s, const char *task, int64_t model_id,
                             struct ims_store_item *items, size_t n, ims_err *err) IMS_MUST_CHECK;
@@ -277,12 +281,11 @@ ims_status ims_store_purge(struct ims_store *s, int64_t deleted_before_us, int64
  * commits, so whoever has seen everything up to seq n continues after n and misses nothing. */
 struct ims_store_vector_sink {
     void *arg;
-    /* Vectors that are gone (comes first) ... */
-    ims_status (*on_removed)(void *arg, int64_t content_id, ims_err *err); /* may be NULL */
+    /* Vectors that are gone (comes first) ... Ids are of contents, or of faces (faces.h). */
+    ims_status (*on_removed)(void *arg, int64_t id, ims_err *err); /* may be NULL */
     /* ... then those that are there, new or replaced. vector is borrowed for the call, aligned for
      * float, dim of the model. In the order of seq. */
-    ims_status (*on_vector)(void *arg, int64_t content_id, const float *vector, int64_t seq,
-                            ims_err *err);
+    ims_status (*on_vector)(void *arg, int64_t id, const float *vector, int64_t seq, ims_err *err);
 };
 /* after_seq 0 gives all. *out_seq: what to pass next time. One consistent view. */
 ims_status ims_store_vectors(struct ims_store *s, int64_t model_id, int64_t after_seq,

@@ -130,7 +130,7 @@ static ims_status read_vectors(struct ims_store *s, void *arg, ims_err *err)
     if (!st && x->last_seq > x->after_seq && x->after_seq > 0 && x->sink->on_removed)
         st = ims__store_select(
             s,
-            "SELECT content_id FROM vector_removals WHERE model_id = $1 AND seq > $2 "
+            "SELECT item_id FROM vector_removals WHERE model_id = $1 AND seq > $2 "
             "ORDER BY seq",
             IMS_DB_ARGS(ims_db_int(x->model_id), ims_db_int(x->after_seq)), take_removal, x, err);
     if (!st && x->last_seq > x->after_seq)
@@ -275,7 +275,7 @@ static ims_status log_removals(struct ims_store *s, const struct orphan *o, size
     }
     if (!st)
         st = ims_db_run_many(
-            s->db, "INSERT INTO vector_removals (model_id, seq, content_id) VALUES ($1, $2, $3)",
+            s->db, "INSERT INTO vector_removals (model_id, seq, item_id) VALUES ($1, $2, $3)",
             values, 3, n, NULL, NULL, NULL, err);
     ims__free(values);
     return st;
