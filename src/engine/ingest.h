@@ -23,6 +23,9 @@
 
 #define IMS_INGEST_MAX_READERS 64
 
+/* Places in struct ims_ingest's tasks. */
+enum { IMS_INGEST_CLIP, IMS_INGEST_N_TASKS };
+
 /* One picture on its way. Owned by the stage that holds it. */
 struct ims_job {
     int64_t asset_id;
@@ -73,6 +76,8 @@ struct ims_ingest {
     char **dirs; /* real paths */
     size_t n_dirs;
     int64_t category_id;
+    struct ims_store_task tasks[IMS_INGEST_N_TASKS];
+    size_t n_tasks;
     struct ims_ingest_machine machine;
 
     struct ims_chan *to_read;

@@ -122,8 +122,8 @@ static ims_status scan_dir(struct scan *s, const char *dir, ims_err *err)
     s->n_failed_dirs = 0;
     st = find_root(s, dir, &root_id, err);
     if (!st)
-        st = ims_store_scan_begin(s->store, root_id, IMS_TASK_CLIP, g->e->model_id, g->category_id,
-                                  &s->scan, err);
+        st = ims_store_scan_begin(s->store, root_id, g->tasks, g->n_tasks, g->category_id, &s->scan,
+                                  err);
     if (!st)
         st = ims__walk(dir, &sink, &counts, err);
     if (!st)
@@ -216,7 +216,7 @@ static ims_status feed_page(struct ims_ingest *g, struct ims_store *store, int64
     ims_status st;
 
     ims__arena_init(&arena, 0);
-    st = ims_store_queued(store, IMS_TASK_CLIP, g->e->model_id, *after, FEED_PAGE, &arena, &todo, &n, err);
+    st = ims_store_queued(store, g->tasks, g->n_tasks, *after, FEED_PAGE, &arena, &todo, &n, err);
     for (size_t i = 0; !st && i < n; i++) {
         *after = todo[i].asset_id;
         if (ims__ingest_is_ending(g))

@@ -112,6 +112,13 @@ ims_status ims_store_drop_model(struct ims_store *s, int64_t model_id, int64_t *
 
 #define IMS_TASK_CLIP "clip"
 
+/* One kind of work, with the model that does it. */
+struct ims_store_task {
+    const char *name; /* 1 to 15 letters; a literal: it is not copied */
+    int64_t model_id;
+};
+#define IMS_STORE_MAX_TASKS 4
+
 typedef enum ims_store_state {
     IMS_STORE_NONE,   /* no work is registered */
     IMS_STORE_QUEUED, /* to be done */
@@ -120,26 +127,27 @@ typedef enum ims_store_state {
 } ims_store_state;
 const char *ims_store_state_name(ims_store_state state); /* "queued" ... */
 
-/* One walk over a root for one task and model. Plain values; copy freely. */
+/* One walk over a root for some tasks. Plain values; copy freely. */
 struct ims_store_scan {
     int64_t id; /* grows with every scan of the library */
     int64_t root_id;
-    int64_t model_id;
     int64_t category_id; /* of new assets */
     int64_t started_us;
-    char task[16];
+    size_t n_tasks;
+    struct ims_store_task tasks[IMS_STORE_MAX_TASKS];
 };
-/* category_id 0: the default category. */
-ims_status ims_store_scan_begin(struct ims_store *s, int64_t root_id, const char *task,
-                                int64_t model_id, int64_t category_id, struct ims_store_scan *out,
+/* category_id 0: the default category. The first task is the one that the scan is noted for. */
+ims_status ims_store_scan_begin(struct ims_store *s, int64_t root_id,
+                                const struct ims_store_task *tasks, size_t n_tasks,
+                                int64_t category_id, struct ims_store_scan *out,
                                 ims_err *err) IMS_MUST_CHECK;
 
 typedef enum ims_store_verdict {
     IMS_STORE_FILE_NEW,     /* not known before: registered as queued */
     IMS_STORE_FILE_CHANGED, /* size or time differ: all its work is queued again */
-    IMS_STORE_FILE_QUEUED,  /* known, unchanged, work not finished */
-    IMS_STORE_FILE_DONE,    /* known, unchanged, done: nothing to do */
-    IMS_STORE_FILE_FAILED   /* known, unchanged, failed before: not tried again unless asked */
+    IMS_STORE_FILE_QUEUED,  /* known, unchanged, one of the tasks not finished */
+    IMS_STORE_FILE_DONE,    /* known, unchanged, all done: nothing to do */
+    IMS_STORE_FILE_FAILED   /* known, unchanged, one failed before: not tried again unless asked */
 } ims_store_verdict;
 
 struct ims_store_file {
@@ -170,17 +178,19 @@ ims_status ims_store_scan_end(struct ims_store *s, const struct ims_store_scan *
                               size_t n_failed_dirs, struct ims_store_scan_result *out,
                               ims_err *err) IMS_MUST_CHECK;
 
-/* What is still to do, in the order of asset ids, from above after_asset_id: for resuming without a
- * walk. Deleted assets are left out. */
+/* What is still to do of some tasks, in the order of asset ids, from above after_asset_id: for
+ * resuming without a walk. Deleted assets are left out. */
 struct ims_store_todo {
     int64_t asset_id;
+    int64_t content_id; /* of the last successful read; 0 = never read */
+    unsigned due;       /* bit i: tasks[i] */
     int64_t root_id;
     int64_t size_bytes;
     int64_t mtime_us;
     const char *path;
-    int attempts;
+    int attempts; /* the most of the tasks that are due */
 };
-ims_status ims_store_queued(struct ims_store *s, const char *task, int64_t model_id,
+ims_status ims_store_queued(struct ims_store *s, const struct ims_store_task *tasks, size_t n_tasks,
                             int64_t after_asset_id, size_t limit, struct ims_arena *arena,
                             struct ims_store_todo **out, size_t *out_n,
                             ims_err *err) IMS_MUST_CHECK;

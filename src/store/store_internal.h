@@ -75,7 +75,7 @@ ims_store_state ims__store_parse_state(const char *name); /* NULL: IMS_STORE_NON
 /* A statement in the making: text and the values of $1 ... */
 struct ims__store_sql {
     struct ims_buf text;
-    struct ims_db_value values[16];
+    struct ims_db_value values[24];
     size_t n;
     char *prefix; /* owned; values point into it */
 };

@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define MAX_TASK_LETTERS 15
+
 struct begin_scan {
     struct ims_store_scan scan;
     int64_t category_id;
@@ -32,27 +34,39 @@ static ims_status begin_scan(struct ims_store *s, void *arg, ims_err *err)
         s->db,
         "INSERT INTO scans (root_id, task, model_id, started_us) VALUES ($1, $2, $3, $4) "
         "RETURNING id",
-        IMS_DB_ARGS(ims_db_int(x->scan.root_id), ims_db_text(x->scan.task),
-                    ims_db_int(x->scan.model_id), ims_db_int(x->scan.started_us)),
+        IMS_DB_ARGS(ims_db_int(x->scan.root_id), ims_db_text(x->scan.tasks[0].name),
+                    ims_db_int(x->scan.tasks[0].model_id), ims_db_int(x->scan.started_us)),
         &x->scan.id, NULL, err);
 }
 
-ims_status ims_store_scan_begin(struct ims_store *s, int64_t root_id, const char *task,
-                                int64_t model_id, int64_t category_id, struct ims_store_scan *out,
-                                ims_err *err)
+static ims_status check_tasks(const struct ims_store_task *tasks, size_t n, ims_err *err)
 {
-    struct begin_scan x = { .scan = { .root_id = root_id, .model_id = model_id },
-                            .category_id = category_id };
-    ims_status st;
+    if (n == 0 || n > IMS_STORE_MAX_TASKS)
+        return ims_fail(err, IMS_E_INVALID, "store", 0, "a scan is for 1 to %d tasks, not %zu",
+                        IMS_STORE_MAX_TASKS, n);
+    for (size_t i = 0; i < n; i++) {
+        if (!tasks[i].name || !*tasks[i].name || strlen(tasks[i].name) > MAX_TASK_LETTERS)
+            return ims_fail(err, IMS_E_INVALID, "store", 0, "a task has a name of 1 to %d letters",
+                            MAX_TASK_LETTERS);
+    }
+    return IMS_OK;
+}
 
-    if (!task || !*task || strlen(task) >= sizeof(x.scan.task))
-        return ims_fail(err, IMS_E_INVALID, "store", 0, "a task has a name of 1 to %zu letters",
-                        sizeof(x.scan.task) - 1);
-    snprintf(x.scan.task, sizeof(x.scan.task), "%s", task);
+ims_status ims_store_scan_begin(struct ims_store *s, int64_t root_id,
+                                const struct ims_store_task *tasks, size_t n_tasks,
+                                int64_t category_id, struct ims_store_scan *out, ims_err *err)
+{
+    struct begin_scan x = { .scan = { .root_id = root_id, .n_tasks = n_tasks },
+                            .category_id = category_id };
+    ims_status st = check_tasks(tasks, n_tasks, err);
+
+    if (st)
+        return st;
+    memcpy(x.scan.tasks, tasks, n_tasks * sizeof(*tasks));
     st = ims__store_write(s, begin_scan, &x, err);
     if (st == IMS_E_CONSTRAINT)
         return ims_fail(err, IMS_E_NOT_FOUND, "store", 0, "there is no root %lld or no model %lld",
-                        (long long)root_id, (long long)model_id);
+                        (long long)root_id, (long long)tasks[0].model_id);
     if (!st)
         *out = x.scan;
     return st;
@@ -79,45 +93,72 @@ static struct ims_db_value *choose(struct scan_files *x, size_t i, size_t width)
     return x->values + x->n_chosen++ * width;
 }
 
+/* What is to be done about a file is what the most urgent of its tasks asks for. */
+static ims_store_verdict more_urgent(ims_store_verdict a, ims_store_verdict b)
+{
+    static const int urgency[] = { [IMS_STORE_FILE_NEW] = 4,
+                                   [IMS_STORE_FILE_CHANGED] = 3,
+                                   [IMS_STORE_FILE_QUEUED] = 2,
+                                   [IMS_STORE_FILE_FAILED] = 1,
+                                   [IMS_STORE_FILE_DONE] = 0 };
+
+    return urgency[a] >= urgency[b] ? a : b;
+}
+
 static ims_status take_known(void *arg, size_t item, const struct ims_db_query *row, ims_err *err)
 {
     struct ims_store_file *f = &((struct scan_files *)arg)->files[item];
     ims_store_state state = ims__store_parse_state(ims_db_column_text(row, 5, NULL));
+    ims_store_verdict verdict;
 
     (void)err;
+    if (ims_db_column_int(row, 1) != f->size_bytes || ims_db_column_int(row, 2) != f->mtime_us)
+        verdict = IMS_STORE_FILE_CHANGED;
+    else if (state == IMS_STORE_DONE)
+        verdict = IMS_STORE_FILE_DONE;
+    else if (state == IMS_STORE_FAILED)
+        verdict = IMS_STORE_FILE_FAILED;
+    else
+        verdict = IMS_STORE_FILE_QUEUED;
+    f->verdict = f->asset_id ? more_urgent(f->verdict, verdict) : verdict;
     f->asset_id = ims_db_column_int(row, 0);
     f->content_id = ims_db_column_int(row, 3);
     f->is_back = !ims_db_column_is_null(row, 4);
-    if (ims_db_column_int(row, 1) != f->size_bytes || ims_db_column_int(row, 2) != f->mtime_us)
-        f->verdict = IMS_STORE_FILE_CHANGED;
-    else if (state == IMS_STORE_DONE)
-        f->verdict = IMS_STORE_FILE_DONE;
-    else if (state == IMS_STORE_FAILED)
-        f->verdict = IMS_STORE_FILE_FAILED;
-    else
-        f->verdict = IMS_STORE_FILE_QUEUED;
     return IMS_OK;
 }
 
-static ims_status look_up(struct ims_store *s, struct scan_files *x, ims_err *err)
+static ims_status look_up_task(struct ims_store *s, struct scan_files *x,
+                               const struct ims_store_task *task, ims_err *err)
 {
     for (size_t i = 0; i < x->n; i++) {
-        struct ims_store_file *f = &x->files[i];
         struct ims_db_value *v = x->values + i * 3;
 
-        f->asset_id = 0;
-        f->content_id = 0;
-        f->is_back = false;
-        f->verdict = IMS_STORE_FILE_NEW;
-        v[0] = ims__store_path(f->path);
-        v[1] = ims_db_text(x->scan->task);
-        v[2] = ims_db_int(x->scan->model_id);
+        v[0] = ims__store_path(x->files[i].path);
+        v[1] = ims_db_text(task->name);
+        v[2] = ims_db_int(task->model_id);
     }
     return ims_db_run_many(s->db,
                            "SELECT a.id, a.size_bytes, a.mtime_us, a.content_id, a.deleted_us, "
                            "(SELECT w.state FROM work w WHERE w.asset_id = a.id AND w.task = $2 "
                            "AND w.model_id = $3) FROM assets a WHERE a.path = $1",
                            x->values, 3, x->n, take_known, x, NULL, err);
+}
+
+static ims_status look_up(struct ims_store *s, struct scan_files *x, ims_err *err)
+{
+    ims_status st = IMS_OK;
+
+    for (size_t i = 0; i < x->n; i++) {
+        struct ims_store_file *f = &x->files[i];
+
+        f->asset_id = 0;
+        f->content_id = 0;
+        f->is_back = false;
+        f->verdict = IMS_STORE_FILE_NEW;
+    }
+    for (size_t t = 0; !st && t < x->scan->n_tasks; t++)
+        st = look_up_task(s, x, &x->scan->tasks[t], err);
+    return st;
 }
 
 static ims_status take_new_id(void *arg, size_t item, const struct ims_db_query *row, ims_err *err)
@@ -199,7 +240,8 @@ static ims_status requeue_changed(struct ims_store *s, struct scan_files *x, ims
         x->values, 2, x->n_chosen, NULL, NULL, NULL, err);
 }
 
-static ims_status register_work(struct ims_store *s, struct scan_files *x, ims_err *err)
+static ims_status register_work(struct ims_store *s, struct scan_files *x,
+                                const struct ims_store_task *task, ims_err *err)
 {
     x->n_chosen = 0;
     for (size_t i = 0; i < x->n; i++) {
@@ -210,8 +252,8 @@ static ims_status register_work(struct ims_store *s, struct scan_files *x, ims_e
             continue;
         v = choose(x, i, 4);
         v[0] = ims_db_int(x->files[i].asset_id);
-        v[1] = ims_db_text(x->scan->task);
-        v[2] = ims_db_int(x->scan->model_id);
+        v[1] = ims_db_text(task->name);
+        v[2] = ims_db_int(task->model_id);
         v[3] = ims_db_int(x->now_us);
     }
     return ims_db_run_many(
@@ -235,8 +277,8 @@ static ims_status scan_files(struct ims_store *s, void *arg, ims_err *err)
         st = update_known(s, x, err);
     if (!st)
         st = requeue_changed(s, x, err);
-    if (!st)
-        st = register_work(s, x, err);
+    for (size_t t = 0; !st && t < x->scan->n_tasks; t++)
+        st = register_work(s, x, &x->scan->tasks[t], err);
     if (!st && x->is_any_back)
         st = ims__store_bump_epoch(s, err);
     return st;

@@ -41,25 +41,49 @@ static ims_status take_todo(void *arg, const struct ims_db_query *row, ims_err *
     t->size_bytes = ims_db_column_int(row, 2);
     t->mtime_us = ims_db_column_int(row, 3);
     t->attempts = (int)ims_db_column_int(row, 5);
+    t->due = (unsigned)ims_db_column_int(row, 6);
+    t->content_id = ims_db_column_int(row, 7);
     return ims__store_string(l->arena, row, 4, &t->path, err);
 }
 
-ims_status ims_store_queued(struct ims_store *s, const char *task, int64_t model_id,
+/* The first `limit` assets that a task has queued, as a member of a union. */
+static void add_queued(struct ims__store_sql *q, const struct ims_store_task *task, size_t i,
+                       int64_t after_asset_id, int64_t limit)
+{
+    (void)ims__buf_addf(&q->text,
+                        "%sSELECT * FROM (SELECT w.asset_id, w.attempts, %u AS due FROM work w ",
+                        i ? " UNION ALL " : "", 1U << i);
+    ims__store_sql_add(
+        q,
+        "JOIN assets a ON a.id = w.asset_id WHERE w.task = ? AND w.model_id = ? "
+        "AND w.state = 'queued' AND w.asset_id > ? AND a.deleted_us IS NULL "
+        "ORDER BY w.asset_id LIMIT ?) t",
+        IMS_DB_ARGS(ims_db_text(task->name), ims_db_int(task->model_id), ims_db_int(after_asset_id),
+                    ims_db_int(limit)));
+    (void)ims__buf_addf(&q->text, "%zu", i);
+}
+
+ims_status ims_store_queued(struct ims_store *s, const struct ims_store_task *tasks, size_t n_tasks,
                             int64_t after_asset_id, size_t limit, struct ims_arena *arena,
                             struct ims_store_todo **out, size_t *out_n, ims_err *err)
 {
     struct ims__store_list l = { .arena = arena, .item_size = sizeof(**out) };
+    struct ims__store_sql q;
     void *items = NULL;
-    ims_status st = ims__store_select(
-        s,
-        "SELECT a.id, a.root_id, a.size_bytes, a.mtime_us, a.path, w.attempts FROM work w "
-        "JOIN assets a ON a.id = w.asset_id WHERE w.task = $1 AND w.model_id = $2 AND w.state = "
-        "'queued' "
-        "AND w.asset_id > $3 AND a.deleted_us IS NULL ORDER BY w.asset_id LIMIT $4",
-        IMS_DB_ARGS(ims_db_text(task), ims_db_int(model_id), ims_db_int(after_asset_id),
-                    ims_db_int((int64_t)limit)),
-        take_todo, &l, err);
+    ims_status st;
 
+    /* Each member brings its first `limit` assets, so the first `limit` of all are complete. */
+    ims__store_sql_init(&q, "SELECT a.id, a.root_id, a.size_bytes, a.mtime_us, a.path, "
+                            "MAX(q.attempts), SUM(q.due), a.content_id FROM (");
+    for (size_t i = 0; i < n_tasks; i++)
+        add_queued(&q, &tasks[i], i, after_asset_id, (int64_t)limit);
+    ims__store_sql_add(
+        &q, ") q JOIN assets a ON a.id = q.asset_id GROUP BY a.id ORDER BY a.id LIMIT ?",
+        IMS_DB_ARGS(ims_db_int((int64_t)limit)));
+    st = ims__store_sql_status(&q, err);
+    if (!st)
+        st = ims__store_select(s, q.text.data, q.values, q.n, take_todo, &l, err);
+    ims__store_sql_release(&q);
     st = ims__store_list_end(&l, st, &items, out_n, err);
     if (!st)
         *out = items;

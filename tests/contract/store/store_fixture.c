@@ -113,6 +113,7 @@ int64_t commit_one(struct library *l, const char *path, uint64_t seed)
 bool scan_paths(struct library *l, const char *const *paths, size_t n, struct ims_store_file *files,
                 struct ims_store_scan *out_scan)
 {
+    const struct ims_store_task task = { IMS_TASK_CLIP, l->model_id };
     struct ims_store_file own[64];
     struct ims_store_scan scan;
 
@@ -121,8 +122,7 @@ bool scan_paths(struct library *l, const char *const *paths, size_t n, struct im
     for (size_t i = 0; i < n; i++)
         files[i] = (struct ims_store_file){ .path = paths[i], .size_bytes = 100, .mtime_us = 1000 };
     if (!test_check_ok(__FILE__, __LINE__, "begin",
-                       ims_store_scan_begin(l->store, l->root_id, IMS_TASK_CLIP, l->model_id, 0,
-                                            &scan, &l->err),
+                       ims_store_scan_begin(l->store, l->root_id, &task, 1, 0, &scan, &l->err),
                        &l->err) ||
         !test_check_ok(__FILE__, __LINE__, "files",
                        ims_store_scan_files(l->store, &scan, files, n, &l->err), &l->err))

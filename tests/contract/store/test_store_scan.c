@@ -49,19 +49,25 @@ TEST(verdicts,
 TEST(no_model, "a scan for an unknown root or model, a relative path and a long task are refused")
 {
     struct ims_store_file file = { .path = "a.jpg" };
+    struct ims_store_task tasks[IMS_STORE_MAX_TASKS + 1] = { { IMS_TASK_CLIP, 77 } };
     struct ims_store_scan scan;
     struct library l;
 
     CHECK(library_open(&l));
-    CHECK_STATUS(ims_store_scan_begin(l.store, 77, IMS_TASK_CLIP, l.model_id, 0, &scan, &l.err),
+    CHECK_STATUS(ims_store_scan_begin(l.store, l.root_id, tasks, 1, 0, &scan, &l.err),
                  IMS_E_NOT_FOUND, l.err);
-    CHECK_STATUS(ims_store_scan_begin(l.store, l.root_id, IMS_TASK_CLIP, 77, 0, &scan, &l.err),
-                 IMS_E_NOT_FOUND, l.err);
-    CHECK_STATUS(ims_store_scan_begin(l.store, l.root_id, "a task of a long name", l.model_id, 0,
-                                      &scan, &l.err),
+    tasks[0].model_id = l.model_id;
+    CHECK_STATUS(ims_store_scan_begin(l.store, 77, tasks, 1, 0, &scan, &l.err), IMS_E_NOT_FOUND,
+                 l.err);
+    CHECK_STATUS(ims_store_scan_begin(l.store, l.root_id, tasks, 0, 0, &scan, &l.err),
                  IMS_E_INVALID, l.err);
-    CHECK_OK(ims_store_scan_begin(l.store, l.root_id, IMS_TASK_CLIP, l.model_id, 0, &scan, &l.err),
-             l.err);
+    CHECK_STATUS(
+        ims_store_scan_begin(l.store, l.root_id, tasks, IMS_STORE_MAX_TASKS + 1, 0, &scan, &l.err),
+        IMS_E_INVALID, l.err);
+    tasks[1] = (struct ims_store_task){ "a task of a long name", l.model_id };
+    CHECK_STATUS(ims_store_scan_begin(l.store, l.root_id, tasks, 2, 0, &scan, &l.err),
+                 IMS_E_INVALID, l.err);
+    CHECK_OK(ims_store_scan_begin(l.store, l.root_id, tasks, 1, 0, &scan, &l.err), l.err);
     CHECK_STATUS(ims_store_scan_files(l.store, &scan, &file, 1, &l.err), IMS_E_INVALID, l.err);
     CHECK_OK(ims_store_scan_files(l.store, &scan, &file, 0, &l.err), l.err);
     library_close(&l);
@@ -321,27 +327,87 @@ TEST(resume, "what is queued can be gone through in pages, without deleted files
 {
     struct ims_store_scan_result r = { 0 };
     struct ims_store_todo *todo = NULL;
+    struct ims_store_task task;
     struct library l;
     size_t n = 0;
 
     CHECK(library_open(&l));
     CHECK(scan_all(&l, abc, 3, &r));
-    CHECK_OK(
-        ims_store_queued(l.store, IMS_TASK_CLIP, l.model_id, 0, 2, &l.arena, &todo, &n, &l.err),
-        l.err);
+    task = (struct ims_store_task){ IMS_TASK_CLIP, l.model_id };
+    CHECK_OK(ims_store_queued(l.store, &task, 1, 0, 2, &l.arena, &todo, &n, &l.err), l.err);
     CHECK_INT(n, 2);
+    CHECK_INT(todo[0].due, 1);
     CHECK_STR(todo[0].path, abc[0]);
     CHECK_INT(todo[0].size_bytes, 100);
     CHECK_INT(todo[0].root_id, l.root_id);
-    CHECK_OK(ims_store_queued(l.store, IMS_TASK_CLIP, l.model_id, todo[1].asset_id, 2, &l.arena,
-                              &todo, &n, &l.err),
+    CHECK_OK(ims_store_queued(l.store, &task, 1, todo[1].asset_id, 2, &l.arena, &todo, &n, &l.err),
              l.err);
     CHECK_INT(n, 1);
     CHECK_STR(todo[0].path, abc[2]);
     CHECK(scan_all(&l, abc + 2, 1, &r));
-    CHECK_OK(
-        ims_store_queued(l.store, IMS_TASK_CLIP, l.model_id, 0, 9, &l.arena, &todo, &n, &l.err),
-        l.err);
+    CHECK_OK(ims_store_queued(l.store, &task, 1, 0, 9, &l.arena, &todo, &n, &l.err), l.err);
     CHECK_INT(n, 1);
+    library_close(&l);
+}
+
+/* What a scan of `abc` for the first n tasks says of each file. */
+static bool scan_tasks(struct library *l, const struct ims_store_task *tasks, size_t n,
+                       struct ims_store_file files[3])
+{
+    struct ims_store_scan scan;
+
+    for (int i = 0; i < 3; i++)
+        files[i] = (struct ims_store_file){ .path = abc[i], .size_bytes = 100, .mtime_us = 1000 };
+    return test_check_ok(
+               __FILE__, __LINE__, "begin",
+               ims_store_scan_begin(l->store, l->root_id, tasks, n, 0, &scan, &l->err), &l->err) &&
+           test_check_ok(__FILE__, __LINE__, "files",
+                         ims_store_scan_files(l->store, &scan, files, 3, &l->err), &l->err);
+}
+
+TEST(two_tasks, "a file is due for each task that has not dealt with it, whatever others have done")
+{
+    struct ims_store_task tasks[2] = { { IMS_TASK_CLIP, 0 }, { "other", 0 } };
+    struct ims_store_todo *todo = NULL;
+    struct ims_store_file files[3];
+    struct library l;
+    size_t n = 0;
+
+    CHECK(library_open(&l));
+    tasks[0].model_id = l.model_id;
+    CHECK_OK(ims_store_add_model(l.store, "second", "d", "face", DIM, &tasks[1].model_id, &l.err),
+             l.err);
+    CHECK(commit_one(&l, abc[0], 1));
+    CHECK(commit_one(&l, abc[1], 2));
+    CHECK(scan_tasks(&l, tasks, 1, files));
+    CHECK_INT(files[0].verdict, IMS_STORE_FILE_DONE);
+    CHECK_INT(files[2].verdict, IMS_STORE_FILE_NEW);
+
+    CHECK(scan_tasks(&l, tasks, 2, files));
+    for (int i = 0; i < 3; i++)
+        CHECK_INT(files[i].verdict, IMS_STORE_FILE_QUEUED);
+    CHECK_OK(ims_store_queued(l.store, tasks, 2, 0, 9, &l.arena, &todo, &n, &l.err), l.err);
+    CHECK_INT(n, 3);
+    CHECK_INT(todo[0].due, 2);
+    CHECK_INT(todo[1].due, 2);
+    CHECK_INT(todo[2].due, 3);
+    CHECK(todo[0].content_id > 0);
+    CHECK_INT(todo[2].content_id, 0);
+    /* a page holds the first files of all tasks together, each of them once */
+    CHECK_OK(ims_store_queued(l.store, tasks, 2, 0, 2, &l.arena, &todo, &n, &l.err), l.err);
+    CHECK_INT(n, 2);
+    CHECK_OK(ims_store_queued(l.store, tasks, 2, todo[1].asset_id, 2, &l.arena, &todo, &n, &l.err),
+             l.err);
+    CHECK_INT(n, 1);
+    CHECK_INT(todo[0].due, 3);
+
+    CHECK(sql_exec(&l, "UPDATE work SET state = 'done' WHERE task = 'other'"));
+    CHECK(sql_exec(&l, "UPDATE work SET state = 'failed', failure = -1, reason = 'x' "
+                       "WHERE task = 'clip' AND state = 'done'"));
+    CHECK(scan_tasks(&l, tasks, 2, files));
+    CHECK_INT(files[0].verdict, IMS_STORE_FILE_FAILED);
+    CHECK_INT(files[2].verdict, IMS_STORE_FILE_QUEUED);
+    CHECK(scan_tasks(&l, tasks + 1, 1, files));
+    CHECK_INT(files[0].verdict, IMS_STORE_FILE_DONE);
     library_close(&l);
 }
