@@ -75,7 +75,7 @@ struct ims_store_faces_item {
 };
 ims_status ims_store_commit_faces(struct ims_store *s, struct ims_store_faces_item *items, size_t n,
                                   ims_err *err) IMS_MUST_CHECK;
-/* What is still to be looked at: ims_store_queued with IMS_TASK_FACES. Whether a content was looked
+/* What is still to be looked at: ims_store_queue_missing, then ims_store_queued with IMS_TASK_FACES. Whether a content was looked
  * at: ims_store_find_contents, whose has_vector means that for a face model. */
 
 /* --- reading --- */
@@ -150,12 +150,12 @@ ims_status ims_store_faces_by_id(struct ims_store *s, const int64_t *ids, size_t
                                  ims_err *err) IMS_MUST_CHECK;
 
 struct ims_store_face_counts {
-    int64_t faces; /* of files that are there */
-    int64_t photos;     /* contents with at least one */
+    int64_t faces;  /* of files that are there */
+    int64_t photos; /* contents with at least one */
     int64_t assigned;
-    int64_t unassigned; /* faces == assigned + unassigned */
-    int64_t clustered;  /* of unassigned */
-    int64_t noise;      /* of unassigned: looked at, in no cluster */
+    int64_t unassigned;  /* faces == assigned + unassigned */
+    int64_t clustered;   /* of unassigned */
+    int64_t noise;       /* of unassigned: looked at, in no cluster */
     int64_t unclustered; /* of unassigned: no clustering looked at them */
     int64_t clusters;    /* with at least one unassigned face */
     int64_t persons;     /* active or hidden, whatever the model */

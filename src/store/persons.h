@@ -63,7 +63,7 @@ ims_status ims_store_transact(struct ims_store *s, ims_store_body body, void *ar
 
 struct ims_store_event_in {
     const char *operation;
-    const char *actor; /* who; NULL = unknown */
+    const char *actor;      /* who; NULL = unknown */
     int64_t from_person_id; /* 0 = none */
     int64_t to_person_id;
     const char *note;
@@ -113,9 +113,9 @@ ims_status ims_store_events(struct ims_store *s, const struct ims_store_event_fi
                             ims_err *err) IMS_MUST_CHECK;
 
 struct ims_store_change {
-    const char *subject; /* "face", "rejection", "person", "pin" */
-    int64_t face_id;     /* 0 = not about a face */
-    int64_t person_id;   /* of a rejection, a person */
+    const char *subject;     /* "face", "rejection", "person", "pin" */
+    int64_t face_id;         /* 0 = not about a face */
+    int64_t person_id;       /* of a rejection, a person */
     const char *before_json; /* NULL = was not there */
     const char *after_json;
 };
@@ -173,9 +173,9 @@ ims_status ims_store_create_person(struct ims_store *s, struct ims_store_event *
                                    ims_err *err) IMS_MUST_CHECK;
 
 struct ims_store_person_change {
-    const char *name;        /* NULL = as it is */
-    bool has_birth_date;     /* to be changed */
-    const char *birth_date;  /* NULL = clear it */
+    const char *name;       /* NULL = as it is */
+    bool has_birth_date;    /* to be changed */
+    const char *birth_date; /* NULL = clear it */
     bool has_status;
     ims_store_person_status status;
     int64_t merged_into; /* for IMS_PERSON_MERGED */
@@ -236,7 +236,7 @@ const char *ims_store_assign_result_text(ims_store_assign_result r);
 struct ims_store_assign {
     const int64_t *face_ids;
     size_t n;
-    int64_t person_id;   /* 0 = nobody */
+    int64_t person_id; /* 0 = nobody */
     ims_store_assigned_by by;
     const double *scores; /* of each face, or NULL */
     bool may_move;        /* also from another person */
@@ -362,8 +362,8 @@ struct ims_store_suggestion {
     int64_t id;
     int64_t face_id;
     int64_t person_id;
-    const char *person; /* its name; reading only */
-    int64_t source_face_id; /* prototype that matched best; 0 = none */
+    const char *person;          /* its name; reading only */
+    int64_t source_face_id;      /* prototype that matched best; 0 = none */
     double confidence;           /* score of the matching prototype of best quality */
     double aggregate_confidence; /* best score */
     int64_t n_matches;

@@ -5,6 +5,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/limits.h"
+#include "store/persons.h"
 #include "store/store_migrations.h"
 
 #include <stdio.h>
@@ -16,7 +17,8 @@
 #define FIRST_ANALYZE 500
 
 static const char *const analyze[] = {
-    "ANALYZE assets", "ANALYZE contents", "ANALYZE work", "ANALYZE embeddings", "ANALYZE evidence",
+    "ANALYZE assets",   "ANALYZE contents", "ANALYZE work",       "ANALYZE embeddings",
+    "ANALYZE evidence", "ANALYZE faces",    "ANALYZE face_scans", "ANALYZE face_vectors",
 };
 
 ims_status ims__store_nomem(ims_err *err)
@@ -128,6 +130,8 @@ ims_status ims__store_write(struct ims_store *s, ims__store_body body, void *arg
     struct timespec pause = { 0, 2 * 1000 * 1000 };
     bool is_second_connection = false;
 
+    if (ims_db_is_in_transaction(s->db)) /* a part of it; whoever began repeats */
+        return body(s, arg, err);
     for (;;) {
         ims_status st = try_write(s, body, arg, err);
         bool is_lost = st && ims_db_is_lost(s->db);
@@ -147,8 +151,15 @@ ims_status ims__store_write(struct ims_store *s, ims__store_body body, void *arg
     }
 }
 
+ims_status ims_store_transact(struct ims_store *s, ims_store_body body, void *arg, ims_err *err)
+{
+    return ims__store_write(s, body, arg, err);
+}
+
 ims_status ims__store_read(struct ims_store *s, ims__store_body body, void *arg, ims_err *err)
 {
+    if (ims_db_is_in_transaction(s->db))
+        return body(s, arg, err);
     for (int attempt = 0;; attempt++) {
         ims_status st = ims_db_begin(s->db, IMS_DB_READ, err);
         bool is_lost;
@@ -174,7 +185,7 @@ void ims__store_grew(struct ims_store *s, size_t n)
     int64_t last_id = 0;
 
     s->n_written += n;
-    if (s->n_written < s->analyze_at)
+    if (s->n_written < s->analyze_at || ims_db_is_in_transaction(s->db))
         return;
     s->analyze_at = s->n_written * 8;
     if (ims_db_get_int(s->db, "SELECT COALESCE(MAX(id), 0) FROM assets", IMS_DB_NO_ARGS, &last_id,

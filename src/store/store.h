@@ -195,6 +195,12 @@ ims_status ims_store_queued(struct ims_store *s, const struct ims_store_task *ta
                             struct ims_store_todo **out, size_t *out_n,
                             ims_err *err) IMS_MUST_CHECK;
 
+/* Registers as queued what is there and was never queued for a task and model: for looking at a library
+ * with a model it does not know, without a walk. path_prefix as in struct ims_store_filter, or NULL. */
+ims_status ims_store_queue_missing(struct ims_store *s, const char *task, int64_t model_id,
+                                   const char *path_prefix, int64_t *out_n,
+                                   ims_err *err) IMS_MUST_CHECK;
+
 /* Puts work back to queued. reason NULL: any; asset_id 0: all; include_done: also successes. */
 struct ims_store_requeue {
     const char *task;
@@ -266,7 +272,7 @@ struct ims_store_item {
     const char *reason; /* short name, "truncated", "not_a_picture"; must be set when failure is */
     const char *detail; /* one sentence */
     const struct ims_store_evidence_in *evidence; /* may be NULL */
-    struct ims_store_faces_in *faces; /* faces.h; NULL: faces were not looked for */
+    struct ims_store_faces_in *faces;             /* faces.h; NULL: faces were not looked for */
     /* filled by commit: */
     int64_t asset_id;
     int64_t content_id; /* 0 when sha256 is NULL */

@@ -253,7 +253,7 @@ static ims_status take_known(void *arg, size_t item, const struct ims_db_query *
 
     (void)err;
     x->out[item].content_id = ims_db_column_int(row, 0);
-    x->out[item].has_vector = !ims_db_column_is_null(row, 1);
+    x->out[item].has_vector = !ims_db_column_is_null(row, 1) || !ims_db_column_is_null(row, 2);
     return IMS_OK;
 }
 
@@ -262,10 +262,12 @@ static ims_status find_contents(struct ims_store *s, void *arg, ims_err *err)
     struct find_contents *x = arg;
 
     memset(x->out, 0, x->n * sizeof(*x->out));
-    return ims_db_run_many(s->db,
-                           "SELECT c.id, (SELECT 1 FROM embeddings e WHERE e.content_id = c.id "
-                           "AND e.model_id = $2) FROM contents c WHERE c.sha256 = $1",
-                           x->values, 2, x->n, take_known, x, NULL, err);
+    return ims_db_run_many(
+        s->db,
+        "SELECT c.id, (SELECT 1 FROM embeddings e WHERE e.content_id = c.id AND e.model_id = $2), "
+        "(SELECT 1 FROM face_scans f WHERE f.content_id = c.id AND f.model_id = $2) "
+        "FROM contents c WHERE c.sha256 = $1",
+        x->values, 2, x->n, take_known, x, NULL, err);
 }
 
 ims_status ims_store_find_contents(struct ims_store *s, const uint8_t (*sha256)[IMS_SHA256_BYTES],

@@ -1,9 +1,9 @@
-/* Commits a batch: contents, vectors, assets, moves, work, evidence, in that order, in one
+/* Commits a batch: contents, vectors, assets, moves, work, evidence, faces, in that order, in one
  * transaction.
  *
  * Each step is one statement in series over the items that need it, so a batch costs a handful of
- * round trips. A step's values are built in the arena just before it. SPDX-License-Identifier:
- * Apache-2.0 */
+ * round trips. A step's values are built in the arena just before it.
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "store/store_commit.h"
 
 #include "base/buf.h"
@@ -198,8 +198,6 @@ static ims_status settle_states(struct ims__store_commit *x, ims_err *err)
     return st;
 }
 
-/* --- the whole --- */
-
 static ims_status read_context(struct ims__store_commit *x, ims_err *err)
 {
     bool is_found = false;
@@ -214,6 +212,43 @@ static ims_status read_context(struct ims__store_commit *x, ims_err *err)
                             IMS_DB_NO_ARGS, &x->category_id, &is_found, err);
     return st;
 }
+
+/* --- faces --- */
+
+static ims_status collect_faces(struct ims_store *s, struct ims__store_commit *x, ims_err *err)
+{
+    struct ims__face_batch *b = &x->faces;
+    ims_status st = ims__face_batch_init(b, x->n, err);
+
+    x->face_items = ims__zalloc(x->n, sizeof(*x->face_items));
+    if (!st && !x->face_items)
+        st = ims__store_nomem(err);
+    for (size_t i = 0; !st && i < x->n; i++) {
+        if (!x->items[i].faces)
+            continue;
+        x->face_items[b->n_pictures] = i;
+        b->pictures[b->n_pictures++].in = x->items[i].faces;
+        if (!x->items[i].sha256 && !x->items[i].faces->failure)
+            st = ims_fail(err, IMS_E_INVALID, "store", 0, "faces without the content's hash");
+    }
+    return st ? st : ims__face_batch_clean(s, b, err);
+}
+
+static ims_status put_faces(struct ims__store_commit *x, ims_err *err)
+{
+    for (size_t i = 0; i < x->faces.n_pictures; i++) {
+        const struct ims__store_clean *c = &x->clean[x->face_items[i]];
+        struct ims__face_picture *p = &x->faces.pictures[i];
+
+        p->asset_id = c->asset_id;
+        p->content_id = c->content_id;
+        p->prior_content_id = c->prior_content_id;
+        p->is_current = true;
+    }
+    return ims__face_batch_put(x->s, &x->faces, err);
+}
+
+/* --- the whole --- */
 
 static ims_status commit_batch(struct ims_store *s, void *arg, ims_err *err)
 {
@@ -232,6 +267,8 @@ static ims_status commit_batch(struct ims_store *s, void *arg, ims_err *err)
         st = settle_states(x, err);
     if (!st)
         st = ims__commit_assets(x, err);
+    if (!st)
+        st = put_faces(x, err);
     return st ? st : ims__store_bump_epoch(s, err);
 }
 
@@ -257,6 +294,8 @@ ims_status ims_store_commit(struct ims_store *s, const char *task, int64_t model
     st = ims__store_model_dim(s, model_id, &x.dim, err);
     if (!st)
         st = ims__store_clean_items(&x.arena, items, n, x.dim, &x.clean, err);
+    if (!st)
+        st = collect_faces(s, &x, err);
     if (st)
         goto out;
     x.values = ims__zalloc(n, IMS_COMMIT_MAX_WIDTH * sizeof(*x.values));
@@ -264,11 +303,14 @@ ims_status ims_store_commit(struct ims_store *s, const char *task, int64_t model
     st = x.values && x.chosen ? ims__store_write(s, commit_batch, &x, err) : ims__store_nomem(err);
     if (!st) {
         publish(&x);
+        ims__face_batch_publish(&x.faces);
         ims__store_grew(s, n);
     }
 out:
     ims__free(x.values);
     ims__free(x.chosen);
+    ims__free(x.face_items);
+    ims__face_batch_release(&x.faces);
     ims__arena_release(&x.arena);
     return st;
 }

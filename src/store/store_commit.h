@@ -4,6 +4,7 @@
 #ifndef IMS_STORE_STORE_COMMIT_H
 #define IMS_STORE_STORE_COMMIT_H
 
+#include "store/store_face_commit.h"
 #include "store/store_internal.h"
 
 struct ims__store_commit {
@@ -14,6 +15,8 @@ struct ims__store_commit {
     struct ims__store_clean *clean;
     size_t n;
     struct ims_arena arena; /* holds clean */
+    struct ims__face_batch faces; /* of the items that bring them */
+    size_t *face_items;           /* which those are */
     /* of one try */
     struct ims_store *s;
     struct ims_db_value *values;

@@ -131,6 +131,17 @@ static ims_status join_moves(struct ims__store_commit *x, ims_err *err)
 
 /* --- work and evidence --- */
 
+const char ims__store_put_work_sql[] =
+    "INSERT INTO work (asset_id, task, model_id, state, failure, reason, detail, attempts, "
+    "updated_us) VALUES ($1, $2, $3, $4, $5, $6, $7, 1, $8) "
+    "ON CONFLICT (asset_id, task, model_id) DO UPDATE SET state = excluded.state, "
+    "failure = excluded.failure, reason = excluded.reason, detail = excluded.detail, "
+    "attempts = work.attempts + 1, updated_us = excluded.updated_us";
+const char ims__store_put_evidence_sql[] =
+    "INSERT INTO evidence (asset_id, task, model_id, device, provider, runtime, checksum, dim, "
+    "norm, embedding_ms, total_ms, error, metadata_json, created_us) "
+    "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
+
 /* What other tasks and models did with the former content of a file is out of date. */
 static ims_status requeue_others(struct ims__store_commit *x, ims_err *err)
 {
@@ -170,14 +181,7 @@ static ims_status put_work(struct ims__store_commit *x, ims_err *err)
         v[6] = ims_db_text(c->detail);
         v[7] = ims_db_int(x->now_us);
     }
-    return ims__commit_run(
-        x,
-        "INSERT INTO work (asset_id, task, model_id, state, failure, reason, detail, attempts, "
-        "updated_us) VALUES ($1, $2, $3, $4, $5, $6, $7, 1, $8) "
-        "ON CONFLICT (asset_id, task, model_id) DO UPDATE SET state = excluded.state, "
-        "failure = excluded.failure, reason = excluded.reason, detail = excluded.detail, "
-        "attempts = work.attempts + 1, updated_us = excluded.updated_us",
-        NULL, err);
+    return ims__commit_run(x, ims__store_put_work_sql, NULL, err);
 }
 
 static ims_status put_evidence(struct ims__store_commit *x, ims_err *err)
@@ -206,12 +210,7 @@ static ims_status put_evidence(struct ims__store_commit *x, ims_err *err)
         v[12] = ims_db_text(c->metadata_json);
         v[13] = ims_db_int(x->now_us);
     }
-    return ims__commit_run(
-        x,
-        "INSERT INTO evidence (asset_id, task, model_id, device, provider, runtime, checksum, dim, "
-        "norm, embedding_ms, total_ms, error, metadata_json, created_us) "
-        "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
-        NULL, err);
+    return ims__commit_run(x, ims__store_put_evidence_sql, NULL, err);
 }
 
 ims_status ims__commit_assets(struct ims__store_commit *x, ims_err *err)

@@ -12,10 +12,21 @@ struct drop {
 static ims_status drop(struct ims_store *s, void *arg, ims_err *err)
 {
     struct drop *x = arg;
-    ims_status st =
-        ims_db_get_int(s->db, "SELECT count(*) FROM embeddings WHERE model_id = $1",
-                       IMS_DB_ARGS(ims_db_int(x->model_id)), &x->n_vectors, NULL, err);
+    int64_t n_named = 0;
+    ims_status st = ims_db_get_int(s->db,
+                                   "SELECT (SELECT count(*) FROM embeddings WHERE model_id = $1) + "
+                                   "(SELECT count(*) FROM face_vectors WHERE model_id = $1)",
+                                   IMS_DB_ARGS(ims_db_int(x->model_id)), &x->n_vectors, NULL, err);
 
+    if (!st)
+        st = ims_db_get_int(
+            s->db, "SELECT count(*) FROM faces WHERE model_id = $1 AND person_id IS NOT NULL",
+            IMS_DB_ARGS(ims_db_int(x->model_id)), &n_named, NULL, err);
+    if (!st && n_named)
+        st = ims_fail(err, IMS_E_CONSTRAINT, "store", 0,
+                      "the model found %lld faces that have a person; those names would be lost "
+                      "(people export keeps them)",
+                      (long long)n_named);
     if (!st)
         st = ims_db_run(s->db, "DELETE FROM models WHERE id = $1",
                         IMS_DB_ARGS(ims_db_int(x->model_id)), &x->n_models, err);

@@ -20,7 +20,7 @@ struct ims_store {
 
 /* The body of a writing transaction. It may run more than once (busy, lost connection), so it sets
  * its outputs anew each time and changes nothing outside the database that a repetition would
- * double. */
+ * double. Within a transaction (ims_store_transact) it becomes part of that. */
 typedef ims_status (*ims__store_body)(struct ims_store *s, void *arg, ims_err *err);
 ims_status ims__store_write(struct ims_store *s, ims__store_body body, void *arg,
                             ims_err *err) IMS_MUST_CHECK;
@@ -98,6 +98,10 @@ ims_status ims__store_sql_status(const struct ims__store_sql *q, ims_err *err) I
 ims_status ims__store_model_dim(struct ims_store *s, int64_t model_id, int *out_dim,
                                 ims_err *err) IMS_MUST_CHECK;
 
+/* The same, and whether its vectors are of faces. */
+ims_status ims__store_model_shape(struct ims_store *s, int64_t model_id, int *out_dim,
+                                  bool *out_is_of_faces, ims_err *err) IMS_MUST_CHECK;
+
 /* --- store_moves.c --- */
 
 /* Inside a transaction: the file of asset `fresh` is the one that asset `old` was, elsewhere. old
@@ -109,12 +113,22 @@ ims_status ims__store_join_assets(struct ims_store *s, int64_t old_id, int64_t f
 ims_status ims__store_join_moved(struct ims_store *s, const struct ims_store_scan *scan,
                                  int64_t marked_us, int64_t *out_n, ims_err *err) IMS_MUST_CHECK;
 
+/* --- store_clusters.c --- */
+
+ims_status ims__store_drop_empty_clusters(struct ims_store *s, ims_err *err) IMS_MUST_CHECK;
+
 /* --- store_vectors.c --- */
 
 /* Takes n numbers for changes of the vectors of a model; *out_first .. *out_first + n - 1 are ours.
  */
 ims_status ims__store_take_seq(struct ims_store *s, int64_t model_id, size_t n, int64_t *out_first,
                                ims_err *err) IMS_MUST_CHECK;
+/* IMS_E_CORRUPT: a stored vector of the wrong length; what: "face" or "content". */
+ims_status ims__store_bad_vector(const char *what, int64_t id, size_t n_bytes, int dim,
+                                 ims_err *err) IMS_MUST_CHECK;
+/* Notes that vectors of a model are gone: of contents or faces. */
+ims_status ims__store_log_removals(struct ims_store *s, int64_t model_id, const int64_t *ids,
+                                   size_t n, ims_err *err) IMS_MUST_CHECK;
 /* dim floats from and to stored form (little-endian). */
 void ims__store_get_f32(float *out, const void *stored, size_t dim);
 void ims__store_put_f32(void *stored, const float *in, size_t dim);
@@ -140,6 +154,11 @@ struct ims__store_clean {
     bool is_moved;
     ims_store_state state;
 };
+/* Not UTF-8: its display form. NULL stays NULL. */
+ims_status ims__store_clean_text(struct ims_arena *arena, const char *in, const char **out,
+                                 ims_err *err) IMS_MUST_CHECK;
+/* Is it finite and, within 0.01, of length 1? out_norm may be NULL. */
+bool ims__store_is_unit(const float *v, int dim, double *out_norm);
 ims_status ims__store_clean_items(struct ims_arena *arena, const struct ims_store_item *items,
                                   size_t n, int dim, struct ims__store_clean **out,
                                   ims_err *err) IMS_MUST_CHECK;

@@ -16,8 +16,8 @@
 
 #define MAX_NORM_ERROR 0.01
 
-static ims_status clean_text(struct ims_arena *arena, const char *in, const char **out,
-                             ims_err *err)
+ims_status ims__store_clean_text(struct ims_arena *arena, const char *in, const char **out,
+                                 ims_err *err)
 {
     struct ims_buf shown;
     ims_status st;
@@ -43,25 +43,28 @@ static ims_status clean_media(struct ims_arena *arena, const struct ims_store_me
 
     *out = *in;
     out->has_gps = in->has_gps && isfinite(in->gps_lat) && isfinite(in->gps_lng);
-    st = clean_text(arena, in->mime, &out->mime, err);
+    st = ims__store_clean_text(arena, in->mime, &out->mime, err);
     if (!st)
-        st = clean_text(arena, in->camera_make, &out->camera_make, err);
+        st = ims__store_clean_text(arena, in->camera_make, &out->camera_make, err);
     if (!st)
-        st = clean_text(arena, in->camera_model, &out->camera_model, err);
+        st = ims__store_clean_text(arena, in->camera_model, &out->camera_model, err);
     if (!st)
-        st = clean_text(arena, in->exif_json, &out->exif_json, err);
+        st = ims__store_clean_text(arena, in->exif_json, &out->exif_json, err);
     if (!st)
-        st = clean_text(arena, in->note, &out->note, err);
+        st = ims__store_clean_text(arena, in->note, &out->note, err);
     return st;
 }
 
-static double norm_of(const float *v, int dim)
+bool ims__store_is_unit(const float *v, int dim, double *out_norm)
 {
     double sum = 0;
 
     for (int i = 0; i < dim; i++)
         sum += (double)v[i] * (double)v[i];
-    return sqrt(sum);
+    sum = sqrt(sum);
+    if (out_norm)
+        *out_norm = sum;
+    return fabs(sum - 1) <= MAX_NORM_ERROR; /* false also when it is not a number */
 }
 
 static ims_status clean_vector(struct ims_arena *arena, const float *vector, int dim,
@@ -73,8 +76,7 @@ static ims_status clean_vector(struct ims_arena *arena, const float *vector, int
     void *stored;
     ims_status st;
 
-    c->norm = norm_of(vector, dim);
-    if (!(fabs(c->norm - 1) <= MAX_NORM_ERROR)) { /* also when it is not a number */
+    if (!ims__store_is_unit(vector, dim, &c->norm)) {
         snprintf(text, sizeof(text), "the vector has length %g instead of 1", c->norm);
         c->failure = IMS_E_RUNTIME;
         c->reason = "bad_vector";
@@ -121,13 +123,13 @@ static ims_status clean_item(struct ims_arena *arena, const struct ims_store_ite
 
     c->failure = item->failure;
     if (!st)
-        st = clean_text(arena, item->reason, &c->reason, err);
+        st = ims__store_clean_text(arena, item->reason, &c->reason, err);
     if (!st)
-        st = clean_text(arena, item->detail, &c->detail, err);
+        st = ims__store_clean_text(arena, item->detail, &c->detail, err);
     if (!st && item->media)
         st = clean_media(arena, item->media, &c->media, err);
     if (!st && item->evidence)
-        st = clean_text(arena, item->evidence->metadata_json, &c->metadata_json, err);
+        st = ims__store_clean_text(arena, item->evidence->metadata_json, &c->metadata_json, err);
     if (!st && item->vector)
         st = clean_vector(arena, item->vector, dim, c, err);
     return st;

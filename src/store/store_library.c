@@ -5,6 +5,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/limits.h"
+#include "store/faces.h"
 
 #include <string.h>
 
@@ -303,23 +304,49 @@ ims_status ims_store_find_model(struct ims_store *s, const char *name, const cha
     return st;
 }
 
-ims_status ims__store_model_dim(struct ims_store *s, int64_t model_id, int *out_dim, ims_err *err)
+struct shape {
+    int64_t dim;
+    bool is_of_faces;
+    bool is_found;
+};
+
+static ims_status take_shape(void *arg, const struct ims_db_query *row, ims_err *err)
 {
-    bool is_found = false;
-    int64_t dim = 0;
-    ims_status st = ims__store_get_int(s, "SELECT dim FROM models WHERE id = $1",
-                                       IMS_DB_ARGS(ims_db_int(model_id)), &dim, &is_found, err);
+    struct shape *x = arg;
+    const char *kind = ims_db_column_text(row, 1, NULL);
+
+    (void)err;
+    x->dim = ims_db_column_int(row, 0);
+    x->is_of_faces = kind && strcmp(kind, IMS_MODEL_FACE) == 0;
+    x->is_found = true;
+    return IMS_OK;
+}
+
+ims_status ims__store_model_shape(struct ims_store *s, int64_t model_id, int *out_dim,
+                                  bool *out_is_of_faces, ims_err *err)
+{
+    struct shape x = { .is_found = false };
+    ims_status st = ims__store_select(s, "SELECT dim, kind FROM models WHERE id = $1",
+                                      IMS_DB_ARGS(ims_db_int(model_id)), take_shape, &x, err);
 
     if (st)
         return st;
-    if (!is_found)
+    if (!x.is_found)
         return ims_fail(err, IMS_E_NOT_FOUND, "store", 0, "there is no model %lld",
                         (long long)model_id);
-    if (dim < 1 || dim > IMS_MAX_EMBEDDING_DIM)
+    if (x.dim < 1 || x.dim > IMS_MAX_EMBEDDING_DIM)
         return ims_fail(err, IMS_E_CORRUPT, "store", 0, "model %lld has %lld dimensions",
-                        (long long)model_id, (long long)dim);
-    *out_dim = (int)dim;
+                        (long long)model_id, (long long)x.dim);
+    *out_dim = (int)x.dim;
+    *out_is_of_faces = x.is_of_faces;
     return IMS_OK;
+}
+
+ims_status ims__store_model_dim(struct ims_store *s, int64_t model_id, int *out_dim, ims_err *err)
+{
+    bool is_of_faces;
+
+    return ims__store_model_shape(s, model_id, out_dim, &is_of_faces, err);
 }
 
 static ims_status take_model(void *arg, const struct ims_db_query *row, ims_err *err)

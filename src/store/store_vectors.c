@@ -61,6 +61,7 @@ struct read_vectors {
     int64_t last_seq;
     const struct ims_store_vector_sink *sink;
     int dim;
+    bool is_of_faces;
     float *vector;
     /* of the present page */
     int64_t page_seq;
@@ -76,27 +77,28 @@ static ims_status take_removal(void *arg, const struct ims_db_query *row, ims_er
     return x->sink->on_removed(x->sink->arg, ims_db_column_int(row, 0), err);
 }
 
-static ims_status bad_length(int64_t content_id, size_t n_bytes, int dim, ims_err *err)
+ims_status ims__store_bad_vector(const char *what, int64_t id, size_t n_bytes, int dim,
+                                 ims_err *err)
 {
     return ims_fail(err, IMS_E_CORRUPT, "store", 0,
-                    "the vector of content %lld has %zu bytes, expected %zu", (long long)content_id,
+                    "the vector of %s %lld has %zu bytes, expected %zu", what, (long long)id,
                     n_bytes, (size_t)dim * sizeof(float));
 }
 
 static ims_status take_vector(void *arg, const struct ims_db_query *row, ims_err *err)
 {
     struct read_vectors *x = arg;
-    int64_t content_id = ims_db_column_int(row, 0);
+    int64_t id = ims_db_column_int(row, 0);
     size_t n_bytes = 0;
     const void *stored = ims_db_column_blob(row, 2, &n_bytes);
 
     x->page_seq = ims_db_column_int(row, 1);
     x->n_rows++;
     if (!stored || n_bytes != (size_t)x->dim * sizeof(float))
-        return bad_length(content_id, n_bytes, x->dim, err);
+        return ims__store_bad_vector(x->is_of_faces ? "face" : "content", id, n_bytes, x->dim, err);
     ims__store_get_f32(x->vector, stored, (size_t)x->dim);
     x->has_begun = true;
-    return x->sink->on_vector(x->sink->arg, content_id, x->vector, x->page_seq, err);
+    return x->sink->on_vector(x->sink->arg, id, x->vector, x->page_seq, err);
 }
 
 static ims_status read_pages(struct ims_store *s, struct read_vectors *x, ims_err *err)
@@ -109,8 +111,10 @@ static ims_status read_pages(struct ims_store *s, struct read_vectors *x, ims_er
         x->n_rows = 0;
         st = ims__store_select(
             s,
-            "SELECT content_id, seq, vector FROM embeddings WHERE model_id = $1 "
-            "AND seq > $2 ORDER BY seq LIMIT $3",
+            x->is_of_faces ? "SELECT face_id, seq, vector FROM face_vectors WHERE model_id = $1 "
+                             "AND seq > $2 ORDER BY seq LIMIT $3"
+                           : "SELECT content_id, seq, vector FROM embeddings WHERE model_id = $1 "
+                             "AND seq > $2 ORDER BY seq LIMIT $3",
             IMS_DB_ARGS(ims_db_int(x->model_id), ims_db_int(x->page_seq), ims_db_int(page)),
             take_vector, x, err);
     } while (!st && x->n_rows == page);
@@ -143,7 +147,7 @@ ims_status ims_store_vectors(struct ims_store *s, int64_t model_id, int64_t afte
                              ims_err *err)
 {
     struct read_vectors x = { .model_id = model_id, .after_seq = after_seq, .sink = sink };
-    ims_status st = ims__store_model_dim(s, model_id, &x.dim, err);
+    ims_status st = ims__store_model_shape(s, model_id, &x.dim, &x.is_of_faces, err);
 
     if (st)
         return st;
@@ -178,10 +182,12 @@ ims_status ims_store_vector_count(struct ims_store *s, int64_t model_id, int64_t
                                   int64_t *out_seq, ims_err *err)
 {
     struct count_vectors x = { .is_found = false };
-    ims_status st = ims__store_select(s,
-                                      "SELECT m.vector_seq, (SELECT count(*) FROM embeddings e "
-                                      "WHERE e.model_id = m.id) FROM models m WHERE m.id = $1",
-                                      IMS_DB_ARGS(ims_db_int(model_id)), take_count, &x, err);
+    ims_status st =
+        ims__store_select(s,
+                          "SELECT m.vector_seq, (SELECT count(*) FROM embeddings e "
+                          "WHERE e.model_id = m.id) + (SELECT count(*) FROM face_vectors v "
+                          "WHERE v.model_id = m.id) FROM models m WHERE m.id = $1",
+                          IMS_DB_ARGS(ims_db_int(model_id)), take_count, &x, err);
 
     if (st)
         return st;
@@ -207,7 +213,7 @@ static ims_status take_one(void *arg, const struct ims_db_query *row, ims_err *e
     const void *stored = ims_db_column_blob(row, 0, &n_bytes);
 
     if (!stored || n_bytes != (size_t)x->dim * sizeof(float))
-        return bad_length(ims_db_column_int(row, 1), n_bytes, x->dim, err);
+        return ims__store_bad_vector("content", ims_db_column_int(row, 1), n_bytes, x->dim, err);
     ims__store_get_f32(x->out, stored, (size_t)x->dim);
     x->is_found = true;
     return IMS_OK;
@@ -242,36 +248,42 @@ struct purge {
     int64_t n_assets;
 };
 
-struct orphan {
-    int64_t model_id;
-    int64_t content_id;
+/* Vectors about to go: ids of contents or faces, with the model of each. */
+struct orphans {
+    struct ims__store_list models;
+    struct ims__store_list ids;
 };
 
 static ims_status take_orphan(void *arg, const struct ims_db_query *row, ims_err *err)
 {
-    struct orphan *o = ims__store_list_add(arg, err);
+    struct orphans *o = arg;
+    int64_t *model_id = ims__store_list_add(&o->models, err);
+    int64_t *id = ims__store_list_add(&o->ids, err);
 
-    if (!o)
+    if (!model_id || !id)
         return IMS_E_NOMEM;
-    o->model_id = ims_db_column_int(row, 0);
-    o->content_id = ims_db_column_int(row, 1);
+    *model_id = ims_db_column_int(row, 0);
+    *id = ims_db_column_int(row, 1);
     return IMS_OK;
 }
 
-/* Notes the removals of o[0..n), all of one model. */
-static ims_status log_removals(struct ims_store *s, const struct orphan *o, size_t n, ims_err *err)
+ims_status ims__store_log_removals(struct ims_store *s, int64_t model_id, const int64_t *ids,
+                                   size_t n, ims_err *err)
 {
-    struct ims_db_value *values = ims__zalloc(n, 3 * sizeof(*values));
+    struct ims_db_value *values;
     int64_t seq = 0;
     ims_status st;
 
+    if (!n)
+        return IMS_OK;
+    values = ims__zalloc(n, 3 * sizeof(*values));
     if (!values)
         return ims__store_nomem(err);
-    st = ims__store_take_seq(s, o[0].model_id, n, &seq, err);
+    st = ims__store_take_seq(s, model_id, n, &seq, err);
     for (size_t i = 0; i < n; i++) {
-        values[3 * i] = ims_db_int(o[i].model_id);
+        values[3 * i] = ims_db_int(model_id);
         values[3 * i + 1] = ims_db_int(seq + (int64_t)i);
-        values[3 * i + 2] = ims_db_int(o[i].content_id);
+        values[3 * i + 2] = ims_db_int(ids[i]);
     }
     if (!st)
         st = ims_db_run_many(
@@ -283,9 +295,9 @@ static ims_status log_removals(struct ims_store *s, const struct orphan *o, size
 
 static ims_status purge(struct ims_store *s, void *arg, ims_err *err)
 {
-    struct ims__store_list l = { .item_size = sizeof(struct orphan) };
+    struct orphans o = { { .item_size = sizeof(int64_t) }, { .item_size = sizeof(int64_t) } };
     struct purge *x = arg;
-    const struct orphan *o;
+    const int64_t *models, *ids;
     ims_status st;
 
     st = ims_db_run(s->db, "DELETE FROM assets WHERE deleted_us < $1",
@@ -294,16 +306,21 @@ static ims_status purge(struct ims_store *s, void *arg, ims_err *err)
         st = ims__store_select(
             s,
             "SELECT e.model_id, e.content_id FROM embeddings e WHERE NOT EXISTS (SELECT 1 "
-            "FROM assets a WHERE a.content_id = e.content_id) ORDER BY 1, 2",
-            IMS_DB_NO_ARGS, take_orphan, &l, err);
-    o = l.items;
-    for (size_t i = 0, end; !st && i < l.n; i = end) {
-        for (end = i + 1; end < l.n && o[end].model_id == o[i].model_id; end++)
+            "FROM assets a WHERE a.content_id = e.content_id) UNION ALL "
+            "SELECT v.model_id, v.face_id FROM face_vectors v JOIN faces f ON f.id = v.face_id "
+            "WHERE NOT EXISTS (SELECT 1 FROM assets a WHERE a.content_id = f.content_id) "
+            "ORDER BY 1, 2",
+            IMS_DB_NO_ARGS, take_orphan, &o, err);
+    models = o.models.items;
+    ids = o.ids.items;
+    for (size_t i = 0, end; !st && i < o.ids.n; i = end) {
+        for (end = i + 1; end < o.ids.n && models[end] == models[i]; end++)
             ;
-        st = log_removals(s, o + i, end - i, err);
+        st = ims__store_log_removals(s, models[i], ids + i, end - i, err);
     }
-    ims__free(l.items);
-    if (!st) /* their embeddings go with them */
+    ims__free(o.models.items);
+    ims__free(o.ids.items);
+    if (!st) /* their embeddings and faces go with them */
         st = ims_db_run(s->db,
                         "DELETE FROM contents WHERE NOT EXISTS (SELECT 1 FROM assets a "
                         "WHERE a.content_id = contents.id)",

@@ -90,6 +90,48 @@ ims_status ims_store_queued(struct ims_store *s, const struct ims_store_task *ta
     return st;
 }
 
+struct queue_missing {
+    const char *task;
+    int64_t model_id;
+    const char *path_prefix;
+    int64_t n;
+};
+
+static ims_status queue_missing(struct ims_store *s, void *arg, ims_err *err)
+{
+    struct queue_missing *x = arg;
+    struct ims__store_sql q;
+    ims_status st;
+
+    ims__store_sql_init(&q, "INSERT INTO work (asset_id, task, model_id, state, updated_us) ");
+    ims__store_sql_add(
+        &q,
+        "SELECT a.id, m.task, m.id, 'queued', m.us FROM assets a, (SELECT CAST(? AS "
+        "TEXT) AS task, id, CAST(? AS BIGINT) AS us FROM models WHERE id = ?) m "
+        "WHERE a.deleted_us IS NULL AND a.content_id IS NOT NULL AND NOT EXISTS "
+        "(SELECT 1 FROM work w WHERE w.asset_id = a.id AND w.task = m.task "
+        "AND w.model_id = m.id)",
+        IMS_DB_ARGS(ims_db_text(x->task), ims_db_int(ims__now_us()), ims_db_int(x->model_id)));
+    st = ims__store_sql_below(&q, "a.path", x->path_prefix, err);
+    if (!st)
+        st = ims__store_sql_status(&q, err);
+    if (!st)
+        st = ims_db_run(s->db, q.text.data, q.values, q.n, &x->n, err);
+    ims__store_sql_release(&q);
+    return st;
+}
+
+ims_status ims_store_queue_missing(struct ims_store *s, const char *task, int64_t model_id,
+                                   const char *path_prefix, int64_t *out_n, ims_err *err)
+{
+    struct queue_missing x = { task, model_id, path_prefix, 0 };
+    ims_status st = ims__store_write(s, queue_missing, &x, err);
+
+    if (!st && out_n)
+        *out_n = x.n;
+    return st;
+}
+
 struct requeue {
     const struct ims_store_requeue *what;
     int64_t n;
