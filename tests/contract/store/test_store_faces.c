@@ -325,6 +325,7 @@ TEST(faces_alone, "faces of photos that are in the library already are stored wi
     struct ims_store_face_in in[1] = { make_face(0, 1, 10, 20) };
     struct ims_store_faces_in faces = { .faces = in, .n_faces = 1 }, stale = { .is_known = true };
     struct ims_store_faces_item items[2];
+    struct ims_store_task task = { .name = IMS_TASK_FACES };
     struct ims_store_todo *todo = NULL;
     struct face_library f;
     int64_t a, b, n = 0;
@@ -346,8 +347,8 @@ TEST(faces_alone, "faces of photos that are in the library already are stored wi
         (struct ims_store_faces_item){ b, items[0].content_id, &stale }; /* b has changed since */
     CHECK_OK(ims_store_commit_faces(f.l.store, items, 2, &f.l.err), f.l.err);
     CHECK_INT(faces_of(&f, a, NULL), 1);
-    CHECK_OK(ims_store_queued(f.l.store, IMS_TASK_FACES, f.face_model, 0, 10, &f.l.arena, &todo,
-                              &n_todo, &f.l.err),
+    task.model_id = f.face_model;
+    CHECK_OK(ims_store_queued(f.l.store, &task, 1, 0, 10, &f.l.arena, &todo, &n_todo, &f.l.err),
              f.l.err);
     CHECK_INT(n_todo, 1);
     CHECK_INT(todo[0].asset_id, b);
