@@ -1,11 +1,9 @@
-/* The compute handle: settings, lazy loading of the backend, proofs, the choice, and what is told
- * about them.
+/* The compute handle: settings, lazy loading of the backend, and what is told about both.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "compute/compute_internal.h"
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "compute/proof_graph.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -74,6 +72,7 @@ ims_status ims_compute_open(struct ims_compute **out, const struct ims_compute_o
     c->backend = is_split ? &ims__compute_split : backend;
     c->backend_arg = is_split ? &c->child_arg : options->backend_arg;
     c->deadline_ms = options->deadline_ms;
+    c->prove_again = options->prove_again;
     c->n_threads = options->n_threads ? options->n_threads : ims_device_usable_cores();
     st = ims_device_request_read(&c->request, &options->device, err);
     if (!st)
@@ -85,6 +84,11 @@ ims_status ims_compute_open(struct ims_compute **out, const struct ims_compute_o
     if (st)
         goto out;
     c->has_lock = true;
+    if (ims__lock_init(&c->proof_lock) != IMS_OK) {
+        st = ims_fail(err, IMS_E_NOMEM, "compute", 0, "creating a lock");
+        goto out;
+    }
+    c->has_proof_lock = true;
 
     *out = c;
     c = NULL;
@@ -101,8 +105,13 @@ void ims_compute_close(struct ims_compute *c)
         c->backend->close(c->ctx);
         ims__free(c->ctx);
     }
+    if (c->has_proof_lock)
+        ims__lock_release(&c->proof_lock);
     if (c->has_lock)
         ims__lock_release(&c->lock);
+    ims__free(c->inventory);
+    ims__free(c->cuda);
+    ims__free(c->verdicts);
     ims__free(c->runtime_path);
     ims__free(c->cache_dir);
     ims__free(c);
@@ -149,150 +158,6 @@ bool ims__compute_may_use_cpu(const struct ims_compute *c)
             return true;
     }
     return !c->request.has_permission;
-}
-
-static bool does_offer(const struct ims_compute_info *info, const char *provider)
-{
-    for (size_t i = 0; i < info->n_providers; i++) {
-        if (strcmp(info->providers[i], provider) == 0)
-            return true;
-    }
-    return false;
-}
-
-/* Does the answer depend on NVIDIA hardware at all? If not, its driver is not even looked for. */
-static bool needs_cuda_facts(const struct ims_device_request *q)
-{
-    if (q->is_cuda_all || (q->is_auto && !q->has_permission))
-        return true;
-    for (size_t i = 0; q->is_auto && i < q->n_allowed; i++) {
-        if (q->allowed[i] == IMS_DEVICE_CUDA || q->allowed[i] == IMS_DEVICE_TENSORRT)
-            return true;
-    }
-    for (size_t i = 0; i < q->n_ids; i++) {
-        if (q->ids[i].kind != IMS_DEVICE_CPU) /* an error text lists what is there */
-            return true;
-    }
-    return false;
-}
-
-static ims_status take_inventory(struct ims_compute *c, struct ims_device_inventory *out,
-                                 ims_err *err)
-{
-    struct ims_compute_info *info = ims__zalloc(1, sizeof(*info));
-    struct ims_cuda_facts *cuda = ims__zalloc(1, sizeof(*cuda));
-    ims_status st = IMS_OK;
-
-    memset(out, 0, sizeof(*out));
-    if (!info || !cuda) {
-        st = ims_fail(err, IMS_E_NOMEM, "compute", 0, "taking the inventory");
-        goto out;
-    }
-    c->backend->describe(c->ctx, info);
-    for (unsigned k = 0; k < IMS_DEVICE_KINDS; k++)
-        out->offers[k] = does_offer(info, ims_device_kind_provider((ims_device_kind)k));
-    out->is_apple_silicon = ims_device_is_apple_silicon();
-    if (needs_cuda_facts(&c->request)) {
-        if (c->backend->probe_cuda)
-            c->backend->probe_cuda(c->ctx, cuda);
-        else
-            ims_device_probe_cuda(cuda);
-        out->has_cuda_driver = cuda->has_driver;
-        out->n_cuda = cuda->n_devices;
-        snprintf(out->cuda_problem, sizeof(out->cuda_problem), "%s", cuda->problem);
-    }
-out:
-    ims__free(info);
-    ims__free(cuda);
-    return st;
-}
-
-ims_status ims__compute_proof(struct ims_compute *c, struct ims_device_id id,
-                              const struct ims_device_proof **out, ims_err *err)
-{
-    struct ims_device_proof proof = { .id = id };
-    ims_status st;
-
-    for (size_t i = 0; i < c->n_proofs; i++) {
-        if (ims_device_id_equal(c->proofs[i].id, id)) {
-            *out = &c->proofs[i];
-            return IMS_OK;
-        }
-    }
-    if (c->n_proofs == IMS_MAX_PROOFS)
-        return ims_fail(err, IMS_E_LIMIT, "compute", 0, "too many devices to prove");
-    st = ims__proof_run(c, id, &proof, err);
-    if (st)
-        return st;
-    c->proofs[c->n_proofs] = proof;
-    *out = &c->proofs[c->n_proofs++];
-    return IMS_OK;
-}
-
-ims_status ims__compute_settle(struct ims_compute *c, ims_err *err)
-{
-    struct ims_device_inventory inventory;
-    struct ims_device_choice choice;
-    const struct ims_device_proof *proof;
-    uint64_t start;
-    ims_status st;
-
-    if (c->is_chosen)
-        return IMS_OK;
-    if (c->choice_err.status != IMS_OK) {
-        if (err)
-            *err = c->choice_err;
-        return c->choice_err.status;
-    }
-    st = ims__compute_load(c, err);
-    if (st)
-        return st;
-    start = ims__mono_ns();
-    st = take_inventory(c, &inventory, &c->choice_err);
-    while (!st) {
-        st = ims_device_choose(&choice, &c->request, &inventory, c->proofs, c->n_proofs,
-                               &c->choice_err);
-        if (st || choice.is_final)
-            break;
-        st = ims__compute_proof(c, choice.needs_proof, &proof, &c->choice_err);
-    }
-    c->load_ms += (double)(ims__mono_ns() - start) / 1e6;
-    if (st) {
-        if (err)
-            *err = c->choice_err;
-        return st;
-    }
-    c->choice = choice;
-    c->is_chosen = true;
-    return IMS_OK;
-}
-
-ims_status ims_compute_choose(struct ims_compute *c, struct ims_device_choice *out, ims_err *err)
-{
-    ims_status st;
-
-    ims__lock(&c->lock);
-    st = ims__compute_settle(c, err);
-    if (!st)
-        *out = c->choice;
-    ims__unlock(&c->lock);
-    return st;
-}
-
-ims_status ims_compute_prove(struct ims_compute *c, struct ims_device_id id,
-                             struct ims_device_proof *out, ims_err *err)
-{
-    const struct ims_device_proof *proof;
-    ims_status st;
-
-    ims__lock(&c->lock);
-    st = ims__compute_load(c, err);
-    if (!st)
-        st = ims__compute_proof(c, id, &proof, err);
-    if (!st)
-        *out = *proof;
-    ims__unlock(&c->lock);
-    return st;
 }
 
 ims_status ims_compute_describe(struct ims_compute *c, bool choose, struct ims_compute_info *out,

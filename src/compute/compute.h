@@ -61,8 +61,10 @@ struct ims_compute_options {
     /* File of the runtime library. NULL: $ORT_DYLIB_PATH, then an installed one, then the cache. */
     const char *runtime_path;
     unsigned n_threads; /* per CPU session; 0 = ims_device_usable_cores() */
-    /* Where accelerators keep compiled models, for providers that do; may be NULL. */
+    /* Where accelerators keep compiled models, for providers that do, and where verdicts about
+     * devices are kept (model_proof.h); may be NULL. */
     const char *cache_dir;
+    bool prove_again; /* take no notice of verdicts that are kept there */
     ims_isolation isolation;
     unsigned deadline_ms; /* of a pool's batch, after which its device counts as hung; 0 = 120 s */
     /* NULL = ONNX Runtime; tests pass a decorator. */

@@ -5,6 +5,13 @@
 
 #include "base/thread.h"
 #include "compute/compute_backend.h"
+#include "compute/model_proof.h"
+
+/* A verdict of this process; key_hash: what it is about, see model_proof_store.c. */
+struct ims_kept_verdict {
+    uint64_t key_hash;
+    struct ims_proof_verdict verdict;
+};
 
 struct ims_compute {
     const struct ims_compute_backend *backend;
@@ -15,6 +22,10 @@ struct ims_compute {
     char *cache_dir;
     unsigned n_threads;
     unsigned deadline_ms;
+    bool prove_again;
+
+    struct ims_lock proof_lock; /* held while a model is proven; taken before lock */
+    bool has_proof_lock;
 
     struct ims_lock lock; /* guards everything below */
     bool has_lock;
@@ -25,6 +36,10 @@ struct ims_compute {
     ims_err choice_err;
     size_t n_proofs;
     struct ims_device_proof proofs[IMS_MAX_PROOFS];
+    struct ims_device_inventory *inventory; /* NULL until taken */
+    struct ims_cuda_facts *cuda;            /* NULL until asked for */
+    size_t n_verdicts;
+    struct ims_kept_verdict *verdicts; /* NULL or IMS_PROOF_MAX_VERDICTS */
     double load_ms;
 };
 
@@ -35,8 +50,9 @@ struct ims_compute_session {
     char label[64];
 };
 
-/* All three with the lock held. */
+/* All four with the lock held. */
 ims_status ims__compute_load(struct ims_compute *c, ims_err *err) IMS_MUST_CHECK;
+ims_status ims__compute_inventory(struct ims_compute *c, ims_err *err) IMS_MUST_CHECK;
 ims_status ims__compute_settle(struct ims_compute *c, ims_err *err) IMS_MUST_CHECK;
 ims_status ims__compute_proof(struct ims_compute *c, struct ims_device_id id,
                               const struct ims_device_proof **out, ims_err *err) IMS_MUST_CHECK;
@@ -45,6 +61,9 @@ ims_status ims__compute_proof(struct ims_compute *c, struct ims_device_id id,
 bool ims__compute_is_isolated(const struct ims_compute *c, struct ims_device_id id);
 /* May the CPU stand in for a device that failed? Not when ONNX_PROVIDERS leaves it out. */
 bool ims__compute_may_use_cpu(const struct ims_compute *c);
+
+/* Does the choice depend on which device is faster? Only where nobody named one or gave an order. */
+bool ims__compute_minds_speed(const struct ims_compute *c);
 
 /* Opens on a device that is settled already; takes no lock. */
 ims_status ims__compute_session_open_on(struct ims_compute *c, struct ims_compute_session **out,

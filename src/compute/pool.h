@@ -20,6 +20,7 @@
 #define IMS_COMPUTE_POOL_H
 
 #include "compute/compute.h"
+#include "compute/model_proof.h"
 #include "compute/pool_health.h"
 
 #define IMS_POOL_MAX_SLOTS (IMS_MAX_DEVICES + 1) /* the last may be the CPU in reserve */
@@ -29,6 +30,8 @@ struct ims_pool;
 
 struct ims_pool_options {
     const char *label; /* names the model in messages */
+    /* (optional) What a device must pass besides the test graph to be chosen; a loan for the open. */
+    const struct ims_proof_set *proof;
     bool no_prepacking;
     size_t max_rows;           /* of one batch; 0 = 64 */
     unsigned deadline_ms;      /* of one batch; 0 = the compute's. Kept by devices in children */
@@ -50,6 +53,9 @@ ims_status ims_pool_open(struct ims_pool **out, struct ims_compute *compute,
                          const struct ims_compute_graph *graph,
                          const struct ims_pool_options *options, ims_err *err) IMS_MUST_CHECK;
 void ims_pool_close(struct ims_pool *p);
+
+/* Which devices, and why. */
+void ims_pool_choice(const struct ims_pool *p, struct ims_device_choice *out);
 
 /* How many devices are meant to work at once, the reserve not counted. */
 size_t ims_pool_n_devices(const struct ims_pool *p);

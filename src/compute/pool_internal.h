@@ -36,6 +36,7 @@ struct ims_pool {
     struct ims_health_rules rules;
     char label[64];
     struct ims_compute_graph graph; /* owned copies */
+    struct ims_device_choice choice;
     struct ims_lock lock;
     struct ims_cond changed; /* a slot became free */
     bool has_lock, has_cond, has_log, has_canary_lock;

@@ -49,17 +49,18 @@ static ims_status add_slot(struct ims_pool *p, struct ims_device_id id, unsigned
 static ims_status add_slots(struct ims_pool *p, ims_err *err)
 {
     struct ims_device_id cpu = { IMS_DEVICE_CPU, 0 };
-    struct ims_device_choice choice;
+    const struct ims_device_choice *choice = &p->choice;
     unsigned n_cpu = 0, n_threads;
-    ims_status st = ims_compute_choose(p->compute, &choice, err);
+    ims_status st = ims_compute_choose_for(p->compute, p->o.proof, &p->choice, err);
 
+    p->o.proof = NULL;
     if (st)
         return st;
-    for (size_t i = 0; i < choice.n_ids; i++)
-        n_cpu += choice.ids[i].kind == IMS_DEVICE_CPU;
+    for (size_t i = 0; i < choice->n_ids; i++)
+        n_cpu += choice->ids[i].kind == IMS_DEVICE_CPU;
     n_threads = p->compute->n_threads / (n_cpu ? n_cpu : 1);
-    for (size_t i = 0; !st && i < choice.n_ids; i++)
-        st = add_slot(p, choice.ids[i], n_threads ? n_threads : 1, err);
+    for (size_t i = 0; !st && i < choice->n_ids; i++)
+        st = add_slot(p, choice->ids[i], n_threads ? n_threads : 1, err);
     p->n_primary = p->n_slots;
     if (!st && n_cpu == 0 && ims__compute_may_use_cpu(p->compute)) {
         st = add_slot(p, cpu, p->compute->n_threads, err);
@@ -170,6 +171,11 @@ void ims_pool_close(struct ims_pool *p)
     if (p->has_lock)
         ims__lock_release(&p->lock);
     ims__free(p);
+}
+
+void ims_pool_choice(const struct ims_pool *p, struct ims_device_choice *out)
+{
+    *out = p->choice;
 }
 
 size_t ims_pool_n_devices(const struct ims_pool *p)

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #define PLAN_VARIABLE "IMS_TEST_FAULT_PLAN"
@@ -85,6 +86,23 @@ static void fault_describe(void *ctx_, struct ims_compute_info *out)
         snprintf(out->providers[out->n_providers++], IMS_PROVIDER_BYTES, "CUDAExecutionProvider");
 }
 
+static void fault_probe_cuda(void *ctx_, struct ims_cuda_facts *out)
+{
+    const struct fault_ctx *ctx = ctx_;
+
+    if (ctx->plan->n_cuda == 0) {
+        ims_device_probe_cuda(out);
+        return;
+    }
+    memset(out, 0, sizeof(*out));
+    out->has_driver = true;
+    out->n_devices = ctx->plan->n_cuda;
+    for (unsigned i = 0; i < ctx->plan->n_cuda; i++) {
+        out->devices[i].index = i;
+        snprintf(out->devices[i].name, sizeof(out->devices[i].name), "Planned %u", i);
+    }
+}
+
 static ims_status fault_session_open(void *ctx_, void *session,
                                      const struct ims_compute_graph *graph,
                                      const struct ims_compute_session_options *options,
@@ -141,21 +159,54 @@ static float spoilt(enum fault_kind kind, float x, size_t k)
         return 0.5f;
     if (kind == FAULT_WRONG)
         return k % 2 ? x * 1.25f : x;
+    if (kind == FAULT_SLIGHT || kind == FAULT_IN_BATCHES)
+        return k % 2 ? x * 1.01f : x;
     return NAN;
+}
+
+static void swap_floats(float *a, float *b)
+{
+    float t = *a;
+
+    *a = *b;
+    *b = t;
+}
+
+/* Moves rows, or the numbers of each row, on by one. */
+static void permute(enum fault_kind kind, struct ims_tensor *t)
+{
+    size_t n_rows = (size_t)t->shape[0], n = ims_tensor_count(t) / n_rows;
+    float *p = t->data;
+
+    for (size_t r = 0; r < n_rows; r++) {
+        for (size_t k = 0; k < n; k++) {
+            if (kind == FAULT_PERMUTED_ROWS && r > 0)
+                swap_floats(&p[k], &p[r * n + k]);
+            if (kind == FAULT_PERMUTED_NUMBERS && k > 0)
+                swap_floats(&p[r * n], &p[r * n + k]);
+        }
+    }
 }
 
 static void spoil(enum fault_kind kind, const struct ims_compute_binding *out, size_t n_out)
 {
     for (size_t i = 0; i < n_out; i++) {
-        float *p = out[i].tensor->data;
+        struct ims_tensor *t = out[i].tensor;
+        float *p = t->data;
 
-        for (size_t k = 0;
-             out[i].tensor->dtype == IMS_DTYPE_F32 && k < ims_tensor_count(out[i].tensor); k++)
+        if (t->dtype != IMS_DTYPE_F32 || kind == FAULT_SLOW ||
+            (kind == FAULT_IN_BATCHES && t->shape[0] < 2))
+            continue;
+        if (kind == FAULT_PERMUTED_ROWS || kind == FAULT_PERMUTED_NUMBERS) {
+            permute(kind, t);
+            continue;
+        }
+        for (size_t k = 0; k < ims_tensor_count(t); k++)
             p[k] = spoilt(kind, p[k], k);
     }
 }
 
-/* The faults that a process does not survive. */
+/* The faults that a process does not survive, or not in time. */
 static void die(enum fault_kind kind)
 {
     if (kind == FAULT_ABORT)
@@ -164,6 +215,8 @@ static void die(enum fault_kind kind)
         raise(SIGKILL);
     while (kind == FAULT_HANG)
         pause();
+    if (kind == FAULT_SLOW)
+        nanosleep(&(struct timespec){ .tv_nsec = 20000000 }, NULL);
 }
 
 static bool is_due(struct fault_plan *plan)
@@ -184,6 +237,7 @@ static ims_status fault_session_run(void *session, const struct ims_compute_bind
     ims_status st;
 
     plan->pid = (int)getpid();
+    plan->n_meant += s->is_meant;
     if (s->is_meant && plan->memory_for && in[0].tensor->rank > 0 &&
         in[0].tensor->shape[0] > plan->memory_for)
         return ims_fail(err, IMS_E_NOMEM, "fault", 2, "the plan says: no memory for %lld",
@@ -212,4 +266,5 @@ const struct ims_compute_backend fault_backend = {
     .session_ports = fault_session_ports,
     .session_report = fault_session_report,
     .session_run = fault_session_run,
+    .probe_cuda = fault_probe_cuda,
 };

@@ -18,6 +18,11 @@ enum fault_kind {
     FAULT_STATUS, /* with run_status; IMS_OK = it gives NaN */
     FAULT_CONSTANT,
     FAULT_WRONG, /* every second number is a quarter too large */
+    FAULT_SLIGHT, /* every second number is a hundredth too large */
+    FAULT_PERMUTED_ROWS, /* each row's result stands in the next row */
+    FAULT_PERMUTED_NUMBERS, /* within a row */
+    FAULT_IN_BATCHES, /* as FAULT_SLIGHT, but only runs of several rows */
+    FAULT_SLOW, /* right, 20 ms later */
     FAULT_ABORT,
     FAULT_KILL, /* SIGKILL to its own process */
     FAULT_HANG  /* until somebody ends the process */
@@ -26,6 +31,7 @@ enum fault_kind {
 struct fault_plan {
     const struct ims_compute_backend *inner; /* NULL = ONNX Runtime */
     bool lists_cuda;           /* claims a CUDA provider; its sessions run on the inner CPU */
+    unsigned n_cuda;           /* devices that its driver shows; 0 = this machine's */
     ims_status open_status;    /* IMS_OK = let it through; otherwise the open fails with it */
     ims_status session_status; /* the same for sessions */
     unsigned run_fails_at;     /* number of the first failing run, counted from 1; 0 = none */
@@ -37,6 +43,7 @@ struct fault_plan {
     struct ims_device_id device; /* the same for sessions on this device */
     int64_t memory_for; /* runs of a larger first dimension are out of memory; 0 = no limit */
     _Atomic int pid;    /* of the process that ran last */
+    _Atomic unsigned n_meant; /* runs of sessions that count, failing or not */
     _Atomic unsigned n_runs, n_opens, n_closes, n_sessions, n_session_closes;
 };
 

@@ -1,0 +1,279 @@
+/* The choice of a device: inventory, proofs, and the loop that brings both together.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "compute/compute_internal.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "compute/model_proof_internal.h"
+#include "compute/proof_graph.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- inventory ---- */
+
+static bool does_offer(const struct ims_compute_info *info, const char *provider)
+{
+    for (size_t i = 0; i < info->n_providers; i++) {
+        if (strcmp(info->providers[i], provider) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Does the answer depend on NVIDIA hardware at all? If not, its driver is not even looked for. */
+static bool needs_cuda_facts(const struct ims_device_request *q)
+{
+    if (q->is_cuda_all || (q->is_auto && !q->has_permission))
+        return true;
+    for (size_t i = 0; q->is_auto && i < q->n_allowed; i++) {
+        if (q->allowed[i] == IMS_DEVICE_CUDA || q->allowed[i] == IMS_DEVICE_TENSORRT)
+            return true;
+    }
+    for (size_t i = 0; i < q->n_ids; i++) {
+        if (q->ids[i].kind != IMS_DEVICE_CPU) /* an error text lists what is there */
+            return true;
+    }
+    return false;
+}
+
+static ims_status ask_cuda(struct ims_compute *c, struct ims_device_inventory *out, ims_err *err)
+{
+    struct ims_cuda_facts *cuda = ims__zalloc(1, sizeof(*cuda));
+
+    if (!cuda)
+        return ims_fail(err, IMS_E_NOMEM, "compute", 0, "taking the inventory");
+    if (c->backend->probe_cuda)
+        c->backend->probe_cuda(c->ctx, cuda);
+    else
+        ims_device_probe_cuda(cuda);
+    out->has_cuda_driver = cuda->has_driver;
+    out->n_cuda = cuda->n_devices;
+    snprintf(out->cuda_problem, sizeof(out->cuda_problem), "%s", cuda->problem);
+    c->cuda = cuda;
+    return IMS_OK;
+}
+
+ims_status ims__compute_inventory(struct ims_compute *c, ims_err *err)
+{
+    struct ims_device_inventory *inventory;
+    struct ims_compute_info *info;
+    ims_status st = IMS_OK;
+
+    if (c->inventory)
+        return IMS_OK;
+    inventory = ims__zalloc(1, sizeof(*inventory));
+    info = ims__zalloc(1, sizeof(*info));
+    if (!inventory || !info) {
+        st = ims_fail(err, IMS_E_NOMEM, "compute", 0, "taking the inventory");
+        goto out;
+    }
+    c->backend->describe(c->ctx, info);
+    for (unsigned k = 0; k < IMS_DEVICE_KINDS; k++)
+        inventory->offers[k] = does_offer(info, ims_device_kind_provider((ims_device_kind)k));
+    inventory->is_apple_silicon = ims_device_is_apple_silicon();
+    if (needs_cuda_facts(&c->request))
+        st = ask_cuda(c, inventory, err);
+    if (st)
+        goto out;
+    c->inventory = inventory;
+    inventory = NULL;
+out:
+    ims__free(info);
+    ims__free(inventory);
+    return st;
+}
+
+/* ---- what a verdict depends on ---- */
+
+static int add_cuda(const struct ims_cuda_facts *cuda, unsigned index, char *out, size_t size)
+{
+    const struct ims_cuda_device *d = cuda && index < cuda->n_devices ? &cuda->devices[index] : NULL;
+
+    return d ? snprintf(out, size, "%s\n%s\ndriver %s CUDA %u.%u\n", d->name, d->uuid,
+                        cuda->driver_version, cuda->cuda_major, cuda->cuda_minor)
+             : 0;
+}
+
+/* Which driver a Vulkan program is given decides about WebGPU. */
+static const char *vulkan_driver(void)
+{
+    const char *files = getenv("VK_DRIVER_FILES");
+
+    if (!files || !*files)
+        files = getenv("VK_ICD_FILENAMES");
+    return files ? files : "";
+}
+
+void ims__proof_hardware(struct ims_compute *c, struct ims_device_id id, char *out, size_t size)
+{
+    struct ims_compute_info *info = ims__zalloc(1, sizeof(*info));
+    struct ims_device_facts facts;
+    char name[IMS_DEVICE_NAME_BYTES];
+    size_t n;
+
+    if (id.kind == IMS_DEVICE_CPU)
+        id.index = 0; /* shares of one processor */
+    ims_device_id_name(id, name);
+    ims_device_probe(&facts);
+    n = (size_t)snprintf(out, size, "%s\n%s %s\n%s\n", name, facts.machine, facts.cpu_model,
+                         id.kind == IMS_DEVICE_CPU ? facts.cpu_features : facts.kernel);
+    if (n < size && (id.kind == IMS_DEVICE_CUDA || id.kind == IMS_DEVICE_TENSORRT))
+        n += (size_t)add_cuda(c->cuda, id.index, out + n, size - n);
+    if (n < size && id.kind == IMS_DEVICE_WEBGPU)
+        n += (size_t)snprintf(out + n, size - n, "%.256s\n", vulkan_driver());
+    if (info && n < size) {
+        c->backend->describe(c->ctx, info);
+        snprintf(out + n, size - n, "%s %s\n%s\n%.256s\n", info->runtime_name,
+                 info->runtime_version, info->runtime_build, info->runtime_path);
+    }
+    ims__free(info);
+}
+
+/* ---- proofs with the test graph ---- */
+
+ims_status ims__compute_proof(struct ims_compute *c, struct ims_device_id id,
+                              const struct ims_device_proof **out, ims_err *err)
+{
+    struct ims_device_proof proof = { .id = id };
+    ims_status st;
+
+    for (size_t i = 0; i < c->n_proofs; i++) {
+        if (ims_device_id_equal(c->proofs[i].id, id)) {
+            *out = &c->proofs[i];
+            return IMS_OK;
+        }
+    }
+    if (c->n_proofs == IMS_MAX_PROOFS)
+        return ims_fail(err, IMS_E_LIMIT, "compute", 0, "too many devices to prove");
+    st = ims__proof_run(c, id, &proof, err);
+    if (st)
+        return st;
+    c->proofs[c->n_proofs] = proof;
+    *out = &c->proofs[c->n_proofs++];
+    return IMS_OK;
+}
+
+ims_status ims_compute_prove(struct ims_compute *c, struct ims_device_id id,
+                             struct ims_device_proof *out, ims_err *err)
+{
+    const struct ims_device_proof *proof;
+    ims_status st;
+
+    ims__lock(&c->lock);
+    st = ims__compute_load(c, err);
+    if (!st)
+        st = ims__compute_proof(c, id, &proof, err);
+    if (!st)
+        *out = *proof;
+    ims__unlock(&c->lock);
+    return st;
+}
+
+/* ---- the choice ---- */
+
+ims_status ims__compute_settle(struct ims_compute *c, ims_err *err)
+{
+    struct ims_device_choice choice;
+    const struct ims_device_proof *proof;
+    uint64_t start;
+    ims_status st;
+
+    if (c->is_chosen)
+        return IMS_OK;
+    if (c->choice_err.status != IMS_OK) {
+        if (err)
+            *err = c->choice_err;
+        return c->choice_err.status;
+    }
+    st = ims__compute_load(c, err);
+    if (st)
+        return st;
+    start = ims__mono_ns();
+    st = ims__compute_inventory(c, &c->choice_err);
+    while (!st) {
+        st = ims_device_choose(&choice, &c->request, c->inventory, c->proofs, c->n_proofs,
+                               &c->choice_err);
+        if (st || choice.is_final)
+            break;
+        st = ims__compute_proof(c, choice.needs_proof, &proof, &c->choice_err);
+    }
+    c->load_ms += (double)(ims__mono_ns() - start) / 1e6;
+    if (st) {
+        if (err)
+            *err = c->choice_err;
+        return st;
+    }
+    c->choice = choice;
+    c->is_chosen = true;
+    return IMS_OK;
+}
+
+ims_status ims_compute_choose(struct ims_compute *c, struct ims_device_choice *out, ims_err *err)
+{
+    ims_status st;
+
+    ims__lock(&c->lock);
+    st = ims__compute_settle(c, err);
+    if (!st)
+        *out = c->choice;
+    ims__unlock(&c->lock);
+    return st;
+}
+
+bool ims__compute_minds_speed(const struct ims_compute *c)
+{
+    return c->request.is_auto && !c->request.has_permission;
+}
+
+/* The test graph, then the model: the first that fails decides. */
+static ims_status prove_both(struct ims_compute *c, const struct ims_proof_set *set,
+                             struct ims_device_id id, struct ims_device_proof *out, ims_err *err)
+{
+    struct ims_proof_verdict verdict;
+    ims_status st = ims_compute_prove(c, id, out, err);
+
+    if (st || out->state != IMS_PROOF_PASSED)
+        return st;
+    st = ims_compute_prove_model(c, set, id, ims__compute_minds_speed(c), &verdict, err);
+    if (st)
+        return st;
+    out->state = verdict.state;
+    snprintf(out->text, sizeof(out->text), "%s", verdict.text);
+    return IMS_OK;
+}
+
+ims_status ims_compute_choose_for(struct ims_compute *c, const struct ims_proof_set *set,
+                                  struct ims_device_choice *out, ims_err *err)
+{
+    struct ims_device_proof *proofs;
+    struct ims_device_choice choice;
+    size_t n = 0;
+    ims_status st;
+
+    if (!set)
+        return ims_compute_choose(c, out, err);
+    proofs = ims__zalloc(IMS_MAX_PROOFS, sizeof(*proofs));
+    if (!proofs)
+        return ims_fail(err, IMS_E_NOMEM, "compute", 0, "choosing a device");
+    ims__lock(&c->lock);
+    st = ims__compute_load(c, err);
+    if (!st)
+        st = ims__compute_inventory(c, err);
+    ims__unlock(&c->lock);
+    while (!st) {
+        st = ims_device_choose(&choice, &c->request, c->inventory, proofs, n, err);
+        if (st || choice.is_final)
+            break;
+        if (n == IMS_MAX_PROOFS)
+            st = ims_fail(err, IMS_E_LIMIT, "compute", 0, "too many devices to prove");
+        else
+            st = prove_both(c, set, choice.needs_proof, &proofs[n], err);
+        n += !st;
+    }
+    if (!st)
+        *out = choice;
+    ims__free(proofs);
+    return st;
+}
