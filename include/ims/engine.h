@@ -42,6 +42,7 @@ struct ims_engine_options {
     const char *runtime_path;
     const char *compute_child; /* auto, always, never: which devices get a process; NULL = auto */
     unsigned compute_deadline_s; /* after which a batch in such a process counts as hung; 0 = 120 */
+    bool prove_again; /* take no notice of earlier proofs of devices */
     bool is_one_shot; /* a few inferences at most: models start fast rather than run fast */
     unsigned n_threads; /* 0 = as many as this process may use */
 
@@ -107,9 +108,18 @@ struct ims_device_used {
 };
 IMS_API void ims_engine_device_used(const struct ims_engine *e, struct ims_device_used *out);
 
-/* Settles the device without running a model; out as above. Fails as the first inference would. */
+/* Settles the device without running a picture: candidates are proven with the serving model, unless
+ * that was done before on this machine. out as above. Fails as the first inference would. */
 IMS_API ims_status ims_engine_device_chosen(struct ims_engine *e, struct ims_device_used *out, ims_err *err)
     IMS_MUST_CHECK;
+
+/* What the engine computes with, and the choice for one tower of its model: for showing both. The loan is
+ * the engine's. */
+struct ims_compute;
+struct ims_device_choice;
+IMS_API struct ims_compute *ims_engine_compute(struct ims_engine *e);
+IMS_API ims_status ims_engine_choose(struct ims_engine *e, bool is_image_tower, struct ims_device_choice *out,
+                                     ims_err *err) IMS_MUST_CHECK;
 
 /* One warning or remark about the choice of device; false when i is past the end. Settles the device
  * if no inference did so before. */

@@ -52,6 +52,7 @@ struct cli {
     } given[CLI_MAX_OPTIONS];
     size_t n_given;
     bool is_json;
+    bool prove_again; /* devices: earlier proofs do not count */
     char *data_dir;
     char *model_roots[3];
     size_t n_model_roots;

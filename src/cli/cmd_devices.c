@@ -1,19 +1,28 @@
 /* imgsearch devices: what hardware there is, which device was chosen, and why.
  * SPDX-License-Identifier: Apache-2.0 */
+#include "base/clock.h"
 #include "base/mem.h"
 #include "cli/cli.h"
 #include "compute/compute.h"
+#include "compute/model_proof.h"
 #include "device/device.h"
 
 #include <stdio.h>
 #include <string.h>
 
-static const struct cli_option options[] = { { NULL, 0, NULL, NULL, CLI_NO_CFG } };
+static const struct cli_option options[] = {
+    { "again", 0, NULL, "Prove the devices again, instead of believing what was measured before.", CLI_NO_CFG },
+    { NULL, 0, NULL, NULL, CLI_NO_CFG },
+};
 
 struct view {
     struct ims_device_facts facts;
     struct ims_cuda_facts cuda;
     struct ims_compute_info compute;
+    char model[160]; /* that the devices were proven with; "" = none */
+    ims_err model_err; /* why not */
+    size_t n_verdicts;
+    struct ims_proof_verdict verdicts[IMS_PROOF_MAX_VERDICTS];
 };
 
 static const char *proof_name(ims_proof_state state)
@@ -106,6 +115,40 @@ static ims_json *proofs_json(const struct ims_compute_info *c)
     return list;
 }
 
+static ims_json *verdict_json(const struct ims_proof_verdict *v)
+{
+    ims_json *o = ims__json_new_object();
+    char name[IMS_DEVICE_NAME_BYTES];
+
+    ims_device_id_name(v->device, name);
+    (void)ims__json_set(o, "name", ims__json_new_str(name));
+    (void)ims__json_set(o, "model", ims__json_new_str(v->model));
+    (void)ims__json_set(o, "graph", ims__json_new_str(v->graph_name));
+    (void)ims__json_set(o, "precision", ims__json_new_str(ims_precision_name(v->precision)));
+    (void)ims__json_set(o, "proof", ims__json_new_str(proof_name(v->state)));
+    (void)ims__json_set(o, "detail", ims__json_new_str(v->text));
+    if (v->has_numbers) {
+        (void)ims__json_set(o, "cosine", ims__json_new_num(v->min_cosine));
+        (void)ims__json_set(o, "difference", ims__json_new_num(v->max_difference));
+    }
+    if (v->rows_per_s > 0) {
+        (void)ims__json_set(o, "per_second", ims__json_new_num(v->rows_per_s));
+        (void)ims__json_set(o, "cpu_per_second", ims__json_new_num(v->cpu_rows_per_s));
+    }
+    (void)ims__json_set(o, "proven_at", cli_time_json(v->made_us));
+    (void)ims__json_set(o, "from_cache", ims__json_new_bool(v->is_stored));
+    return o;
+}
+
+static ims_json *verdicts_json(const struct view *v)
+{
+    ims_json *list = ims__json_new_array();
+
+    for (size_t i = 0; i < v->n_verdicts; i++)
+        (void)ims__json_add(list, verdict_json(&v->verdicts[i]));
+    return list;
+}
+
 static ims_json *notes_json(const struct ims_compute_info *c)
 {
     ims_json *list = ims__json_new_array();
@@ -146,6 +189,10 @@ static ims_json *view_json(const struct view *v)
     (void)ims__json_set(o, "os", ims__json_new_str(v->facts.os));
     (void)ims__json_set(o, "devices", devices);
     (void)ims__json_set(o, "proofs", proofs_json(c));
+    (void)ims__json_set(o, "model", v->model[0] ? ims__json_new_str(v->model) : ims__json_new_null());
+    if (v->model_err.status)
+        (void)ims__json_set(o, "model_problem", ims__json_new_str(v->model_err.text));
+    (void)ims__json_set(o, "model_proofs", verdicts_json(v));
     (void)ims__json_set(o, "runtime", runtime_json(c));
     return o;
 }
@@ -176,17 +223,36 @@ static void print_hardware(const struct view *v)
         printf("  cuda       %s\n", v->cuda.problem);
 }
 
-static void print_choice(const struct ims_compute_info *c)
+/* Those for hardware that is not here are only counted: they would read like a promise. */
+static void print_providers(const struct view *v)
 {
+    const struct ims_compute_info *c = &v->compute;
+    size_t n_absent = 0;
+
+    printf("providers ");
+    for (size_t i = 0; i < c->n_providers; i++) {
+        ims_device_kind kind;
+        bool is_nvidia = ims_device_kind_from_provider(c->providers[i], &kind) &&
+                         (kind == IMS_DEVICE_CUDA || kind == IMS_DEVICE_TENSORRT);
+
+        if (is_nvidia && !v->cuda.has_driver)
+            n_absent++;
+        else
+            printf(" %s", c->providers[i]);
+    }
+    printf(" (compiled in, not necessarily usable here%s)\n", n_absent ? "; others lack their driver" : "");
+}
+
+static void print_choice(const struct view *v)
+{
+    const struct ims_compute_info *c = &v->compute;
+
     if (!c->has_runtime) {
         printf("runtime    none: %s\n", c->runtime_err.text);
         return;
     }
     printf("runtime    %s %s, %s (%s)\n", c->runtime_name, c->runtime_version, c->runtime_path, c->runtime_origin);
-    printf("providers ");
-    for (size_t i = 0; i < c->n_providers; i++)
-        printf(" %s", c->providers[i]);
-    printf(" (compiled in, not necessarily usable here)\n");
+    print_providers(v);
     printf("asked      %s (%s)\n", c->request.asked, ims_device_source_name(c->request.source));
     if (!c->has_choice) {
         printf("selected   none: %s\n", c->choice_err.text);
@@ -204,24 +270,61 @@ static void print_choice(const struct ims_compute_info *c)
         printf("           %s\n", c->choice.notes.at[i].text);
 }
 
+static void print_verdicts(const struct view *v)
+{
+    char name[IMS_DEVICE_NAME_BYTES], when[40];
+
+    for (size_t i = 0; i < v->n_verdicts; i++) {
+        const struct ims_proof_verdict *p = &v->verdicts[i];
+
+        ims_device_id_name(p->device, name);
+        ims__format_utc(p->made_us - p->made_us % 1000000, when, sizeof(when));
+        printf("proof      %s %s: %s", name, proof_name(p->state), p->text);
+        printf(p->is_stored ? " (%s)\n" : "\n", when);
+    }
+    if (v->model_err.status)
+        printf("proof      none with a model: %s\n", v->model_err.text);
+}
+
+/* The choice that the model's image tower makes; its text tower is proven too, and may go elsewhere. */
+static void ask_model(struct ims_engine *e, struct view *v)
+{
+    struct ims_device_choice image, text;
+    struct ims_model_facts model;
+    ims_err err;
+    ims_status st = ims_engine_model(e, &model, &v->model_err);
+
+    if (st)
+        return;
+    snprintf(v->model, sizeof(v->model), "%s", model.name);
+    st = ims_engine_choose(e, true, &image, &v->model_err);
+    if (!st)
+        v->compute.choice = image;
+    else if (st == IMS_E_DEVICE) {
+        v->compute.has_choice = false;
+        v->compute.choice_err = v->model_err;
+        v->model_err = (ims_err){ 0 };
+    }
+    if (!st && ims_engine_choose(e, false, &text, &err))
+        v->model_err = err;
+    v->n_verdicts = ims_compute_verdicts(ims_engine_compute(e), v->verdicts, IMS_PROOF_MAX_VERDICTS);
+}
+
 static ims_status look(struct cli *cli, struct view *v, ims_err *err)
 {
-    struct ims_compute_options o = { .runtime_path = ims__config_str(cli->config, IMS_CFG_RUNTIME),
-                                     .n_threads = (unsigned)ims__config_int(cli->config, IMS_CFG_THREADS) };
-    struct ims_compute *compute = NULL;
+    struct ims_engine *e = NULL;
     ims_status st;
 
-    if (!*o.runtime_path)
-        o.runtime_path = NULL;
-    (void)ims_compute_isolation_read(ims__config_str(cli->config, IMS_CFG_COMPUTE_CHILD), &o.isolation);
-    cli_device_settings(cli, &o.device);
-    st = ims_compute_open(&compute, &o, err);
+    cli->prove_again = cli_has(cli, "again");
+    st = cli_open_bare_engine(cli, &e, err);
     if (st)
         return st;
     ims_device_probe(&v->facts);
     ims_device_probe_cuda(&v->cuda);
-    st = ims_compute_describe(compute, true, &v->compute, err);
-    ims_compute_close(compute);
+    st = ims_compute_describe(ims_engine_compute(e), true, &v->compute, err);
+    if (!st && v->compute.has_choice)
+        ask_model(e, v);
+    ims_engine_close(e);
     return st;
 }
 
@@ -237,7 +340,8 @@ static ims_status run(struct cli *cli, ims_err *err)
         st = cli_print_json(view_json(v), err);
     } else if (!st) {
         print_hardware(v);
-        print_choice(&v->compute);
+        print_choice(v);
+        print_verdicts(v);
     }
     if (!st && v->compute.has_runtime && !v->compute.has_choice)
         st = ims_fail(err, v->compute.choice_err.status, "device", v->compute.choice_err.native, "%s",
@@ -250,10 +354,13 @@ const struct cli_command cli_cmd_devices = {
     .name = "devices",
     .summary = "Show the compute devices, which one is chosen, and why.",
     .words = "",
-    .details = "A device counts as usable when a test graph gave the right numbers on it. The chosen one has a\n"
-               "star. A device asked for by name that is not there is an error; only \"auto\" moves on.",
+    .details = "A device counts as usable when a test graph and then the serving model gave the right numbers on\n"
+               "it. What the model's proof found is kept in the data directory until the model, the runtime or the\n"
+               "driver changes. The chosen one has a star. A device asked for by name that is not there is an error;\n"
+               "only \"auto\" moves on.",
     .examples = "imgsearch devices\n"
                 "imgsearch devices --device cuda:1\n"
+                "imgsearch devices --again\n"
                 "imgsearch devices --json | jq -r .selected",
     .options = options,
     .run = run,

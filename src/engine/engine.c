@@ -8,6 +8,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define MAX_STRING_BYTES ((size_t)1 << 20)
 
@@ -108,6 +109,7 @@ static ims_status open_compute(struct ims_engine *e, ims_err *err)
         .runtime_path = o->runtime_path,
         .n_threads = o->n_threads,
         .deadline_ms = o->compute_deadline_s * 1000,
+        .prove_again = o->prove_again,
     };
     ims_status st = IMS_OK;
 
@@ -116,7 +118,8 @@ static ims_status open_compute(struct ims_engine *e, ims_err *err)
                       "IMS_COMPUTE_CHILD is '%s'; it is auto, always or never", o->compute_child);
     if (!st && !cache)
         st = ims_fail(err, IMS_E_NOMEM, "engine", 0, "opening the library");
-    options.cache_dir = cache;
+    if (!o->is_read_only || access(o->data_dir, F_OK) == 0) /* looking makes no folder */
+        options.cache_dir = cache;
     if (!st)
         st = ims_compute_open(&e->compute, &options, err);
     ims__free(cache);
@@ -232,35 +235,53 @@ static void note_runtime(struct ims_engine *e)
 {
     struct ims_compute_info *info = ims__zalloc(1, sizeof(*info));
 
-    if (info && ims_compute_describe(e->compute, false, info, NULL) == IMS_OK) {
+    if (info && ims_compute_describe(e->compute, false, info, NULL) == IMS_OK)
         snprintf(e->used.runtime, sizeof(e->used.runtime), "%s %s", info->runtime_name,
                  info->runtime_version);
-        snprintf(e->used.reason, sizeof(e->used.reason), "%s", info->choice.reason);
-    }
     ims__free(info);
 }
 
 void ims__engine_note_device(struct ims_engine *e, bool is_image_tower)
 {
+    ims_clip_tower tower = is_image_tower ? IMS_CLIP_IMAGE : IMS_CLIP_TEXT;
+    struct ims_device_choice choice;
     struct ims_compute_report report;
 
-    if (!ims_clip_report(e->clip, is_image_tower ? IMS_CLIP_IMAGE : IMS_CLIP_TEXT, &report))
+    if (!ims_clip_report(e->clip, tower, &report))
         return;
     snprintf(e->used.device, sizeof(e->used.device), "%s", report.device_name);
     snprintf(e->used.provider, sizeof(e->used.provider), "%s", report.provider);
-    if (!e->used.runtime[0]) /* the runtime and the reason do not change in a process */
-        note_runtime(e);
+    if (e->used.runtime[0]) /* the runtime and the reason do not change in a process */
+        return;
+    note_runtime(e);
+    if (ims_clip_choose(e->clip, tower, &choice, NULL) == IMS_OK)
+        snprintf(e->used.reason, sizeof(e->used.reason), "%s", choice.reason);
+}
+
+struct ims_compute *ims_engine_compute(struct ims_engine *e)
+{
+    return e->compute;
+}
+
+ims_status ims_engine_choose(struct ims_engine *e, bool is_image_tower, struct ims_device_choice *out,
+                             ims_err *err)
+{
+    ims_status st = ims__engine_need_clip(e, err);
+
+    return st ? st : ims_clip_choose(e->clip, is_image_tower ? IMS_CLIP_IMAGE : IMS_CLIP_TEXT, out, err);
 }
 
 ims_status ims_engine_device_chosen(struct ims_engine *e, struct ims_device_used *out, ims_err *err)
 {
     struct ims_device_choice choice;
-    ims_status st = ims_compute_choose(e->compute, &choice, err);
+    ims_status st = ims_engine_choose(e, true, &choice, err);
 
     if (st)
         return st;
-    if (!e->used.runtime[0])
+    if (!e->used.runtime[0]) {
         note_runtime(e);
+        snprintf(e->used.reason, sizeof(e->used.reason), "%s", choice.reason);
+    }
     *out = e->used;
     if (!out->device[0]) {
         ims_device_id_name(choice.ids[0], out->device);
@@ -274,12 +295,24 @@ void ims_engine_device_used(const struct ims_engine *e, struct ims_device_used *
     *out = e->used;
 }
 
+/* The choice of a tower that is at work; without one, what the test graph alone decides. */
+static ims_status choose_loaded(struct ims_engine *e, struct ims_device_choice *out)
+{
+    struct ims_compute_report report;
+
+    for (int t = 0; e->clip && t < IMS_CLIP_N_TOWERS; t++) {
+        if (ims_clip_report(e->clip, (ims_clip_tower)t, &report))
+            return ims_clip_choose(e->clip, (ims_clip_tower)t, out, NULL);
+    }
+    return ims_compute_choose(e->compute, out, NULL);
+}
+
 bool ims_engine_device_note(struct ims_engine *e, size_t i, bool *out_is_warning, char *out_text,
                             size_t size)
 {
     struct ims_device_choice choice;
 
-    if (ims_compute_choose(e->compute, &choice, NULL) || i >= choice.notes.n)
+    if (choose_loaded(e, &choice) || i >= choice.notes.n)
         return false;
     *out_is_warning = choice.notes.at[i].is_warning;
     snprintf(out_text, size, "%s", choice.notes.at[i].text);

@@ -66,6 +66,10 @@ ims_status ims_clip_tokenize(const struct ims_clip *c, const char *text, int32_t
 
 /* Opens a tower's session now (a worker warming up, `doctor`); otherwise the first use does. */
 ims_status ims_clip_load(struct ims_clip *c, ims_clip_tower tower, ims_err *err) IMS_MUST_CHECK;
+/* Which devices a tower runs on, or would, and why: proves candidates with this model, loads no
+ * session to stay. */
+ims_status ims_clip_choose(struct ims_clip *c, ims_clip_tower tower, struct ims_device_choice *out,
+                           ims_err *err) IMS_MUST_CHECK;
 /* Where a tower runs now; false while its first session has not been opened. */
 bool ims_clip_report(struct ims_clip *c, ims_clip_tower tower, struct ims_compute_report *out);
 /* The same for a slot that ims_clip_embed_images_on named. */

@@ -81,11 +81,9 @@ static ims_status run_bytes(struct ims_clip *c, const uint8_t *pixels, size_t n,
                n, out, slots, err);
 }
 
-static ims_status run_planar(struct ims_clip *c, const uint8_t *pixels, size_t n, float *planes,
-                             float *out, uint8_t *slots, ims_err *err)
+void ims__clip_planes(const struct ims_clip *c, const uint8_t *pixels, size_t n, float *out)
 {
     const struct ims_clip_preprocess *p = &c->config.preprocess;
-    const int64_t shape[] = { (int64_t)n, 3, p->height, p->width };
     const size_t n_px = (size_t)p->height * (size_t)p->width;
     float scale[3];
     float bias[3];
@@ -96,7 +94,17 @@ static ims_status run_planar(struct ims_clip *c, const uint8_t *pixels, size_t n
     }
     for (size_t i = 0; i < n; i++)
         ims__kernels()->u8_to_f32_planar(pixels + i * n_px * 3, n_px, scale, bias,
-                                         planes + i * n_px * 3, n_px);
+                                         out + i * n_px * 3, n_px);
+}
+
+static ims_status run_planar(struct ims_clip *c, const uint8_t *pixels, size_t n, float *planes,
+                             float *out, uint8_t *slots, ims_err *err)
+{
+    const struct ims_clip_preprocess *p = &c->config.preprocess;
+    const int64_t shape[] = { (int64_t)n, 3, p->height, p->width };
+    const size_t n_px = (size_t)p->height * (size_t)p->width;
+
+    ims__clip_planes(c, pixels, n, planes);
     return run(c, IMS_CLIP_IMAGE,
                ims_tensor_view(IMS_DTYPE_F32, 4, shape, planes, n * n_px * 3 * sizeof(*planes)), n,
                out, slots, err);
@@ -212,34 +220,46 @@ static ims_status encode_all(const struct ims_clip *c, const char *const *texts,
     return IMS_OK;
 }
 
+ims_status ims__clip_ids(const struct ims_clip *c, const struct ims_clip_side *side,
+                         const char *const *texts, size_t n, int32_t **out, size_t *out_length,
+                         ims_err *err)
+{
+    size_t stride = side->length ? side->length : c->config.text.context_length;
+    size_t longest = 0, n_ids;
+    int32_t *ids = NULL;
+    ims_status st;
+
+    if (ims__mul_size(n, stride, &n_ids))
+        ids = ims__alloc(n_ids, sizeof(*ids));
+    if (!ids)
+        return ims_fail(err, IMS_E_NOMEM, ORIGIN, 0, "embedding %zu texts", n);
+    st = encode_all(c, texts, n, stride, ids, &longest, err);
+    if (st) {
+        ims__free(ids);
+        return st;
+    }
+    if (side->length == 0 && longest < stride) {
+        for (size_t i = 1; i < n; i++)
+            memmove(ids + i * longest, ids + i * stride, longest * sizeof(*ids));
+        stride = longest;
+    }
+    *out = ids;
+    *out_length = stride;
+    return IMS_OK;
+}
+
 ims_status ims_clip_embed_text(struct ims_clip *c, const char *const *texts, size_t n, float *out,
                                ims_err *err)
 {
-    size_t stride;
-    size_t length;
     int32_t *ids = NULL;
-    size_t n_ids;
+    size_t length = 0;
     ims_status st;
 
     if (n == 0)
         return IMS_OK;
     st = ims__clip_side_load(c, IMS_CLIP_TEXT, err);
-    if (st)
-        return st;
-    stride = c->sides[IMS_CLIP_TEXT].length;
-    if (stride == 0)
-        stride = c->config.text.context_length;
-    if (ims__mul_size(n, stride, &n_ids))
-        ids = ims__alloc(n_ids, sizeof(*ids));
-    if (!ids)
-        return ims_fail(err, IMS_E_NOMEM, ORIGIN, 0, "embedding %zu texts", n);
-    st = encode_all(c, texts, n, stride, ids, &length, err);
-    if (!st && c->sides[IMS_CLIP_TEXT].length == 0 && length < stride) {
-        for (size_t i = 1; i < n; i++)
-            memmove(ids + i * length, ids + i * stride, length * sizeof(*ids));
-    } else {
-        length = stride;
-    }
+    if (!st)
+        st = ims__clip_ids(c, &c->sides[IMS_CLIP_TEXT], texts, n, &ids, &length, err);
     if (!st)
         st = ims__clip_embed_ids(c, ids, n, length, out, err);
     ims__free(ids);

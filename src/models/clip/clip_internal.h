@@ -31,6 +31,7 @@ struct ims_clip {
     int32_t pad_id;
     size_t max_batch;
     bool is_one_shot;
+    bool no_proof; /* tests with a tokenizer that is not the model's: its texts mean nothing */
     struct ims_clip_side sides[IMS_CLIP_N_TOWERS];
 };
 
@@ -44,6 +45,18 @@ ims_status ims__clip_look(void *clip, const struct ims_compute_value *out, size_
 /* Opens the session of a tower if it is not there yet. */
 ims_status ims__clip_side_load(struct ims_clip *c, ims_clip_tower tower,
                                ims_err *err) IMS_MUST_CHECK;
+/* What the first session of a tower says about its inputs, into side; IMS_E_MODEL when they are not
+ * what the configuration says. */
+ims_status ims__clip_read_ports(const struct ims_clip *c, struct ims_clip_side *side,
+                                ims_clip_tower tower, const struct ims_compute_session *session,
+                                ims_err *err) IMS_MUST_CHECK;
+/* n pictures of bytes to normalised floats [n, 3, height, width]. */
+void ims__clip_planes(const struct ims_clip *c, const uint8_t *pixels, size_t n, float *out);
+/* n texts to rows of *out_length ids, padded to what side insists on or to the longest; *out is
+ * ims__free'd. */
+ims_status ims__clip_ids(const struct ims_clip *c, const struct ims_clip_side *side,
+                         const char *const *texts, size_t n, int32_t **out, size_t *out_length,
+                         ims_err *err) IMS_MUST_CHECK;
 /* n rows of length ids each (padded), in turns of max_batch; as ims_clip_embed_text. */
 ims_status ims__clip_embed_ids(struct ims_clip *c, const int32_t *ids, size_t n, size_t length,
                                float *out, ims_err *err) IMS_MUST_CHECK;

@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "base/mem.h"
 #include "models/clip/clip_internal.h"
+#include "models/clip/clip_proof.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -79,9 +80,9 @@ static ims_status read_text_port(const struct ims_clip *c, struct ims_clip_side 
     return IMS_OK;
 }
 
-static ims_status read_ports(const struct ims_clip *c, struct ims_clip_side *side,
-                             ims_clip_tower tower, const struct ims_compute_session *session,
-                             ims_err *err)
+ims_status ims__clip_read_ports(const struct ims_clip *c, struct ims_clip_side *side,
+                                ims_clip_tower tower, const struct ims_compute_session *session,
+                                ims_err *err)
 {
     const struct ims_compute_port *in = ims_compute_session_input(session, 0);
     const struct ims_compute_port *out = ims_compute_session_output(session, 0);
@@ -104,21 +105,45 @@ static ims_status image_opened(void *clip, const struct ims_compute_session *ses
 {
     struct ims_clip *c = clip;
 
-    return read_ports(c, &c->sides[IMS_CLIP_IMAGE], IMS_CLIP_IMAGE, session, err);
+    return ims__clip_read_ports(c, &c->sides[IMS_CLIP_IMAGE], IMS_CLIP_IMAGE, session, err);
 }
 
 static ims_status text_opened(void *clip, const struct ims_compute_session *session, ims_err *err)
 {
     struct ims_clip *c = clip;
 
-    return read_ports(c, &c->sides[IMS_CLIP_TEXT], IMS_CLIP_TEXT, session, err);
+    return ims__clip_read_ports(c, &c->sides[IMS_CLIP_TEXT], IMS_CLIP_TEXT, session, err);
+}
+
+/* The tower's graph; borrowed. */
+static struct ims_compute_graph graph_of(const struct ims_clip *c, ims_clip_tower tower)
+{
+    const struct ims_clip_side *side = &c->sides[tower];
+
+    if (side->graph)
+        return (struct ims_compute_graph){ .bytes = side->graph,
+                                           .n_bytes = side->graph_bytes,
+                                           .external_dir = c->pack->dir };
+    return (struct ims_compute_graph){
+        .path = c->pack->files[tower == IMS_CLIP_IMAGE ? IMS_PACK_IMAGE : IMS_PACK_TEXT]
+    };
+}
+
+static ims_status need_compute(const struct ims_clip *c, ims_err *err)
+{
+    return c->compute ? IMS_OK
+                      : ims_fail(err, IMS_E_RUNTIME, ORIGIN, 0,
+                                 "the model %s was opened without a runtime, so it cannot embed",
+                                 c->pack->name);
 }
 
 static ims_status open_pool(struct ims_clip *c, ims_clip_tower tower, ims_err *err)
 {
     struct ims_clip_side *side = &c->sides[tower];
-    struct ims_compute_graph graph = { 0 };
+    struct ims_compute_graph graph = graph_of(c, tower);
+    struct ims_clip_proof proof;
     struct ims_pool_options options = {
+        .proof = c->no_proof ? NULL : &proof.set,
         .no_prepacking = c->is_one_shot,
         .check_every = c->is_one_shot ? IMS_POOL_NO_CHECKS : 0,
         .max_rows = c->max_batch,
@@ -127,27 +152,53 @@ static ims_status open_pool(struct ims_clip *c, ims_clip_tower tower, ims_err *e
         .arg = c,
     };
     char label[64];
-    ims_status st;
+    ims_status st = need_compute(c, err);
 
-    if (!c->compute)
-        return ims_fail(err, IMS_E_RUNTIME, ORIGIN, 0,
-                        "the model %s was opened without a runtime, so it cannot embed",
-                        c->pack->name);
-    if (side->graph) {
-        graph.bytes = side->graph;
-        graph.n_bytes = side->graph_bytes;
-        graph.external_dir = c->pack->dir;
-    } else {
-        graph.path = c->pack->files[tower == IMS_CLIP_IMAGE ? IMS_PACK_IMAGE : IMS_PACK_TEXT];
-    }
+    if (st)
+        return st;
     (void)snprintf(label, sizeof(label), "%.48s %s", c->pack->name, tower_names[tower]);
     options.label = label;
-    st = ims_pool_open(&side->pool, c->compute, &graph, &options, err);
+    st = ims__clip_proof_init(&proof, c, tower, &graph, err);
+    if (!st)
+        st = ims_pool_open(&side->pool, c->compute, &graph, &options, err);
+    ims__clip_proof_release(&proof);
     if (st)
         return st;
     ims__free(side->graph);
     side->graph = NULL;
     return IMS_OK;
+}
+
+/* With the side's lock held. */
+static ims_status choose(struct ims_clip *c, ims_clip_tower tower, struct ims_device_choice *out,
+                         ims_err *err)
+{
+    struct ims_compute_graph graph = graph_of(c, tower);
+    struct ims_clip_proof proof;
+    ims_status st = need_compute(c, err);
+
+    if (st)
+        return st;
+    st = ims__clip_proof_init(&proof, c, tower, &graph, err);
+    if (!st)
+        st = ims_compute_choose_for(c->compute, &proof.set, out, err);
+    ims__clip_proof_release(&proof);
+    return st;
+}
+
+ims_status ims_clip_choose(struct ims_clip *c, ims_clip_tower tower, struct ims_device_choice *out,
+                           ims_err *err)
+{
+    struct ims_clip_side *side = &c->sides[tower];
+    ims_status st = IMS_OK;
+
+    ims__lock(&side->lock);
+    if (side->pool)
+        ims_pool_choice(side->pool, out);
+    else
+        st = choose(c, tower, out, err);
+    ims__unlock(&side->lock);
+    return st;
 }
 
 ims_status ims__clip_side_load(struct ims_clip *c, ims_clip_tower tower, ims_err *err)

@@ -3,6 +3,8 @@
 
 Usage: make.py [NAME ...]          (all generated models when no name is given)
        make.py demo [FOLDER]       (the model in models/demo/clip: its own weights and tokenizer)
+       make.py proof DIGEST [FOLDER]  (FOLDER/proof.json: what devices are tested with before they are used;
+                                       DIGEST is the pack's, as `imgsearch models list --json` tells it)
 Needs torch, open_clip_torch, safetensors and numpy; the versions used are written into the files.
 
 Weights, pictures and token ids come from a counter-based generator that tests/golden/clip/generate.c
@@ -20,6 +22,7 @@ bits, as a number r in [-1, 1), are exact in float32. What r becomes depends on 
 rounded once more to the file's element type.
 """
 import gzip
+import hashlib
 import json
 import pathlib
 import sys
@@ -169,14 +172,8 @@ def reference_ids(folder, texts, context):
 
 
 def demo(folder):
-    import torch
-    from safetensors.numpy import load_file
-    full = json.loads((folder / "open_clip_config.json").read_text())
+    full, model = load_pack(folder)
     cfg = full["model_cfg"]
-    model = build(cfg)
-    state = {k: torch.from_numpy(v.astype(np.float32)) for k, v in load_file(folder / "open_clip_model.safetensors").items()}
-    missing, unexpected = model.load_state_dict(state, strict=False)
-    assert set(missing) <= {"logit_scale"} and not unexpected, (missing, unexpected)
     size = cfg["vision_cfg"]["image_size"]
     images = pictures("demo", N_DEMO_PICTURES, size, size, side=2)
     ids = reference_ids(folder, CAPTIONS, cfg["text_cfg"]["context_length"])
@@ -189,11 +186,72 @@ def demo(folder):
                    "image_embeddings": image_e, "text_embeddings": text_e})
 
 
+# Inputs of the proof: the same as in src/models/clip/clip_proof.c, whose version this is.
+PROOF_VERSION = 1
+PROOF_TEXTS = ["a photo of a dog", "a red car on a street", "mountains and a lake", "two people at a table",
+               "a city at night", "an old house in the snow", "a bowl of fruit",
+               "children playing on a beach in the summer, seen from a boat"]
+
+
+def proof_mix(a, b, c):
+    with np.errstate(over="ignore"):
+        h = a.astype(np.uint32) * np.uint32(73856093) ^ b.astype(np.uint32) * np.uint32(19349663) \
+            ^ np.uint32(c * 83492791 & 0xFFFFFFFF)
+        h ^= h >> np.uint32(13)
+        h *= np.uint32(0x5BD1E995)
+        return h ^ h >> np.uint32(15)
+
+
+def proof_pictures(h, w):
+    v, u = np.meshgrid(np.arange(h) * 256 // h, np.arange(w) * 256 // w, indexing="ij")
+    full = lambda x: np.full_like(u, x)
+    either = lambda mask, a, b: np.stack([np.where(mask, x, y) for x, y in zip(a, b)], -1)
+    bands = np.array([[230, 60, 40], [250, 220, 60], [40, 90, 200], [245, 245, 240]])
+    chess = ((u ^ v) >> 5 & 1) * 240 + 10
+    out = [np.stack([u, 255 - u, full(128)], -1),
+           np.stack([(u >> 5 & 1) * 255, v, full(40)], -1),
+           either((u - 128) ** 2 + (v - 128) ** 2 < 80 * 80, (230, 40, 40), (60, 120, 200)),
+           np.stack([chess, chess, full(20)], -1),
+           either(v < 120, (110, 170, 250 - v // 4), (60, 130 + (u >> 4), 60)),
+           either(proof_mix(u >> 3, v >> 3, 5) % 17 == 0, (255, 240, 180), (10, 10, 40)),
+           bands[(u + v) >> 5 & 3],
+           np.stack([proof_mix(u >> 4, v >> 4, k) & np.uint32(255) for k in (1, 2, 3)], -1)]
+    return np.stack(out).astype(np.uint8)
+
+
+def load_pack(folder):
+    import torch
+    from safetensors.numpy import load_file
+    full = json.loads((folder / "open_clip_config.json").read_text())
+    model = build(full["model_cfg"])
+    state = {k: torch.from_numpy(v.astype(np.float32)) for k, v in load_file(folder / "open_clip_model.safetensors").items()}
+    missing, unexpected = model.load_state_dict(state, strict=False)
+    assert set(missing) <= {"logit_scale"} and not unexpected, (missing, unexpected)
+    return full, model
+
+
+def proof(digest, folder):
+    full, model = load_pack(folder)
+    size = full["model_cfg"]["vision_cfg"]["image_size"]
+    images = proof_pictures(size, size)
+    ids = reference_ids(folder, PROOF_TEXTS, full["model_cfg"]["text_cfg"]["context_length"])
+    image_e, text_e = expect(model, full, images, ids)
+    print("proof: largest cosine between pictures %.4f, between texts %.4f"
+          % (largest_cosine(image_e), largest_cosine(text_e)))
+    rows = lambda e: "[\n" + ",\n".join("  [" + ",".join(f"{v:.8g}" for v in row) + "]" for row in e) + "\n ]"
+    head = json.dumps({"made_by": versions(), "digest": digest, "inputs": PROOF_VERSION,
+                       "pictures_sha256": hashlib.sha256(images.tobytes()).hexdigest()}, indent=1)[:-2]
+    (folder / "proof.json").write_text(head + ',\n "image": ' + rows(image_e) + ',\n "text": ' + rows(text_e) + "\n}\n")
+
+
 def main():
     import torch
     torch.set_num_threads(2)
     if sys.argv[1:2] == ["demo"]:
         demo(pathlib.Path(sys.argv[2]) if sys.argv[2:] else HERE.parents[2] / "models" / "demo" / "clip")
+        return
+    if sys.argv[1:2] == ["proof"]:
+        proof(sys.argv[2], pathlib.Path(sys.argv[3]) if sys.argv[3:] else HERE.parents[2] / "models" / "demo" / "clip")
         return
     for name in sys.argv[1:] or sorted(PLAN):
         dtype, n_pictures, counts = PLAN[name]
