@@ -348,7 +348,7 @@ static void work(void *arg)
 }
 
 static ims_status check_values(const struct ims_pool *p, const struct ims_compute_value *v,
-                               size_t n_values, int64_t n, ims_err *err)
+                               size_t n_values, int64_t n, bool is_input, ims_err *err)
 {
     for (size_t i = 0; i < n_values; i++) {
         size_t bytes = 0;
@@ -356,7 +356,8 @@ static ims_status check_values(const struct ims_pool *p, const struct ims_comput
 
         if (st)
             return st;
-        if (v[i].tensor.rank == 0 || v[i].tensor.shape[0] != n || n < 1)
+        if (v[i].tensor.rank == 0 || n < 1 || v[i].tensor.shape[0] < n ||
+            v[i].tensor.shape[0] % n != 0 || (is_input && v[i].tensor.shape[0] != n))
             return ims_fail(err, IMS_E_DIMENSION, "pool", 0, "%s: inputs and outputs are rows",
                             p->label);
         if (!v[i].tensor.data || v[i].tensor.bytes < bytes)
@@ -377,9 +378,9 @@ ims_status ims_pool_run(struct ims_pool *p, const struct ims_compute_value *in, 
     if (n_in == 0 || n_out == 0 || n_in > POOL_MAX_VALUES || n_out > POOL_MAX_VALUES)
         return ims_fail(err, IMS_E_INVALID, "pool", 0, "%s: 1 to %d inputs and outputs", p->label,
                         POOL_MAX_VALUES);
-    st = check_values(p, in, n_in, in[0].tensor.shape[0], err);
+    st = check_values(p, in, n_in, in[0].tensor.shape[0], true, err);
     if (!st)
-        st = check_values(p, out, n_out, in[0].tensor.shape[0], err);
+        st = check_values(p, out, n_out, in[0].tensor.shape[0], false, err);
     if (st)
         return st;
     if (ims__lock_init(&j.lock) != IMS_OK)

@@ -5,7 +5,8 @@
  *     ims_pool_run(p, in, n_in, out, n_out, slots, err)      any number of threads at once
  *     ims_pool_close(p)
  *
- * A run is rows: every input and output has them as its first dimension. They are computed in
+ * A run is rows: every input has them as its first dimension, and so has every output, except that
+ * a row of the run may make several of an output (a detector's candidates). They are computed in
  * batches, on several devices at once when there are several, and arrive in the caller's memory in
  * their places. What a device gives is looked at before it counts: numbers that are none, one
  * result for different inputs, or a remembered row that comes out differently are faults like an
@@ -32,6 +33,8 @@ struct ims_pool_options {
     const char *label; /* names the model in messages */
     /* (optional) What a device must pass besides the test graph to be chosen; a loan for the open. */
     const struct ims_proof_set *proof;
+    const struct ims_compute_dim *dims; /* fixed at opening; a loan that outlives the pool */
+    size_t n_dims;
     bool no_prepacking;
     size_t max_rows;           /* of one batch; 0 = 64 */
     unsigned deadline_ms;      /* of one batch; 0 = the compute's. Kept by devices in children */
@@ -53,6 +56,9 @@ ims_status ims_pool_open(struct ims_pool **out, struct ims_compute *compute,
                          const struct ims_compute_graph *graph,
                          const struct ims_pool_options *options, ims_err *err) IMS_MUST_CHECK;
 void ims_pool_close(struct ims_pool *p);
+/* Batches have at most max_rows rows (1 or more) from now on; before the first run. For a graph
+ * whose ports, once known, say that it cannot take as many as the options allow. */
+void ims_pool_limit_rows(struct ims_pool *p, size_t max_rows);
 
 /* Which devices, and why. */
 void ims_pool_choice(const struct ims_pool *p, struct ims_device_choice *out);
@@ -60,7 +66,8 @@ void ims_pool_choice(const struct ims_pool *p, struct ims_device_choice *out);
 /* How many devices are meant to work at once, the reserve not counted. */
 size_t ims_pool_n_devices(const struct ims_pool *p);
 
-/* in and out: every value has data and the same first dimension, n rows. Results stand in out only
+/* in and out: every value has data. The first dimension of the inputs is n rows, that of an output n
+ * or a multiple of it: the same number of results for each row, in their order. Results stand in out only
  * where all is well; on failure its contents are undefined. slots: NULL, or n bytes that receive
  * the number of the slot that computed each row. Errors: those of a session's run. IMS_E_MODEL also
  * when every device gave numbers that cannot be: then the rows or the model are to blame. */

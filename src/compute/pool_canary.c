@@ -27,12 +27,13 @@ ims_status ims__canary_take(struct ims_pool *p, const struct ims_compute_value *
                             size_t n_out, size_t first, ims_err *err)
 {
     struct ims_canary *c = &p->canary;
+    size_t total = (size_t)in[0].tensor.shape[0];
     ims_status st = IMS_OK;
 
     ims__lock(&p->canary_lock);
     if (!c->has_input) {
         for (size_t i = 0; !st && i < n_in; i++) {
-            struct ims_compute_value row = ims__pool_rows(&in[i], first, 1);
+            struct ims_compute_value row = ims__pool_rows(&in[i], total, first, 1);
 
             c->in[i] = row;
             st = ims_tensor_alloc(&c->in[i].tensor, err);
@@ -86,6 +87,8 @@ static ims_status compute_on_cpu(struct ims_pool *p, ims_err *err)
     struct ims_device_id cpu = { IMS_DEVICE_CPU, 0 };
     struct ims_compute_session_options o = { .label = p->label,
                                              .device = &cpu,
+                                             .dims = p->o.dims,
+                                             .n_dims = p->o.n_dims,
                                              .no_prepacking = true };
     struct ims_compute_session *s = NULL;
     ims_status st = ims_compute_session_open(p->compute, &s, &p->graph, &o, err);

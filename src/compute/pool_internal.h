@@ -7,7 +7,7 @@
 #include "compute/log_ring.h"
 #include "compute/pool.h"
 
-#define POOL_MAX_VALUES 8 /* inputs, or outputs, of a graph in a pool */
+#define POOL_MAX_VALUES 16 /* inputs, or outputs, of a graph in a pool */
 
 /* A row whose result is known. */
 struct ims_canary {
@@ -63,8 +63,9 @@ void ims__pool_slot_close(struct ims_pool_slot *s, bool is_suspect);
  */
 bool ims__pool_is_trusted(const struct ims_pool_slot *s);
 
-/* n rows of a value from row first on: a view. */
-struct ims_compute_value ims__pool_rows(const struct ims_compute_value *v, size_t first, size_t n);
+/* What belongs to n rows of a run of total rows, from row first on: a view. */
+struct ims_compute_value ims__pool_rows(const struct ims_compute_value *v, size_t total,
+                                        size_t first, size_t n);
 
 /* Remembers row first as the canary, unless there is one. */
 ims_status ims__canary_take(struct ims_pool *p, const struct ims_compute_value *in, size_t n_in,

@@ -71,15 +71,22 @@ static ims_status add_slots(struct ims_pool *p, ims_err *err)
     return st;
 }
 
+void ims_pool_limit_rows(struct ims_pool *p, size_t max_rows)
+{
+    ims__lock(&p->lock);
+    if (max_rows < p->o.max_rows)
+        p->o.max_rows = max_rows;
+    for (size_t i = 0; i < p->n_slots; i++)
+        p->slots[i].info.max_rows = p->o.max_rows;
+    ims__unlock(&p->lock);
+}
+
 static ims_status greet(struct ims_pool *p, struct ims_pool_slot *s, ims_err *err)
 {
     const struct ims_compute_port *port = ims_compute_session_input(s->session, 0);
 
-    if (port && port->rank > 0 && port->shape[0] > 0 && (size_t)port->shape[0] < p->o.max_rows) {
-        p->o.max_rows = (size_t)port->shape[0];
-        for (size_t i = 0; i < p->n_slots; i++)
-            p->slots[i].info.max_rows = p->o.max_rows;
-    }
+    if (port && port->rank > 0 && port->shape[0] > 0)
+        ims_pool_limit_rows(p, (size_t)port->shape[0]);
     return p->o.on_open ? p->o.on_open(p->o.arg, s->session, err) : IMS_OK;
 }
 

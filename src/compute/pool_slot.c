@@ -12,15 +12,17 @@
 #define DEFAULT_CHECK_EVERY 64
 #define RATE_WEIGHT 0.25 /* of the newest batch */
 
-struct ims_compute_value ims__pool_rows(const struct ims_compute_value *v, size_t first, size_t n)
+struct ims_compute_value ims__pool_rows(const struct ims_compute_value *v, size_t total,
+                                        size_t first, size_t n)
 {
     struct ims_compute_value part = *v;
+    int64_t per_row = v->tensor.shape[0] / (int64_t)total;
     size_t bytes = 0;
 
-    part.tensor.shape[0] = 1;
+    part.tensor.shape[0] = per_row;
     if (ims_tensor_measure(&part.tensor, &bytes, NULL) != IMS_OK)
         bytes = 0; /* refused by ims_pool_run before */
-    part.tensor.shape[0] = (int64_t)n;
+    part.tensor.shape[0] = (int64_t)n * per_row;
     part.tensor.data = (uint8_t *)v->tensor.data + first * bytes;
     part.tensor.bytes = n * bytes;
     return part;
@@ -39,6 +41,8 @@ static ims_status open_session(struct ims_pool *p, struct ims_pool_slot *s, ims_
         .label = p->label,
         .device = &s->info.device,
         .n_threads = s->n_threads,
+        .dims = p->o.dims,
+        .n_dims = p->o.n_dims,
         .no_prepacking = p->o.no_prepacking,
         .run_timeout_ms = first_set(p->o.deadline_ms, p->compute->deadline_ms, DEFAULT_DEADLINE_MS),
         .open_timeout_ms = first_set(p->o.open_deadline_ms, 0, DEFAULT_OPEN_DEADLINE_MS),
@@ -82,9 +86,9 @@ void ims__pool_slot_close(struct ims_pool_slot *s, bool is_suspect)
 
 /* ---- what came out ---- */
 
-static bool are_rows_equal(const struct ims_tensor *t)
+static bool are_rows_equal(const struct ims_tensor *t, size_t n)
 {
-    size_t n = (size_t)t->shape[0], bytes = n ? t->bytes / n : 0;
+    size_t bytes = t->bytes / n;
 
     for (size_t i = 1; i < n; i++) {
         if (memcmp((const uint8_t *)t->data + i * bytes, t->data, bytes) != 0)
@@ -97,14 +101,16 @@ static bool are_rows_equal(const struct ims_tensor *t)
 static bool is_constant(const struct ims_compute_value *in, size_t n_in,
                         const struct ims_compute_value *out, size_t n_out)
 {
-    if (out[0].tensor.shape[0] < 2)
+    size_t n = (size_t)in[0].tensor.shape[0];
+
+    if (n < 2)
         return false;
     for (size_t i = 0; i < n_out; i++) {
-        if (!are_rows_equal(&out[i].tensor))
+        if (!are_rows_equal(&out[i].tensor, n))
             return false;
     }
     for (size_t i = 0; i < n_in; i++) {
-        if (!are_rows_equal(&in[i].tensor))
+        if (!are_rows_equal(&in[i].tensor, n))
             return true;
     }
     return false;
@@ -189,6 +195,7 @@ ims_status ims__pool_slot_run(struct ims_pool *p, struct ims_pool_slot *s,
                               size_t n, bool *out_is_odd, ims_err *err)
 {
     struct ims_compute_value part_in[POOL_MAX_VALUES], part_out[POOL_MAX_VALUES];
+    size_t total = (size_t)in[0].tensor.shape[0];
     uint64_t start, ns;
     ims_status st = ims__pool_slot_open(p, s, err);
 
@@ -196,9 +203,9 @@ ims_status ims__pool_slot_run(struct ims_pool *p, struct ims_pool_slot *s,
     if (st)
         return st;
     for (size_t i = 0; i < n_in; i++)
-        part_in[i] = ims__pool_rows(&in[i], first, n);
+        part_in[i] = ims__pool_rows(&in[i], total, first, n);
     for (size_t i = 0; i < n_out; i++)
-        part_out[i] = ims__pool_rows(&out[i], first, n);
+        part_out[i] = ims__pool_rows(&out[i], total, first, n);
     start = ims__mono_ns();
     st = ims_compute_session_run(s->session, part_in, n_in, part_out, n_out, err);
     ns = ims__mono_ns() - start;

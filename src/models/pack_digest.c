@@ -47,7 +47,7 @@ static ims_status add_samples(struct ims_sha256 *h, const uint8_t *p, size_t n, 
     return st;
 }
 
-static ims_status add_weights(struct ims_sha256 *h, struct ims_pack *pack, const char *path,
+ims_status ims__pack_add_file(struct ims_sha256 *h, const char *path, uint64_t *size_bytes,
                               ims_err *err)
 {
     struct ims_map map;
@@ -59,7 +59,7 @@ static ims_status add_weights(struct ims_sha256 *h, struct ims_pack *pack, const
     st = add_number(h, map.size_bytes, err);
     if (!st)
         st = add_samples(h, map.data, map.size_bytes, err);
-    pack->size_bytes += map.size_bytes;
+    *size_bytes += map.size_bytes;
     ims__map_close(&map);
     return st;
 }
@@ -68,7 +68,7 @@ static ims_status add_weight_file(struct ims_sha256 *h, struct ims_pack *pack, c
                                   ims_err *err)
 {
     char *path = ims__path_join(pack->dir, name);
-    ims_status st = path ? add_weights(h, pack, path, err)
+    ims_status st = path ? ims__pack_add_file(h, path, &pack->size_bytes, err)
                          : ims_fail(err, IMS_E_NOMEM, "pack", 0, "reading %s", pack->dir);
 
     ims__free(path);
@@ -125,7 +125,7 @@ static ims_status add_onnx_folder(struct ims_sha256 *h, struct ims_pack *pack, c
         if (!st && info.is_regular) {
             st = ims__sha256_add(h, d.names[i], strlen(d.names[i]) + 1, err);
             if (!st)
-                st = add_weights(h, pack, path, err);
+                st = ims__pack_add_file(h, path, &pack->size_bytes, err);
         }
         ims__free(path);
     }

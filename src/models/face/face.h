@@ -20,6 +20,7 @@
 
 #include "compute/compute.h"
 #include "ims/status.h"
+#include "kernels/bilinear.h"
 #include "models/face/face_pack.h"
 
 #include <stdbool.h>
@@ -33,13 +34,6 @@
 
 struct ims_face_models;
 struct ims_pool_info;
-
-/* A picture as a loan: height rows of width RGB triples, stride_bytes apart. */
-struct ims_face_view {
-    const uint8_t *rgb;
-    int width, height;
-    size_t stride_bytes;
-};
 
 typedef enum ims_face_point {
     IMS_FACE_LEFT_EYE, /* left in the picture, as are the others */
@@ -64,9 +58,9 @@ struct ims_face_list {
 void ims_face_list_release(struct ims_face_list *l);
 
 struct ims_face_options {
-    float min_score;      /* 0 = 0.5 */
-    float min_size_px;    /* of width and of height, 0 = any */
-    size_t max_faces;     /* of one picture, the best; 0 = IMS_FACE_MAX_PER_IMAGE, which is the most */
+    float min_score;   /* 0 = 0.5 */
+    float min_size_px; /* of width and of height, 0 = any */
+    size_t max_faces;  /* of one picture, the best; 0 = IMS_FACE_MAX_PER_IMAGE, which is the most */
     bool no_second_scale; /* do not look for faces that fill the picture (at a fifth of the size) */
     size_t max_batch;     /* crops per run of a graph; 0 = 32 */
     bool is_one_shot;     /* for a few runs: start fast rather than run fast, trust the device */
@@ -98,7 +92,7 @@ void ims_face_input_release(struct ims_face_input *in);
 
 /* Opens the detector's session if need be, as the sizes are read from it. IMS_E_INVALID for a
  * picture that makes no sense, IMS_E_LIMIT for one that is too large. */
-ims_status ims_face_prepare(struct ims_face_models *m, const struct ims_face_view *view,
+ims_status ims_face_prepare(struct ims_face_models *m, const struct ims_rgb_view *view,
                             struct ims_face_input *out, ims_err *err) IMS_MUST_CHECK;
 /* n lists, each written on success only and ended by ims_face_list_release. slots: NULL, or n bytes
  * that receive the slot of the pool that looked at each picture. Scores or boxes that cannot be
@@ -124,7 +118,7 @@ int ims_face_crop_side(ims_face_part part);
  * that the five points come to lie where recognisers expect them; points that coincide, are not
  * finite or lie absurdly far away are IMS_E_INVALID, a face without points is IMS_E_UNSUPPORTED. The
  * other parts: upright around the box, 1.5 times its longer side. out_affine may be NULL. */
-ims_status ims_face_crop(ims_face_part part, const struct ims_face_view *view,
+ims_status ims_face_crop(ims_face_part part, const struct ims_rgb_view *view,
                          const struct ims_face *face, uint8_t *out_rgb,
                          struct ims_face_affine *out_affine, ims_err *err) IMS_MUST_CHECK;
 
