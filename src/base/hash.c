@@ -4,8 +4,12 @@
 
 #include "base/mem.h"
 
+#include <limits.h>
+#include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <openssl/rand.h>
 #include <stdbool.h>
 #include <stdio.h>
 
@@ -90,6 +94,28 @@ ims_status ims__git_blob_sha1(const void *p, size_t n, uint8_t out[IMS_SHA1_BYTE
 
     EVP_MD_CTX_free(ctx);
     return is_done && len == IMS_SHA1_BYTES ? IMS_OK : crypto_fail(err, "hashing");
+}
+
+ims_status ims__hmac_sha256(const void *key, size_t n_key, const void *p, size_t n, uint8_t out[IMS_SHA256_BYTES],
+                            ims_err *err)
+{
+    unsigned len = 0;
+
+    if (n_key > INT_MAX || !HMAC(EVP_sha256(), key, (int)n_key, p, n, out, &len) || len != IMS_SHA256_BYTES)
+        return crypto_fail(err, "signing");
+    return IMS_OK;
+}
+
+ims_status ims__random_bytes(void *out, size_t n, ims_err *err)
+{
+    if (n > INT_MAX || RAND_bytes(out, (int)n) != 1)
+        return crypto_fail(err, "making random bytes");
+    return IMS_OK;
+}
+
+bool ims__is_equal_secret(const void *a, const void *b, size_t n)
+{
+    return CRYPTO_memcmp(a, b, n) == 0;
 }
 
 void ims__hex(const uint8_t *p, size_t n, char *out)

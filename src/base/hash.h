@@ -5,6 +5,7 @@
 
 #include "ims/status.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -27,6 +28,14 @@ ims_status ims__sha256_add(struct ims_sha256 *h, const void *p, size_t n,
 ims_status ims__sha256_end(struct ims_sha256 *h, uint8_t out[IMS_SHA256_BYTES],
                            ims_err *err) IMS_MUST_CHECK;
 void ims__sha256_free(struct ims_sha256 *h);
+
+/* RFC 2104 over SHA-256. */
+ims_status ims__hmac_sha256(const void *key, size_t n_key, const void *p, size_t n, uint8_t out[IMS_SHA256_BYTES],
+                            ims_err *err) IMS_MUST_CHECK;
+/* Bytes that nobody can guess. */
+ims_status ims__random_bytes(void *out, size_t n, ims_err *err) IMS_MUST_CHECK;
+/* Are the n bytes equal? Takes as long whether they differ early, late or not. */
+bool ims__is_equal_secret(const void *a, const void *b, size_t n);
 
 /* Lower-case hex; out has 2 * n + 1 bytes. */
 void ims__hex(const uint8_t *p, size_t n, char *out);

@@ -44,6 +44,11 @@ void ims__json_free(ims_json *v)
     json_decref(to_jansson(v));
 }
 
+ims_json *ims__json_dup(const ims_json *v)
+{
+    return from_jansson(json_deep_copy(to_jansson(v)));
+}
+
 ims_json_type ims__json_type(const ims_json *v)
 {
     if (!v)

@@ -32,6 +32,8 @@ typedef enum ims_json_type {
 ims_status ims__json_parse(ims_json **out, const char *text, size_t len, const char *what, ims_err *err)
     IMS_MUST_CHECK;
 void ims__json_free(ims_json *v);
+/* A copy that shares nothing; NULL when memory is short or v is NULL. */
+ims_json *ims__json_dup(const ims_json *v);
 
 ims_json_type ims__json_type(const ims_json *v); /* NULL pointer reads as IMS_JSON_NULL */
 const ims_json *ims__json_get(const ims_json *object, const char *key);

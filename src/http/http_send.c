@@ -1,0 +1,234 @@
+/* Puts a reply on the wire: conditional and partial replies, compression, the headers that every reply has.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "base/mem.h"
+#include "base/text.h"
+#include "http/http_internal.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+#include <zlib.h>
+
+#define LEAST_GZIP_BYTES 1024
+
+static bool add_header(struct MHD_Response *r, const char *name, const char *value)
+{
+    return !*value || MHD_add_response_header(r, name, value) == MHD_YES;
+}
+
+/* ---- bodies ---- */
+
+/* The text as gzip, or nothing when that does not help. */
+static bool gzip(const struct ims_buf *in, struct ims_buf *out)
+{
+    z_stream z = { 0 };
+    bool is_done = false;
+
+    if (in->len > UINT32_MAX / 2 || deflateInit2(&z, 1, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) != Z_OK)
+        return false;
+    if (ims__buf_reserve(out, in->len) == IMS_OK) {
+        z.next_in = (Bytef *)in->data;
+        z.avail_in = (uInt)in->len;
+        z.next_out = (Bytef *)out->data;
+        z.avail_out = (uInt)in->len;
+        is_done = deflate(&z, Z_FINISH) == Z_STREAM_END;
+        out->len = is_done ? z.total_out : 0;
+    }
+    deflateEnd(&z);
+    return is_done;
+}
+
+static bool takes_gzip(const struct ims_http_exchange *x)
+{
+    const char *accepted = ims__http_header(x, MHD_HTTP_HEADER_ACCEPT_ENCODING);
+
+    return accepted && strstr(accepted, "gzip") && !strstr(accepted, "gzip;q=0");
+}
+
+/* A text body; the response frees it. */
+static struct MHD_Response *text_response(struct ims_http_exchange *x, struct ims_buf *text, bool *out_is_gzip)
+{
+    struct MHD_Response *r;
+    struct ims_buf packed;
+    size_t n;
+    char *p;
+
+    ims__buf_init(&packed, IMS_HTTP_MAX_REPLY_BYTES);
+    *out_is_gzip = text->len >= LEAST_GZIP_BYTES && takes_gzip(x) && gzip(text, &packed);
+    p = ims__buf_take(*out_is_gzip ? &packed : text, &n);
+    ims__buf_release(&packed);
+    r = MHD_create_response_from_buffer_with_free_callback(p ? n : 0, p, ims__free);
+    if (!r)
+        ims__free(p);
+    return r;
+}
+
+static struct MHD_Response *json_response(struct ims_http_exchange *x, bool *out_is_gzip)
+{
+    struct MHD_Response *r = NULL;
+    struct ims_buf text;
+
+    ims__buf_init(&text, IMS_HTTP_MAX_REPLY_BYTES);
+    if (ims__json_write(x->reply.json, 0, &text, NULL) == IMS_OK) {
+        r = text_response(x, &text, out_is_gzip);
+        snprintf(x->reply.content_type, sizeof(x->reply.content_type), "application/json");
+    }
+    ims__buf_release(&text);
+    return r;
+}
+
+/* "bytes=first-last", "bytes=first-", "bytes=-count" of n bytes: 206 with the span, 416, or 200 where the header is
+ * absent, has several ranges or is not understood. */
+static int read_range(const char *range, uint64_t n, uint64_t *out_first, uint64_t *out_count)
+{
+    char first[24] = "", last[24] = "";
+    int64_t a = 0, b = (int64_t)n - 1;
+    int used = 0;
+
+    if (!range || strchr(range, ',') || strncmp(range, "bytes=", 6) != 0)
+        return 200;
+    range += 6;
+    used = (int)strspn(range, "0123456789");
+    if (used >= (int)sizeof(first) || range[used] != '-' || strlen(range + used + 1) >= sizeof(last))
+        return 200;
+    snprintf(first, sizeof(first), "%.*s", used, range);
+    snprintf(last, sizeof(last), "%s", range + used + 1);
+    if ((*first && !ims__parse_int(first, 0, INT64_MAX, &a)) || (*last && !ims__parse_int(last, 0, INT64_MAX, &b)) ||
+        (!*first && !*last))
+        return 200;
+    if (!*first) { /* the last b bytes */
+        a = b >= (int64_t)n ? 0 : (int64_t)n - b;
+        b = (int64_t)n - 1;
+    } else if (b >= (int64_t)n)
+        b = (int64_t)n - 1;
+    if (a > b)
+        return *last && *first && a < (int64_t)n ? 200 : 416;
+    *out_first = (uint64_t)a;
+    *out_count = (uint64_t)(b - a + 1);
+    return 206;
+}
+
+/* The file, or the part of it that was asked for. The response owns the descriptor then. */
+static struct MHD_Response *file_response(struct ims_http_exchange *x)
+{
+    struct ims_http_reply *rp = &x->reply;
+    const char *if_range = ims__http_header(x, "If-Range");
+    bool may_cut = rp->status == 200 && (!if_range || strcmp(if_range, rp->etag) == 0);
+    uint64_t first = 0, count = rp->n_file_bytes;
+    int status = may_cut ? read_range(ims__http_header(x, MHD_HTTP_HEADER_RANGE), count, &first, &count) : 200;
+    struct MHD_Response *r;
+    char span[80] = "";
+
+    if (status == 416) {
+        snprintf(span, sizeof(span), "bytes */%llu", (unsigned long long)rp->n_file_bytes);
+        r = MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
+    } else {
+#if defined(POSIX_FADV_WILLNEED)
+        (void)posix_fadvise(rp->fd, (off_t)first, (off_t)count, POSIX_FADV_WILLNEED);
+#endif
+        r = MHD_create_response_from_fd_at_offset64(count, rp->fd, first);
+        if (r)
+            rp->fd = -1;
+        if (status == 206)
+            snprintf(span, sizeof(span), "bytes %llu-%llu/%llu", (unsigned long long)first,
+                     (unsigned long long)(first + count - 1), (unsigned long long)rp->n_file_bytes);
+    }
+    if (status != 200)
+        rp->status = status;
+    if (r && (!add_header(r, MHD_HTTP_HEADER_ACCEPT_RANGES, "bytes") ||
+              !add_header(r, MHD_HTTP_HEADER_CONTENT_RANGE, span))) {
+        MHD_destroy_response(r);
+        r = NULL;
+    }
+    return r;
+}
+
+/* The client has this version already. */
+static bool is_unchanged(const struct ims_http_exchange *x)
+{
+    const char *seen = ims__http_header(x, MHD_HTTP_HEADER_IF_NONE_MATCH);
+
+    return x->reply.status == 200 && x->reply.etag[0] && seen && (strstr(seen, x->reply.etag) || strcmp(seen, "*") == 0);
+}
+
+static struct MHD_Response *make_response(struct ims_http_exchange *x, bool *out_is_gzip)
+{
+    struct ims_http_reply *rp = &x->reply;
+
+    *out_is_gzip = false;
+    if (is_unchanged(x)) {
+        rp->status = 304;
+        return MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
+    }
+    if (rp->stream)
+        return ims__http_stream_response(x->server->streams, x);
+    if (rp->fd >= 0)
+        return file_response(x);
+    if (rp->json)
+        return json_response(x, out_is_gzip);
+    return text_response(x, &rp->bytes, out_is_gzip);
+}
+
+/* ---- headers ---- */
+
+static bool add_cors(const struct ims_http_exchange *x, struct MHD_Response *r)
+{
+    const char *origin = ims__http_header(x, MHD_HTTP_HEADER_ORIGIN);
+    const char *asked = ims__http_header(x, "Access-Control-Request-Headers");
+
+    if (!add_header(r, MHD_HTTP_HEADER_VARY, "Origin, Accept-Encoding"))
+        return false;
+    if (!origin ||
+        !ims__guard_allows_origin(x->server->guard, origin, ims__http_header(x, MHD_HTTP_HEADER_HOST)))
+        return true;
+    if (!add_header(r, "Access-Control-Allow-Origin", origin) ||
+        !add_header(r, "Access-Control-Allow-Credentials", "true") ||
+        !add_header(r, "Access-Control-Expose-Headers", "X-Request-Id, ETag, Content-Range"))
+        return false;
+    if (strcmp(x->method, MHD_HTTP_METHOD_OPTIONS) != 0)
+        return true;
+    return add_header(r, "Access-Control-Allow-Methods", "GET, POST, PUT, PATCH, DELETE, OPTIONS") &&
+           add_header(r, "Access-Control-Allow-Headers", asked ? asked : "Content-Type, Authorization") &&
+           add_header(r, "Access-Control-Max-Age", "600");
+}
+
+static bool add_headers(const struct ims_http_exchange *x, struct MHD_Response *r, bool is_gzip)
+{
+    const struct ims_http_reply *rp = &x->reply;
+    char seconds[16] = "";
+
+    if (rp->retry_after_s)
+        snprintf(seconds, sizeof(seconds), "%u", rp->retry_after_s);
+    return add_header(r, MHD_HTTP_HEADER_CONTENT_TYPE, rp->status == 304 ? "" : rp->content_type) &&
+           add_header(r, MHD_HTTP_HEADER_CONTENT_ENCODING, is_gzip ? "gzip" : "") &&
+           add_header(r, MHD_HTTP_HEADER_ETAG, rp->etag) &&
+           add_header(r, MHD_HTTP_HEADER_CACHE_CONTROL, rp->cache_control[0] ? rp->cache_control : "no-store") &&
+           add_header(r, MHD_HTTP_HEADER_LOCATION, rp->location) &&
+           add_header(r, MHD_HTTP_HEADER_SET_COOKIE, rp->cookie) &&
+           add_header(r, "Content-Disposition", rp->disposition) &&
+           add_header(r, MHD_HTTP_HEADER_RETRY_AFTER, seconds) &&
+           add_header(r, MHD_HTTP_HEADER_ALLOW, rp->status == 405 ? x->match.allow : "") &&
+           add_header(r, MHD_HTTP_HEADER_WWW_AUTHENTICATE, rp->status == 401 ? "Bearer" : "") &&
+           add_header(r, "X-Request-Id", x->id) && add_header(r, "X-Content-Type-Options", "nosniff") &&
+           add_header(r, "Referrer-Policy", "same-origin") && add_header(r, "X-Frame-Options", "DENY") &&
+           add_header(r, "Content-Security-Policy",
+                      "default-src 'self'; img-src 'self' data: blob:; object-src 'none'; base-uri 'none'; "
+                      "frame-ancestors 'none'; form-action 'self'") &&
+           add_cors(x, r);
+}
+
+enum MHD_Result ims__http_send(struct ims_http_exchange *x)
+{
+    bool is_gzip;
+    struct MHD_Response *r = make_response(x, &is_gzip);
+    enum MHD_Result rc = MHD_NO;
+
+    if (!r)
+        return MHD_NO; /* no memory even for a refusal: the connection ends */
+    if (add_headers(x, r, is_gzip))
+        rc = MHD_queue_response(x->connection, (unsigned)x->reply.status, r);
+    x->status = x->reply.status;
+    MHD_destroy_response(r);
+    return rc;
+}
