@@ -182,7 +182,7 @@ void ims__http_completed(void *cls, struct MHD_Connection *c, void **exchange, e
     (void)c;
     if (!x)
         return;
-    ims__log(x->status >= 500 ? IMS_LOG_WARN : IMS_LOG_DEBUG, "http", "%s %s %s: %d in %.1f ms%s", x->id, x->method,
+    ims__log(IMS_LOG_DEBUG, "http", "%s %s %s: %d in %.1f ms%s", x->id, x->method,
              ims__shown(shown, sizeof(shown), x->path), x->status, (double)(ims__mono_ns() - x->started_ns) / 1e6,
              why == MHD_REQUEST_TERMINATED_COMPLETED_OK ? "" : ", cut off");
     if (x->status >= 100 && x->status < 600)

@@ -181,6 +181,8 @@ struct MHD_Response *ims__http_stream_response(struct ims_http_streams *o, struc
     s->interval_ns = (uint64_t)(x->reply.interval_ms ? x->reply.interval_ms : 1000) * 1000000;
     s->sent_ns = s->read_ns = ims__mono_ns();
     ims__buf_init(&s->out, IMS_HTTP_MAX_STREAM_BYTES);
+    /* Something at once: the head goes out with the first bytes. A client that was cut off comes back after that time. */
+    (void)ims__buf_add_str(&s->out, "retry: 3000\n\n");
     ims__lock(&o->lock);
     s->next = o->first;
     o->first = s;

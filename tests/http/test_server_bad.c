@@ -1,0 +1,239 @@
+/* The listener: clients that are slow, broken or hostile.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "harness/http_client.h"
+#include "harness/test.h"
+#include "small_server.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* The server still answers. */
+static bool is_well(const struct test_server *s)
+{
+    struct http_reply r;
+    int status;
+
+    http_json(&r, s->port, "GET", "/health", NULL);
+    status = r.status;
+    http_reply_release(&r);
+    return status == 200;
+}
+
+TEST(failures, "a failure inside is a status and a request id, never SQL, paths or what the handler had begun")
+{
+    struct test_server s;
+    struct http_reply r;
+
+    if (!test_server_open(&s, NULL, 0))
+        return;
+    http_json(&r, s.port, "GET", "/fail", NULL);
+    CHECK_INT(r.status, 503);
+    CHECK(!strstr(r.body, "SELECT") && !strstr(r.body, "/home"));
+    CHECK(strstr(r.body, http_header(&r, "X-Request-Id")));
+    CHECK_STR(http_header(&r, "ETag"), "");
+    http_reply_release(&r);
+    test_server_close(&s);
+}
+
+TEST(bad_json, "JSON that is malformed, deep, doubled or not UTF-8 is an error of the client")
+{
+    static const char *const bad[] = { "{", "{\"aB\":", "[1,2", "nonsense", "{\"aB\":\"\xff\"}", "{\"aB\":1,\"aB\":2}",
+                                       "{\"aB\":\"a\\u0000b\"}", "\xef\xbb\xbf{", "{\"aB\": 1e999}", "{} {}" };
+    struct test_server s;
+    struct http_reply r;
+    char *deep = malloc(600001);
+
+    if (!test_server_open(&s, NULL, 0))
+        return;
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        http_json(&r, s.port, "POST", "/echo/1", bad[i]);
+        test_note("%s", bad[i]);
+        CHECK_INT(r.status, 422);
+        http_reply_release(&r);
+    }
+    memset(deep, '[', 600000);
+    deep[600000] = '\0';
+    http_json(&r, s.port, "POST", "/echo/1", deep);
+    CHECK_INT(r.status, 422);
+    http_reply_release(&r);
+    free(deep);
+    CHECK(is_well(&s));
+    test_server_close(&s);
+}
+
+TEST(bad_fields, "paths and queries with broken percent signs, NULs or bytes that are not UTF-8 are refused")
+{
+    static const char *const bad[] = { "/echo/%", "/echo/%4", "/echo/%zz", "/echo/%00", "/echo/%ff", "/echo/a?page_size=%00",
+                                       "/echo/a?page_size=%", "/echo/a?%ff=1", "/echo/a?page_size=", "/echo/a?page_size=1e3" };
+    struct test_server s;
+    struct http_reply r;
+
+    if (!test_server_open(&s, NULL, 0))
+        return;
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        http_json(&r, s.port, "POST", bad[i], "{}");
+        test_note("%s", bad[i]);
+        CHECK_INT(r.status, 422);
+        http_reply_release(&r);
+    }
+    test_server_close(&s);
+}
+
+TEST(too_large, "heads, addresses and bodies beyond their limits are refused and the rest goes on")
+{
+    struct test_server s;
+    struct http_reply r;
+    char *long_text = malloc(200001);
+    char headers[64 + 60000];
+    int fd;
+
+    if (!test_server_open(&s, NULL, 0))
+        return;
+    memset(long_text, 'a', 200000);
+    long_text[200000] = '\0';
+    snprintf(headers, sizeof(headers), "X-Long: %.50000s\r\n", long_text);
+    http_request(&r, s.port, "GET", "/health", headers, NULL, 0);
+    CHECK_INT(r.status, 431);
+    http_reply_release(&r);
+    long_text[0] = '/';
+    http_request(&r, s.port, "GET", long_text, NULL, NULL, 0);
+    CHECK(r.status == 414 || r.status == 431 || r.status == 0);
+    http_reply_release(&r);
+    http_request(&r, s.port, "POST", "/echo/1", "Content-Length: 2000000\r\n", NULL, 0);
+    CHECK_INT(r.status, 413);
+    http_reply_release(&r);
+    /* a body that does not say how long it is */
+    fd = http_connect(s.port);
+    (void)http_send_text(fd, "POST /echo/1 HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n");
+    for (int i = 0; i < 12; i++) {
+        (void)http_send_text(fd, "186a0\r\n");
+        (void)http_send_bytes(fd, long_text, 100000);
+        (void)http_send_text(fd, "\r\n");
+    }
+    (void)http_send_text(fd, "0\r\n\r\n");
+    http_read_reply(fd, &r, true, 5000);
+    CHECK_INT(r.status, 413);
+    http_reply_release(&r);
+    close(fd);
+    free(long_text);
+    CHECK(is_well(&s));
+    test_server_close(&s);
+}
+
+TEST(nonsense, "bytes that are no request end the connection, not the server")
+{
+    static const char *const lines[] = { "\r\n\r\n\r\n", "GET\r\n\r\n", "GET /health HTTP/9.9\r\n\r\n", "\x16\x03\x01\x02\x00\x01",
+                                         "GET /health HTTP/1.1\r\n\r\n", /* no Host */
+                                         "POST /echo/1 HTTP/1.1\r\nHost: localhost\r\nContent-Length: -5\r\n\r\n",
+                                         "POST /echo/1 HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5x\r\n\r\n",
+                                         "POST /echo/1 HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n" };
+    struct test_server s;
+
+    if (!test_server_open(&s, NULL, 0))
+        return;
+    for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+        struct http_reply r;
+        int fd = http_connect(s.port);
+
+        (void)http_send_text(fd, lines[i]);
+        shutdown(fd, SHUT_WR);
+        http_read_reply(fd, &r, true, 3000);
+        if (r.status && (r.status < 400 || r.status >= 500) && r.status != 505)
+            test_fail(__FILE__, __LINE__, "line %zu: %d", i, r.status);
+        http_reply_release(&r);
+        close(fd);
+    }
+    CHECK(is_well(&s));
+    test_server_close(&s);
+}
+
+TEST(idle, "two thousand connections that say nothing keep nobody else out")
+{
+    struct test_server s;
+    int *fds = malloc(2000 * sizeof(*fds));
+    int n = 0;
+
+    if (!test_server_open(&s, NULL, 0))
+        return;
+    while (n < 2000 && (fds[n] = http_connect(s.port)) >= 0) {
+        if (n % 2)
+            (void)http_send_text(fds[n], "GET /heal"); /* half a request */
+        n++;
+    }
+    test_note("%d connections", n);
+    if (n < 2000)
+        test_note("the limit of open files of this process");
+    CHECK(n > 400);
+    CHECK(is_well(&s));
+    while (n > 0)
+        close(fds[--n]);
+    free(fds);
+    test_server_close(&s);
+}
+
+TEST(slow, "a client that never ends its request is cut off after the idle time")
+{
+    struct test_server s;
+    char some[100];
+    int fd;
+
+    if (!test_server_open(&s, NULL, 1))
+        return;
+    fd = http_connect(s.port);
+    (void)http_send_text(fd, "GET /health HTTP/1.1\r\nHost: local");
+    CHECK_INT(http_read_some(fd, some, sizeof(some), 10000), 0); /* closed by the server, not by the time here */
+    CHECK(is_well(&s));
+    close(fd);
+    test_server_close(&s);
+}
+
+TEST(left, "clients that leave while their request is at work do no harm")
+{
+    struct test_server s;
+
+    if (!test_server_open(&s, NULL, 0))
+        return;
+    for (int i = 0; i < 20; i++) {
+        int fd = http_connect(s.port);
+
+        (void)http_send_text(fd, i % 2 ? "GET /file HTTP/1.1\r\nHost: localhost\r\n\r\n" : "GET /hold HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        close(fd);
+        if (i == 3)
+            test_server_release_held();
+    }
+    CHECK(is_well(&s));
+    test_server_close(&s);
+}
+
+TEST(too_many, "more requests than may wait are told to come back; none hangs")
+{
+    struct test_server s;
+    struct http_reply r;
+    int fds[300], n_ok = 0, n_busy = 0;
+
+    if (!test_server_open(&s, NULL, 0))
+        return;
+    for (int i = 0; i < 300; i++) {
+        fds[i] = http_connect(s.port);
+        CHECK(http_send_text(fds[i], "GET /hold HTTP/1.1\r\nHost: localhost\r\n\r\n"));
+    }
+    http_read_reply(fds[299], &r, true, 5000); /* the queue was full when it came */
+    CHECK_INT(r.status, 503);
+    CHECK_STR(http_header(&r, "Retry-After"), "1");
+    http_reply_release(&r);
+    test_server_release_held();
+    for (int i = 0; i < 299; i++) {
+        http_read_reply(fds[i], &r, true, 10000);
+        n_ok += r.status == 200;
+        n_busy += r.status == 503;
+        http_reply_release(&r);
+        close(fds[i]);
+    }
+    close(fds[299]);
+    CHECK_INT(n_ok + n_busy, 299);
+    CHECK(n_ok >= 256);
+    test_server_close(&s);
+}
