@@ -55,6 +55,10 @@ struct ims_engine_options {
  * error here, before anything is written. */
 IMS_API ims_status ims_engine_open(struct ims_engine **out, const struct ims_engine_options *options,
                                    ims_err *err) IMS_MUST_CHECK;
+/* Another handle on the same library, for another thread: with a database connection of its own, and with the model,
+ * the devices and the index of host, each brought up once for all. host must outlive it. Thread-safe. */
+IMS_API ims_status ims_engine_open_beside(struct ims_engine **out, struct ims_engine *host, ims_err *err)
+    IMS_MUST_CHECK;
 /* Everything that came out of the engine as a loan is gone afterwards. Accepts NULL. */
 IMS_API void ims_engine_close(struct ims_engine *e);
 

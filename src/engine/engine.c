@@ -126,7 +126,8 @@ static ims_status open_compute(struct ims_engine *e, ims_err *err)
     return st;
 }
 
-ims_status ims_engine_open(struct ims_engine **out, const struct ims_engine_options *options, ims_err *err)
+static ims_status open_engine(struct ims_engine **out, const struct ims_engine_options *options,
+                              struct ims_engine *host, ims_err *err)
 {
     struct ims_engine *e = NULL;
     ims_status st;
@@ -136,10 +137,17 @@ ims_status ims_engine_open(struct ims_engine **out, const struct ims_engine_opti
     e = ims__zalloc(1, sizeof(*e));
     if (!e)
         return ims_fail(err, IMS_E_NOMEM, "engine", 0, "opening the library");
+    e->host = host;
+    if (ims__lock_init(&e->sharing)) {
+        ims__free(e);
+        return ims_fail(err, IMS_E_NOMEM, "engine", 0, "opening the library");
+    }
     ims__arena_init(&e->strings, MAX_STRING_BYTES);
     ims__arena_init(&e->story, IMS_MAX_JSON_BYTES);
     st = keep_options(e, options, err);
-    if (!st)
+    if (!st && e->host)
+        e->compute = e->host->compute;
+    else if (!st)
         st = open_compute(e, err); /* first: wrong device settings must not leave an empty library behind */
     if (!st && !options->is_read_only)
         st = ims__mkdir_p(e->options.data_dir, err);
@@ -154,15 +162,28 @@ out:
     return st;
 }
 
+ims_status ims_engine_open(struct ims_engine **out, const struct ims_engine_options *options, ims_err *err)
+{
+    return open_engine(out, options, NULL, err);
+}
+
+ims_status ims_engine_open_beside(struct ims_engine **out, struct ims_engine *host, ims_err *err)
+{
+    return open_engine(out, &host->options, host, err);
+}
+
 void ims_engine_close(struct ims_engine *e)
 {
     if (!e)
         return;
-    ims_vectors_close(e->vectors);
-    ims_clip_close(e->clip);
-    ims_pack_close(e->pack);
-    ims_media_close(e->media);
-    ims_compute_close(e->compute);
+    if (!e->host) {
+        ims_vectors_close(e->vectors);
+        ims_clip_close(e->clip);
+        ims_pack_close(e->pack);
+        ims_media_close(e->media);
+        ims_compute_close(e->compute);
+    }
+    ims__lock_release(&e->sharing);
     ims_store_close(e->store);
     ims__arena_release(&e->strings);
     ims__arena_release(&e->story);
@@ -177,8 +198,29 @@ void ims_engine_free(void *p)
 ims_status ims__engine_need_media(struct ims_engine *e, ims_err *err)
 {
     struct ims_media_options options = { .max_px = e->options.max_image_px };
+    ims_status st;
 
-    return e->media ? IMS_OK : ims_media_open(&e->media, &options, err);
+    if (e->media)
+        return IMS_OK;
+    if (!e->host)
+        return ims_media_open(&e->media, &options, err);
+    ims__lock(&e->host->sharing);
+    st = ims__engine_need_media(e->host, err);
+    e->media = e->host->media;
+    ims__unlock(&e->host->sharing);
+    return st;
+}
+
+static ims_status borrow_clip(struct ims_engine *e, ims_err *err)
+{
+    ims_status st;
+
+    ims__lock(&e->host->sharing);
+    st = ims__engine_need_clip(e->host, err);
+    e->pack = e->host->pack;
+    e->clip = e->host->clip;
+    ims__unlock(&e->host->sharing);
+    return st;
 }
 
 ims_status ims__engine_need_clip(struct ims_engine *e, ims_err *err)
@@ -190,6 +232,8 @@ ims_status ims__engine_need_clip(struct ims_engine *e, ims_err *err)
 
     if (e->clip)
         return IMS_OK;
+    if (e->host)
+        return borrow_clip(e, err);
     st = ims__engine_need_pack(e, err);
     if (!st)
         st = ims_clip_open(&e->clip, e->pack, e->compute, &options, err);

@@ -4,6 +4,7 @@
 #define IMS_ENGINE_ENGINE_INTERNAL_H
 
 #include "base/mem.h"
+#include "base/thread.h"
 #include "compute/compute.h"
 #include "ims/engine.h"
 #include "media/media.h"
@@ -14,6 +15,8 @@
 
 struct ims_engine {
     struct ims_engine_options options; /* every pointer into strings */
+    struct ims_engine *host; /* whose compute, media, pack, clip and vectors this one uses; NULL = its own */
+    struct ims_lock sharing; /* of a host: held while one of its parts is brought up or catches up */
     struct ims_arena strings;
     const char *database; /* URL or path of the SQLite file */
     struct ims_store *store;

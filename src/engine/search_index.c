@@ -39,6 +39,21 @@ static ims_status on_removed(void *arg, int64_t content_id, ims_err *err)
     return ims_vectors_remove(f->vectors, &content_id, 1, err);
 }
 
+/* One index serves all: whoever needs it first brings it up to date, the others wait that long. */
+static ims_status share_index(struct ims_engine *e, ims_err *err)
+{
+    ims_status st;
+
+    ims__lock(&e->host->sharing);
+    st = ims__engine_need_model_id(e->host, false, err);
+    if (!st && e->host->model_id)
+        st = ims__engine_catch_up(e->host, err);
+    e->vectors = e->host->vectors;
+    e->vectors_seq = e->host->vectors_seq;
+    ims__unlock(&e->host->sharing);
+    return st;
+}
+
 ims_status ims__engine_catch_up(struct ims_engine *e, ims_err *err)
 {
     struct feed feed = { .dim = ims_clip_info(e->clip)->dim };
@@ -47,6 +62,8 @@ ims_status ims__engine_catch_up(struct ims_engine *e, ims_err *err)
     int64_t seq;
     ims_status st = IMS_OK;
 
+    if (e->host)
+        return share_index(e, err);
     if (!options.n_threads)
         options.n_threads = ims_device_usable_cores();
     if (!e->vectors)
