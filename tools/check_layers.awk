@@ -40,6 +40,9 @@ BEGIN {
     vendor["openssl/"] = "base"
     vendor["utf8proc.h"] = "models"
     vendor["curl/"] = "models"
+    vendor["microhttpd.h"] = "http"
+    vendor["yaml.h"] = "http"
+    vendor["zlib.h"] = "http"
 
     words("assert.h complex.h ctype.h errno.h fenv.h float.h inttypes.h limits.h locale.h math.h" \
         " setjmp.h signal.h stdalign.h stdarg.h stdatomic.h stdbool.h stddef.h stdint.h stdio.h" \

@@ -58,7 +58,7 @@ sees_vendor()
 
 sees_unknown_header()
 {
-    sees src/base/hash.c '<zlib.h>' 'is in no table'
+    sees src/base/hash.c '<bzlib.h>' 'is in no table'
 }
 
 sees_linux_only()

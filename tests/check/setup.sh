@@ -43,7 +43,7 @@ run_setup()
 all_installed()
 {
     for name in gcc libc6-dev make cmake ninja-build pkgconf libvips-dev libturbojpeg0-dev libsqlite3-dev libpq-dev \
-        libjansson-dev libutf8proc-dev libssl-dev libcurl4-openssl-dev postgresql-15 gcc-aarch64-linux-gnu \
+        libjansson-dev libutf8proc-dev libssl-dev libcurl4-openssl-dev libmicrohttpd-dev libyaml-dev zlib1g-dev postgresql-15 gcc-aarch64-linux-gnu \
         libc6-dev-arm64-cross qemu-user-static libvulkan1 clang; do
         echo "ii  $name"
     done >"$work/installed"
