@@ -242,6 +242,7 @@ struct ims_store_assign {
     bool may_move;        /* also from another person */
     bool allow_extra;     /* also where the person is in the photo already: noted on the face */
     bool overrules;       /* a rejection is taken back instead of obeyed: the user says so */
+    bool keeps_origin;    /* of faces that were somebody: by, score and time stay (merging) */
     bool is_strict;       /* the first face that cannot be assigned is IMS_E_CONSTRAINT or
                            * IMS_E_NOT_FOUND; else it is passed over and its result tells why */
     ims_store_assign_result *results; /* filled, n of them; may be NULL */

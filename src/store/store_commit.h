@@ -14,7 +14,7 @@ struct ims__store_commit {
     struct ims_store_item *items;
     struct ims__store_clean *clean;
     size_t n;
-    struct ims_arena arena; /* holds clean */
+    struct ims_arena arena;       /* holds clean */
     struct ims__face_batch faces; /* of the items that bring them */
     size_t *face_items;           /* which those are */
     /* of one try */

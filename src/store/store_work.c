@@ -53,13 +53,12 @@ static void add_queued(struct ims__store_sql *q, const struct ims_store_task *ta
     (void)ims__buf_addf(&q->text,
                         "%sSELECT * FROM (SELECT w.asset_id, w.attempts, %u AS due FROM work w ",
                         i ? " UNION ALL " : "", 1U << i);
-    ims__store_sql_add(
-        q,
-        "JOIN assets a ON a.id = w.asset_id WHERE w.task = ? AND w.model_id = ? "
-        "AND w.state = 'queued' AND w.asset_id > ? AND a.deleted_us IS NULL "
-        "ORDER BY w.asset_id LIMIT ?) t",
-        IMS_DB_ARGS(ims_db_text(task->name), ims_db_int(task->model_id), ims_db_int(after_asset_id),
-                    ims_db_int(limit)));
+    ims__store_sql_add(q,
+                       "JOIN assets a ON a.id = w.asset_id WHERE w.task = ? AND w.model_id = ? "
+                       "AND w.state = 'queued' AND w.asset_id > ? AND a.deleted_us IS NULL "
+                       "ORDER BY w.asset_id LIMIT ?) t",
+                       IMS_DB_ARGS(ims_db_text(task->name), ims_db_int(task->model_id),
+                                   ims_db_int(after_asset_id), ims_db_int(limit)));
     (void)ims__buf_addf(&q->text, "%zu", i);
 }
 
@@ -77,9 +76,9 @@ ims_status ims_store_queued(struct ims_store *s, const struct ims_store_task *ta
                             "MAX(q.attempts), SUM(q.due), a.content_id FROM (");
     for (size_t i = 0; i < n_tasks; i++)
         add_queued(&q, &tasks[i], i, after_asset_id, (int64_t)limit);
-    ims__store_sql_add(
-        &q, ") q JOIN assets a ON a.id = q.asset_id GROUP BY a.id ORDER BY a.id LIMIT ?",
-        IMS_DB_ARGS(ims_db_int((int64_t)limit)));
+    ims__store_sql_add(&q,
+                       ") q JOIN assets a ON a.id = q.asset_id GROUP BY a.id ORDER BY a.id LIMIT ?",
+                       IMS_DB_ARGS(ims_db_int((int64_t)limit)));
     st = ims__store_sql_status(&q, err);
     if (!st)
         st = ims__store_select(s, q.text.data, q.values, q.n, take_todo, &l, err);
