@@ -244,7 +244,7 @@ def write_decodes(path, scrfd_class):
 
 PICTURES = [("mixed", 201, 640, 480), ("mixed", 202, 900, 1200), ("mixed", 203, 301, 200), ("noise", 204, 1280, 720),
             ("mixed", 205, 1280, 1280), ("mixed", 206, 60, 60)]
-MAX_SHOWN = 12
+MAX_SHOWN = 6
 MARGIN = 2e-5
 
 
@@ -288,8 +288,8 @@ def run_app(app, names):
                    "points": [[number(v) for v in p] for p in f.kps],
                    "affine": [float(v) for v in m.ravel()], "crop_sha256": sha(crop[:, :, ::-1]),
                    "gender": int(f.gender), "age": int(f.age), "pose": [number(v) for v in f.pose]}
-            if len(row["faces"]) < 3:
-                one["embedding"] = [float("%.7g" % v) for v in f.embedding]
+            if len(row["faces"]) < 2:
+                one["embedding"] = [float("%.6g" % v) for v in f.embedding]
                 one["landmarks"] = [[float("%.6g" % v) for v in p] for p in f.landmark_3d_68]
             row["faces"].append(one)
         rows.append(row)

@@ -7,6 +7,7 @@
 #include "base/hash.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "golden/face/pictures.h"
 #include "kernels/bilinear.h"
 #include "models/face/face.h"
 #include "models/face/scrfd.h"
@@ -17,36 +18,6 @@
 #include <string.h>
 
 #define FOLDER "tests/golden/face/"
-
-/* ---- pictures of make.py ---- */
-
-static uint64_t mix(uint64_t seed, uint64_t index)
-{
-    uint64_t state = seed + index * 0x9e3779b97f4a7c15u;
-
-    return test_random(&state);
-}
-
-/* Packed RGB; ims__free. */
-static uint8_t *draw(const char *kind, uint64_t seed, int width, int height)
-{
-    uint8_t *pixels = ims__alloc((size_t)width * (size_t)height, 3), *p = pixels;
-    const uint64_t w = (uint64_t)width, h = (uint64_t)height;
-    const uint64_t side = (w > h ? w : h) / 12 + 1;
-
-    for (uint64_t y = 0; y < h; y++) {
-        for (uint64_t x = 0; x < w; x++) {
-            for (uint64_t c = 0; c < 3; c++) {
-                uint64_t noise = mix(seed, (y * w + x) * 3 + c) >> 56;
-                uint64_t block = mix(seed, (y / side * 64 + x / side) * 3 + c) >> 56;
-                *p++ = (uint8_t)(kind[0] == 'n'   ? noise
-                                 : kind[0] == 'b' ? block
-                                                  : (3 * block + noise) >> 2);
-            }
-        }
-    }
-    return pixels;
-}
 
 static struct ims_rgb_view view_of(const uint8_t *rgb, int width, int height)
 {
@@ -100,7 +71,7 @@ static void run_resize(const char *line)
     CHECK_INT(sscanf(line, "%15s %u %d %d %d %d %79s", kind, &seed, &width, &height, &new_width,
                      &new_height, sum),
               7);
-    src = draw(kind, seed, width, height);
+    src = draw_test_picture(kind, seed, width, height);
     v = view_of(src, width, height);
     row = (size_t)new_width * 3;
     stride = row + 5; /* rows need not be packed */
@@ -136,7 +107,7 @@ static void run_warp(const char *line)
                      &height, &new_width, &new_height, &m[0], &m[1], &m[2], &m[3], &m[4], &m[5],
                      sum),
               13);
-    src = draw(kind, seed, width, height);
+    src = draw_test_picture(kind, seed, width, height);
     v = view_of(src, width, height);
     dst = ims__alloc((size_t)new_width * (size_t)new_height, 3);
     CHECK_OK(ims__bilinear_warp(&v, m, new_width, new_height, dst, (size_t)new_width * 3, &err),
@@ -164,7 +135,7 @@ static void make_outputs(const struct ims_scrfd *s, uint64_t seed, double limit,
         size_t n = ims__scrfd_rows(s, i % s->n_levels) * ims__scrfd_columns(s, i);
         outputs[i] = ims__alloc(n, sizeof(float));
         for (size_t k = 0; k < n; k++) {
-            double u = (double)(mix(seed + 1000 * i, k) >> 40) / 16777216.0;
+            double u = (double)(mix_test_number(seed + 1000 * i, k) >> 40) / 16777216.0;
             if (i < s->n_levels)
                 u = u < limit ? u / limit : 0.25 * u;
             else
