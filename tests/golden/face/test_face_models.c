@@ -36,9 +36,9 @@ static struct {
     ims_json *expected;
 } g;
 
-static bool open_all(const struct ims_face_options *options)
+static bool open_all_on(const char *device, const struct ims_face_options *options)
 {
-    struct ims_compute_options o = { .device.device = "cpu", .n_threads = 2 };
+    struct ims_compute_options o = { .device.device = device, .n_threads = 2 };
     size_t n;
     char *text = test_read_file(test_source_path(FOLDER "expected.json"), &n);
     ims_err err = { 0 };
@@ -52,6 +52,11 @@ static bool open_all(const struct ims_face_options *options)
     if (!st)
         st = ims_face_models_open(&g.models, g.pack, g.compute, options, &err);
     return test_check_ok(__FILE__, __LINE__, "opening", st, &err);
+}
+
+static bool open_all(const struct ims_face_options *options)
+{
+    return open_all_on("cpu", options);
 }
 
 static void close_all(void)
@@ -153,6 +158,33 @@ TEST(detects, "boxes, scores and points are InsightFace's at both of its sizes, 
         for (size_t k = 0; k < lists[i].n; k++)
             CHECK_MEM(&lists[i].faces[k], &pictures[i].found.faces[k], sizeof(struct ims_face));
         ims_face_list_release(&lists[i]);
+        release_picture(&pictures[i]);
+    }
+    close_all();
+}
+
+TEST(devices, "two devices share the pictures of one call, each with its own place in the answer")
+{
+    struct picture pictures[16];
+    struct ims_face_input inputs[16];
+    struct ims_face_list lists[16] = { { 0 } };
+    const ims_json *rows;
+    size_t n;
+    ims_err err = { 0 };
+
+    CHECK(open_all_on("cpu,cpu", NULL));
+    rows = ims__json_get(g.expected, "pictures");
+    n = ims__json_len(rows);
+    for (size_t i = 0; i < n; i++) {
+        CHECK(draw_picture(&pictures[i], ims__json_at(rows, i)));
+        CHECK_OK(ims_face_prepare(g.models, &pictures[i].view, &pictures[i].input, &err), err);
+        inputs[i] = pictures[i].input;
+    }
+    CHECK_INT(ims_face_n_devices(g.models, IMS_FACE_DETECT), 2);
+    CHECK_OK(ims_face_detect(g.models, inputs, n, lists, NULL, &err), err);
+    for (size_t i = 0; i < n; i++) {
+        pictures[i].found = lists[i];
+        check_list(&pictures[i]);
         release_picture(&pictures[i]);
     }
     close_all();
