@@ -27,7 +27,9 @@ struct ims_engine_options {
 
     bool is_bare; /* no library at all: only models, vectors of words and pictures, devices */
 
-    const char *model;           /* installed name or folder; NULL or "" = see ims_engine_model */
+    /* Installed name or folder, and "@PRECISION" if one is meant; NULL or "" = see ims_engine_model */
+    const char *model;
+    const char *precision; /* fp32, fp16, int8, auto; NULL or "" = fp32, or what the library chose */
     const char *clip_model_name; /* open_clip architecture and weights, e.g. ViT-B-32 and */
     const char *clip_pretrained; /* laion2b_s34b_b79k; NULL or "" = not set */
     uint32_t expected_dim;       /* 0 = any */
@@ -65,8 +67,11 @@ IMS_API void ims_engine_close(struct ims_engine *e);
 /* ---- the model ---- */
 
 struct ims_model_facts {
-    const char *name;   /* strings live as long as the engine */
+    /* Of the space that its vectors are in: "NAME@PRECISION" when that is not fp32. Strings live as long as
+     * the engine. */
+    const char *name;
     const char *digest;
+    const char *precision; /* "fp32", "fp16", "int8" */
     const char *dir;
     bool is_demo; /* knows only drawn scenes: tell the user */
     uint32_t dim;
@@ -76,7 +81,12 @@ struct ims_model_facts {
 /* The model that serves: the one named in the options; else the library's own choice (ims_engine_use_model);
  * else the default (ViT-B-32, laion2b_s34b_b79k)
  * when it is installed; else the only installed one that is not the demo; else the demo model. Several
- * installed without a choice are IMS_E_CONFIG naming them. Reads the pack, loads no weights. */
+ * installed without a choice are IMS_E_CONFIG naming them. Reads the pack, loads no weights.
+ *
+ * Precision: the one named with the model in the options; else the options'; else the one named in the
+ * library's choice; else fp32. auto is the one of which the library has most vectors; else the fastest that
+ * ims_engine_agreement measured on this device and found good; else fp32. Weights of another precision than
+ * fp32 are made when they are not there yet. */
 IMS_API ims_status ims_engine_model(struct ims_engine *e, struct ims_model_facts *out, ims_err *err)
     IMS_MUST_CHECK;
 
@@ -86,7 +96,7 @@ struct ims_model_use {
     char before[160]; /* "" = none served */
     int64_t vectors, before_vectors; /* pictures that each has a vector of */
 };
-/* From now on the installed model of that name serves this library, for whoever names none in the options;
+/* From now on the installed model of that name ("NAME", "NAME@int8") serves this library, for whoever names none in the options;
  * a folder may be named too. name NULL: the library makes no choice any more. A model with vectors of fewer
  * pictures than the one that serves is IMS_E_CONSTRAINT unless forced. Takes effect at once for those who open
  * the library later; e keeps its model. */
@@ -102,6 +112,42 @@ IMS_API ims_status ims_engine_stored_models(struct ims_engine *e, ims_stored_mod
  * serves, IMS_E_BUSY while another process indexes. *out_n: vectors. */
 IMS_API ims_status ims_engine_drop_vectors(struct ims_engine *e, const char *name, int64_t *out_n, ims_err *err)
     IMS_MUST_CHECK;
+
+/* How far another precision agrees with fp32 on given pictures. A precision is good when its rankings are
+ * nearly those of fp32: both means over the pictures are at least the floors here. */
+#define IMS_AGREEMENT_MIN_TOP1 0.9
+#define IMS_AGREEMENT_MIN_TOP10 0.9
+#define IMS_AGREEMENT_MIN_PICTURES 12
+#define IMS_AGREEMENT_MAX_PICTURES 5000
+
+struct ims_agreement_row {
+    char precision[8];
+    double images_per_s, speed; /* speed: against fp32, in this run */
+    double min_cosine, mean_cosine; /* of a picture's vector with its vector by fp32 */
+    /* Each picture as the query for the others: how often the best one is the same, and which share of the
+     * best ten. The same for words, a fixed list of simple ones. */
+    double picture_top1, picture_top10, word_top1, word_top10;
+    bool is_good;
+};
+struct ims_agreement {
+    char model[300], digest[65], device[16], runtime[64];
+    size_t n_pictures, n_unreadable, n_words;
+    size_t n_rows; /* fp32 first */
+    struct ims_agreement_row rows[3];
+    char fastest[8]; /* of the good ones: what auto means from now on, with this model on this device */
+};
+struct ims_agreement_options {
+    const char *const *dirs; /* folders of pictures */
+    size_t n_dirs;
+    size_t max_pictures; /* evenly chosen from what is there; 0 = 200 */
+    /* Called now and then; false ends with IMS_E_CANCELLED. May be NULL. */
+    bool (*on_progress)(void *arg, const char *what, size_t done, size_t total);
+    void *arg;
+};
+/* Measures every precision of the model that serves, and keeps the result for auto. Nothing is written to the
+ * library. */
+IMS_API ims_status ims_engine_agreement(struct ims_engine *e, const struct ims_agreement_options *options,
+                                        struct ims_agreement *out, ims_err *err) IMS_MUST_CHECK;
 
 /* Where the last inference ran, as read back from the runtime. Empty strings before the first one. */
 struct ims_device_used {

@@ -9,7 +9,8 @@
     X(DATABASE_URL,    "database_url",    "DATABASE_URL",           STR,  "",       "postgresql://user:password@host/name, or empty for SQLite in the data directory.") \
     X(IMAGE_ROOT_DIR,  "image_root_dir",  "IMAGE_ROOT_DIR",         PATH, "",       "A folder that `imgsearch index` takes when none is named.") \
     X(THUMBNAIL_SIZE,  "thumbnail_size",  "THUMBNAIL_SIZE",         INT,  "256",    "Longest side of a thumbnail in pixels, 16 to 2048.") \
-    X(MODEL,           "model",           "IMS_MODEL",              STR,  "",       "An installed model by name, or the path of a model folder. Wins over CLIP_MODEL_NAME.") \
+    X(MODEL,           "model",           "IMS_MODEL",              STR,  "",       "An installed model by name, or the path of a model folder; NAME@int8 names the precision too. Wins over CLIP_MODEL_NAME.") \
+    X(PRECISION,       "precision",       "IMS_PRECISION",          STR,  "",       "fp32, fp16, int8, or auto: the fastest that `imgsearch bench --agreement` found good. Empty: fp32, or what the library's model was chosen with.") \
     X(CLIP_MODEL_NAME, "clip_model_name", "CLIP_MODEL_NAME",        STR,  "",       "Architecture of the model, e.g. ViT-B-32; together with CLIP_PRETRAINED it names an installed model.") \
     X(CLIP_PRETRAINED, "clip_pretrained", "CLIP_PRETRAINED",        STR,  "",       "Weights of the model, e.g. laion2b_s34b_b79k.") \
     X(HUB_URL,         "hub_url",         "IMS_HUB_URL",            STR,  "https://huggingface.co", "Where `imgsearch models pull` fetches models: the hub, or a mirror that has the same paths.") \

@@ -12,6 +12,7 @@ const struct cli_option cli_global_options[] = {
     { "database", 0, "URL", "PostgreSQL in place of SQLite in the data directory (DATABASE_URL).",
       IMS_CFG_DATABASE_URL },
     { "model", 'm', "NAME", "Model by name or folder (IMS_MODEL).", IMS_CFG_MODEL },
+    { "precision", 0, "NAME", "fp32, fp16, int8 or auto (IMS_PRECISION).", IMS_CFG_PRECISION },
     { "device", 0, "NAME", "Compute device (DEVICE): auto, cpu, cuda, cuda:N, mps, webgpu ...", IMS_CFG_DEVICE },
     { "threads", 't', "N", "Threads; 0 = as many as may be used (IMS_THREADS).", IMS_CFG_THREADS },
     { "log-level", 0, "LEVEL", "debug, info, warning, error, off (IMS_LOG_LEVEL).", IMS_CFG_LOG_LEVEL },

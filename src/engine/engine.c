@@ -27,7 +27,7 @@ static ims_status keep_options(struct ims_engine *e, const struct ims_engine_opt
                                ims_err *err)
 {
     struct ims_engine_options *o = &e->options;
-    const char **strings[] = { &o->data_dir,        &o->database_url,   &o->model,
+    const char **strings[] = { &o->data_dir,        &o->database_url,   &o->model, &o->precision,
                                &o->clip_model_name, &o->clip_pretrained, &o->device_flag,
                                &o->device,          &o->pytorch_device, &o->force_cpu,
                                &o->onnx_providers,  &o->runtime_path,    &o->compute_child };
@@ -228,6 +228,7 @@ ims_status ims__engine_need_clip(struct ims_engine *e, ims_err *err)
     struct ims_clip_options options = { .expected_dim = e->options.expected_dim,
                                         .max_batch = e->options.batch_size,
                                         .is_one_shot = e->options.is_one_shot };
+    char *cache;
     ims_status st;
 
     if (e->clip)
@@ -236,7 +237,15 @@ ims_status ims__engine_need_clip(struct ims_engine *e, ims_err *err)
         return borrow_clip(e, err);
     st = ims__engine_need_pack(e, err);
     if (!st)
-        st = ims_clip_open(&e->clip, e->pack, e->compute, &options, err);
+        st = ims__engine_settle_precision(e, e->pack, &e->precision, err);
+    if (st)
+        return st;
+    cache = ims__path_join(e->options.data_dir, "cache");
+    options.precision = e->precision;
+    options.cache_dir = cache;
+    st = cache ? ims_clip_open(&e->clip, e->pack, e->compute, &options, err)
+               : ims_fail(err, IMS_E_NOMEM, "engine", 0, "opening the model");
+    ims__free(cache);
     return st;
 }
 
@@ -267,6 +276,7 @@ ims_status ims_engine_model(struct ims_engine *e, struct ims_model_facts *out, i
     info = ims_clip_info(e->clip);
     *out = (struct ims_model_facts){ .name = info->name,
                                      .digest = info->digest,
+                                     .precision = ims_precision_name(info->precision),
                                      .dir = e->pack->dir,
                                      .is_demo = info->is_demo,
                                      .dim = info->dim,

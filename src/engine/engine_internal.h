@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "base/thread.h"
 #include "compute/compute.h"
+#include "compute/precision.h"
 #include "ims/engine.h"
 #include "media/media.h"
 #include "models/clip/clip.h"
@@ -23,6 +24,7 @@ struct ims_engine {
     struct ims_compute *compute; /* opened with the engine; loads nothing yet */
     struct ims_media *media;     /* NULL until needed */
     struct ims_pack *pack;       /* NULL until needed, as are the next */
+    ims_precision precision;     /* of the pack's vectors, known with it; may be AUTO until the next */
     struct ims_clip *clip;
     int64_t model_id; /* 0 = the library has never seen this model */
     struct ims_vectors *vectors;
@@ -41,6 +43,20 @@ struct ims_engine {
 ims_status ims__engine_open_store(struct ims_engine *e, ims_err *err) IMS_MUST_CHECK;
 /* Each opens its part once and leaves it in e. */
 ims_status ims__engine_need_pack(struct ims_engine *e, ims_err *err) IMS_MUST_CHECK;
+/* The store of an engine without a library, for a look: IMS_OK and no store when there is none. With
+ * *out_is_lent, give it back. */
+ims_status ims__engine_lend_store(struct ims_engine *e, bool *out_is_lent, ims_err *err) IMS_MUST_CHECK;
+void ims__engine_return_store(struct ims_engine *e, bool is_lent);
+/* "NAME@int8" to NAME, a new string, and its precision; *out_is_named: there was one. */
+ims_status ims__split_model(const char *model, char **out_name, ims_precision *out, bool *out_is_named,
+                            ims_err *err) IMS_MUST_CHECK;
+/* The fastest good precision that was measured for this pack on the chosen device; fp32 when none was. */
+ims_precision ims__agreement_fastest(struct ims_engine *e, const struct ims_pack *pack);
+/* Keeps a measurement for that. */
+ims_status ims__agreement_keep(struct ims_engine *e, const struct ims_agreement *a, ims_err *err) IMS_MUST_CHECK;
+/* Makes *p of a pack what is meant by auto; others stay. */
+ims_status ims__engine_settle_precision(struct ims_engine *e, const struct ims_pack *pack, ims_precision *p,
+                                        ims_err *err) IMS_MUST_CHECK;
 ims_status ims__engine_need_clip(struct ims_engine *e, ims_err *err) IMS_MUST_CHECK;
 ims_status ims__engine_need_media(struct ims_engine *e, ims_err *err) IMS_MUST_CHECK;
 /* create: register the model in the library when it is not there yet; otherwise model_id may stay 0. */

@@ -259,6 +259,19 @@ int ims__onnx_float(struct ims_onnx *g, float v)
     return ims__onnx_floats(g, &v, 1, NULL, 0);
 }
 
+int ims__onnx_byte(struct ims_onnx *g, uint8_t byte)
+{
+    int v = add_value(g, NULL);
+
+    if (v == IMS_ONNX_NONE)
+        return v;
+    put_tensor_head(g, v, IMS_ONNX_UINT8, NULL, 0);
+    put_le(&g->inner, byte, 1);
+    put_message(g, &g->part, TENSOR_RAW, &g->inner);
+    put_message(g, &g->initializers, GRAPH_INITIALIZER, &g->part);
+    return g->status ? IMS_ONNX_NONE : v;
+}
+
 static int add_ints(struct ims_onnx *g, const int64_t *values, size_t n, size_t rank)
 {
     const uint64_t dim = n;

@@ -24,6 +24,7 @@
 typedef enum ims_onnx_type {
     IMS_ONNX_FLOAT = 1,
     IMS_ONNX_UINT8 = 2,
+    IMS_ONNX_INT8 = 3,
     IMS_ONNX_INT32 = 6,
     IMS_ONNX_INT64 = 7,
     IMS_ONNX_FLOAT16 = 10,
@@ -81,6 +82,7 @@ int ims__onnx_external(struct ims_onnx *g, const char *name, ims_onnx_type type,
 int ims__onnx_floats(struct ims_onnx *g, const float *v, size_t n, const uint64_t *dims,
                      size_t rank);
 int ims__onnx_float(struct ims_onnx *g, float v);
+int ims__onnx_byte(struct ims_onnx *g, uint8_t v);                  /* rank 0 */
 int ims__onnx_ints(struct ims_onnx *g, const int64_t *v, size_t n); /* rank 1 */
 int ims__onnx_int(struct ims_onnx *g, int64_t v);                   /* rank 0 */
 

@@ -30,7 +30,7 @@ static ims_status add_number(struct ims_sha256 *h, uint64_t v, ims_err *err)
     return ims__sha256_add(h, le, sizeof(le), err);
 }
 
-static ims_status add_samples(struct ims_sha256 *h, const uint8_t *p, size_t n, ims_err *err)
+ims_status ims__sample_add(struct ims_sha256 *h, const uint8_t *p, size_t n, ims_err *err)
 {
     ims_status st = IMS_OK;
 
@@ -58,7 +58,7 @@ ims_status ims__pack_add_file(struct ims_sha256 *h, const char *path, uint64_t *
         return st;
     st = add_number(h, map.size_bytes, err);
     if (!st)
-        st = add_samples(h, map.data, map.size_bytes, err);
+        st = ims__sample_add(h, map.data, map.size_bytes, err);
     *size_bytes += map.size_bytes;
     ims__map_close(&map);
     return st;

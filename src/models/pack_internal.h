@@ -23,5 +23,8 @@ ims_status ims__pack_add_file(struct ims_sha256 *h, const char *path, uint64_t *
                               ims_err *err) IMS_MUST_CHECK;
 /* Fills p->digest and p->size_bytes; files, dir and layout are set. */
 ims_status ims__pack_digest(struct ims_pack *p, ims_err *err) IMS_MUST_CHECK;
+/* Samples of a block of weights: head, evenly spread blocks, tail; small ones whole. */
+ims_status ims__sample_add(struct ims_sha256 *h, const uint8_t *p, size_t n,
+                           ims_err *err) IMS_MUST_CHECK;
 
 #endif

@@ -70,6 +70,10 @@ static ims_status set_graph(struct ort_impl *s, const struct ims_compute_graph *
                        graph->external_dir, err);
     if (!st && s->rt->minor >= 24)
         st = set_entry(s, "session.record_ep_graph_assignment_info", "1", err);
+    /* 8-bit products with signed weights overflow in 16 bits on processors without VNNI; this makes
+     * such processors take the slower kernel that does not. */
+    if (!st)
+        st = set_entry(s, "session.x64quantprecision", "1", err);
     if (!st && o->no_prepacking)
         st = set_entry(s, "session.disable_prepacking", "1", err);
     if (!st && o->no_cpu_fallback && o->device->kind != IMS_DEVICE_CPU)

@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "models/clip/clip_graph.h"
 #include "models/clip/clip_internal.h"
+#include "models/clip/clip_weights.h"
 
 #include <string.h>
 
@@ -21,21 +22,68 @@ static const char *const clean_names[] = {
 
 /* Both graphs are written at once, although their sessions wait: it takes a millisecond, and a file
  * that lacks a tensor is found out here instead of in the middle of a night's work. */
-static ims_status write_graphs(struct ims_clip *c, ims_err *err)
+static ims_status write_both(struct ims_clip *c, const struct ims_clip_source *source, ims_err *err)
 {
     struct ims_clip_side *image = &c->sides[IMS_CLIP_IMAGE];
     struct ims_clip_side *text = &c->sides[IMS_CLIP_TEXT];
+    ims_status st;
+
+    st = ims__clip_graph_image(&image->graph, &image->graph_bytes, &c->config, source, err);
+    if (!st)
+        st = ims__clip_graph_text(&text->graph, &text->graph_bytes, &c->config, source, err);
+    return st;
+}
+
+/* The trained weights' graphs say what is needed; the graphs that run are those of what was made
+ * of them. */
+static ims_status write_rounded(struct ims_clip *c, const struct ims_safetensors *trained,
+                                const struct ims_clip_options *o, ims_err *err)
+{
+    struct ims_safetensors made = { 0 };
+    struct ims_clip_plan plan;
+    struct ims_clip_weights_job job = { .pack = c->pack,
+                                        .trained = trained,
+                                        .plan = &plan,
+                                        .precision = o->precision,
+                                        .cache_dir = o->cache_dir,
+                                        .is_thorough = !o->is_one_shot };
+    ims_status st;
+
+    ims__clip_plan_init(&plan);
+    st = write_both(c, &(struct ims_clip_source){ .weights = trained, .plan = &plan }, err);
+    for (size_t i = 0; i < IMS_CLIP_N_TOWERS; i++) {
+        ims__free(c->sides[i].graph);
+        c->sides[i].graph = NULL;
+    }
+    if (!st)
+        st = ims__clip_weights_open(&made, &c->weights_dir, &job, err);
+    if (!st)
+        st = write_both(c, &(struct ims_clip_source){ .weights = &made, .precision = o->precision },
+                        err);
+    ims__safetensors_release(&made);
+    ims__clip_plan_release(&plan);
+    return st;
+}
+
+static ims_status write_graphs(struct ims_clip *c, const struct ims_clip_options *o, ims_err *err)
+{
     struct ims_safetensors weights;
     ims_status st;
 
     if (c->pack->layout != IMS_PACK_OPEN_CLIP)
-        return IMS_OK;
+        return c->info.precision == IMS_PRECISION_FP32
+                   ? IMS_OK
+                   : ims_fail(err, IMS_E_UNSUPPORTED, ORIGIN, 0,
+                              "%s holds ready graphs, which run in the precision they have; use "
+                              "--precision fp32",
+                              c->pack->name);
     st = ims__safetensors_open(&weights, c->pack->files[IMS_PACK_IMAGE], err);
     if (st)
         return st;
-    st = ims__clip_graph_image(&image->graph, &image->graph_bytes, &c->config, &weights, err);
-    if (!st)
-        st = ims__clip_graph_text(&text->graph, &text->graph_bytes, &c->config, &weights, err);
+    if (c->info.precision == IMS_PRECISION_FP32)
+        st = write_both(c, &(struct ims_clip_source){ .weights = &weights }, err);
+    else
+        st = write_rounded(c, &weights, o, err);
     ims__safetensors_release(&weights);
     return st;
 }
@@ -117,18 +165,22 @@ ims_status ims__clip_open(struct ims_clip **out, const struct ims_pack *pack,
     c->config = *config;
     c->compute = compute;
     c->is_one_shot = options && options->is_one_shot;
+    c->info.precision = options ? options->precision : IMS_PRECISION_FP32;
     c->max_batch = options && options->max_batch ? options->max_batch : DEFAULT_MAX_BATCH;
     st = init_locks(c, err);
     if (!st)
         st = check_dim(c, options, err);
     if (!st)
-        st = write_graphs(c, err);
+        st = open_tokenizer(c, err); /* before weights, which may be made at some expense */
     if (!st)
-        st = open_tokenizer(c, err);
+        st = write_graphs(c, options, err);
+    if (!st)
+        st = ims_clip_space(pack, c->info.precision, &c->space, err);
     if (st)
         goto out;
-    c->info = (struct ims_clip_info){ .name = pack->name,
-                                      .digest = pack->digest,
+    c->info = (struct ims_clip_info){ .name = c->space.name,
+                                      .digest = c->space.digest,
+                                      .precision = c->info.precision,
                                       .layout = pack->layout,
                                       .is_demo = pack->is_demo,
                                       .dim = c->config.dim,
@@ -154,6 +206,7 @@ void ims_clip_close(struct ims_clip *c)
             ims__lock_release(&side->lock);
     }
     ims_tokenizer_free(c->tokenizer);
+    ims__free(c->weights_dir);
     ims__free(c);
 }
 

@@ -9,6 +9,7 @@
 #define IMS_MODELS_CLIP_CLIP_H
 
 #include "compute/compute.h"
+#include "compute/precision.h"
 #include "ims/status.h"
 #include "models/clip/preprocess.h"
 #include "models/pack.h"
@@ -22,8 +23,12 @@ struct ims_clip;
 typedef enum ims_clip_tower { IMS_CLIP_IMAGE, IMS_CLIP_TEXT, IMS_CLIP_N_TOWERS } ims_clip_tower;
 
 struct ims_clip_info {
-    const char *name;   /* of the pack; strings live as long as the handle */
-    const char *digest; /* of the pack */
+    /* Of the space that vectors are in: the pack's, and for a precision other than fp32
+     * "NAME@PRECISION" and a digest that no other precision has. Strings live as long as the
+     * handle. */
+    const char *name;
+    const char *digest;
+    ims_precision precision;
     ims_pack_layout layout;
     bool is_demo;
     uint32_t dim;
@@ -34,10 +39,24 @@ struct ims_clip_info {
     struct ims_clip_preprocess preprocess;
 };
 
+/* A pack's vectors in one precision: what they are called, and what tells them from others. */
+#define IMS_CLIP_SPACE_BYTES 300
+struct ims_clip_space {
+    char name[IMS_CLIP_SPACE_BYTES];
+    char digest[65];
+};
+/* p is not AUTO. */
+ims_status ims_clip_space(const struct ims_pack *pack, ims_precision p, struct ims_clip_space *out,
+                          ims_err *err) IMS_MUST_CHECK;
+
 struct ims_clip_options {
     uint32_t expected_dim; /* EMBEDDING_DIM; 0 = not set. Another model dimension is IMS_E_CONFIG */
     size_t max_batch;      /* rows per run of the graph; more are computed in turns. 0 = 64 */
     bool is_one_shot;      /* for a few runs: start fast rather than run fast, trust the device */
+    ims_precision precision; /* not AUTO */
+    /* Where weights of another precision are kept when they may not lie beside the pack; NULL:
+     * nowhere. Made on opening when they are not there: a second or two. */
+    const char *cache_dir;
 };
 
 /* pack and compute are loans that must outlive the handle. options may be NULL. compute may be

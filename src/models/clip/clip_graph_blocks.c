@@ -33,7 +33,7 @@ static int split_heads(struct ims_graph *g, int x, int shape, bool is_key)
 }
 
 /* softmax(q k^T / sqrt(d) + mask) v, back as a matrix [rows * query positions, width]. The scale
- * goes on q, as torch does it. */
+ * goes on q, as torch does it. With fp16, q, k, v and the result are halves; the softmax is not. */
 static int attend(struct ims_graph *g, const struct ims_clip_blocks *b, int q, int k, int v,
                   int q_shape, int kv_shape, int mask)
 {
@@ -42,15 +42,16 @@ static int attend(struct ims_graph *g, const struct ims_clip_blocks *b, int q, i
     const double head_width = b->width / b->heads;
     int scores;
 
-    q = ims__graph_op2(g, "Mul", q, ims__onnx_float(&g->onnx, (float)(1.0 / sqrt(head_width))));
+    scores = ims__graph_half(g, ims__onnx_float(&g->onnx, (float)(1.0 / sqrt(head_width))));
+    q = ims__graph_op2(g, "Mul", q, scores);
     q = split_heads(g, q, q_shape, false);
     k = split_heads(g, k, kv_shape, true);
     v = split_heads(g, v, kv_shape, false);
-    scores = ims__graph_op2(g, "MatMul", q, k);
+    scores = ims__graph_full(g, ims__graph_op2(g, "MatMul", q, k));
     if (mask != IMS_ONNX_NONE)
         scores = ims__graph_op2(g, "Add", scores, mask);
     scores = ims__onnx_node(&g->onnx, "Softmax", &scores, 1, 1, &IMS_ONNX_INT("axis", -1), 1);
-    v = ims__graph_op2(g, "MatMul", scores, v);
+    v = ims__graph_op2(g, "MatMul", ims__graph_half(g, scores), v);
     return ims__graph_reshape(g, ims__graph_transpose(g, v, heads_first, 4), flat, 2);
 }
 
@@ -62,18 +63,33 @@ static int split(struct ims_graph *g, int x, size_t n)
     return ims__onnx_node(&g->onnx, "Split", &x, 1, n, attrs, IMS_ARRAY_LEN(attrs));
 }
 
-/* Attention of every position: q, k and v in one product. */
+/* Parts first .. first + n of q, k and v, in one product. */
+static int add_qkv(struct ims_graph *g, const struct ims_clip_blocks *b, int x, const char *name,
+                   unsigned first, unsigned n)
+{
+    const struct part_names *part = &part_names[b->names];
+    const uint64_t w = b->width;
+    char weight[MAX_NAME + 32];
+    char bias[MAX_NAME + 32];
+
+    (void)snprintf(weight, sizeof(weight), "%s.%s", name, part->qkv_weight);
+    (void)snprintf(bias, sizeof(bias), "%s.%s", name, part->qkv_bias);
+    return ims__graph_affine(g, x,
+                             &(struct ims_graph_affine){ .weight = weight,
+                                                         .bias = bias,
+                                                         .n_out = 3 * w,
+                                                         .n_in = w,
+                                                         .first = first * w,
+                                                         .n_rows = n == 3 ? 0 : n * w,
+                                                         .is_half_out = true });
+}
+
+/* Attention of every position. */
 static int attend_all(struct ims_graph *g, const struct ims_clip_blocks *b, int x,
                       const struct ims_graph_rows *rows, const char *name)
 {
-    const uint64_t w = b->width;
-    const struct part_names *part = &part_names[b->names];
-    int weight = ims__graph_weight(g, IMS_DIMS(3 * w, w), "%s.%s", name, part->qkv_weight);
-    int bias = ims__graph_weight(g, IMS_DIMS(3 * w), "%s.%s", name, part->qkv_bias);
-    int qkv = ims__onnx_node(&g->onnx, "Gemm", (const int[]){ x, weight, bias }, 3, 1,
-                             &IMS_ONNX_INT("transB", 1), 1);
+    int qkv = split(g, add_qkv(g, b, x, name, 0, 3), 3);
 
-    qkv = split(g, qkv, 3);
     return attend(g, b, qkv, qkv + 1, qkv + 2, rows->heads_shape, rows->heads_shape, rows->mask);
 }
 
@@ -82,17 +98,8 @@ static int attend_all(struct ims_graph *g, const struct ims_clip_blocks *b, int 
 static int attend_pooled(struct ims_graph *g, const struct ims_clip_blocks *b, int x, int all,
                          const struct ims_graph_rows *rows, const char *name)
 {
-    const uint64_t w = b->width;
-    const struct part_names *part = &part_names[b->names];
-    const struct ims_onnx_attr trans = IMS_ONNX_INT("transB", 1);
-    int q_in[] = { x, ims__graph_rows(g, IMS_DIMS(3 * w, w), 0, w, "%s.%s", name, part->qkv_weight),
-                   ims__graph_rows(g, IMS_DIMS(3 * w), 0, w, "%s.%s", name, part->qkv_bias) };
-    int kv_in[] = {
-        all, ims__graph_rows(g, IMS_DIMS(3 * w, w), w, 2 * w, "%s.%s", name, part->qkv_weight),
-        ims__graph_rows(g, IMS_DIMS(3 * w), w, 2 * w, "%s.%s", name, part->qkv_bias)
-    };
-    int q = ims__onnx_node(&g->onnx, "Gemm", q_in, 3, 1, &trans, 1);
-    int kv = split(g, ims__onnx_node(&g->onnx, "Gemm", kv_in, 3, 1, &trans, 1), 2);
+    int q = add_qkv(g, b, x, name, 0, 1);
+    int kv = split(g, add_qkv(g, b, all, name, 1, 2), 2);
 
     return attend(g, b, q, kv, kv + 1, rows->pooled_shape, rows->heads_shape, rows->pooled_mask);
 }
@@ -103,7 +110,8 @@ static int activate(struct ims_graph *g, const struct ims_clip_blocks *b, int x)
 
     switch (b->act) {
     case IMS_CLIP_QUICK_GELU:
-        gate = ims__graph_op2(g, "Mul", x, ims__onnx_float(&g->onnx, 1.702f));
+        gate = ims__graph_half(g, ims__onnx_float(&g->onnx, 1.702f));
+        gate = ims__graph_op2(g, "Mul", x, gate);
         return ims__graph_op2(g, "Mul", x, ims__graph_op1(g, "Sigmoid", gate));
     case IMS_CLIP_GELU_TANH:
         return ims__onnx_node(&g->onnx, "Gelu", &x, 1, 1, &IMS_ONNX_TEXT("approximate", "tanh"), 1);
@@ -123,13 +131,24 @@ static int add_residual(struct ims_graph *g, const struct ims_clip_blocks *b, in
     return ims__graph_op2(g, "Add", x, y);
 }
 
-static int add_linear(struct ims_graph *g, int x, uint32_t n_out, uint32_t n_in, const char *name,
-                      const char *part)
-{
-    char full[MAX_NAME + 32];
+enum { HALF_IN = 1, HALF_OUT = 2 }; /* with fp16 */
 
-    (void)snprintf(full, sizeof(full), "%s.%s", name, part);
-    return ims__graph_linear(g, x, n_out, n_in, full);
+/* part is the prefix of ".weight" and ".bias". */
+static int add_linear(struct ims_graph *g, int x, uint32_t n_out, uint32_t n_in, const char *name,
+                      const char *part, unsigned halves)
+{
+    char weight[MAX_NAME + 32];
+    char bias[MAX_NAME + 32];
+
+    (void)snprintf(weight, sizeof(weight), "%s.%s.weight", name, part);
+    (void)snprintf(bias, sizeof(bias), "%s.%s.bias", name, part);
+    return ims__graph_affine(g, x,
+                             &(struct ims_graph_affine){ .weight = weight,
+                                                         .bias = bias,
+                                                         .n_out = n_out,
+                                                         .n_in = n_in,
+                                                         .is_half_in = halves & HALF_IN,
+                                                         .is_half_out = halves & HALF_OUT });
 }
 
 static int add_norm(struct ims_graph *g, const struct ims_clip_blocks *b, int x, const char *name,
@@ -146,9 +165,9 @@ static int add_mlp(struct ims_graph *g, const struct ims_clip_blocks *b, int x, 
 {
     const struct part_names *part = &part_names[b->names];
 
-    x = add_linear(g, x, b->mlp_width, b->width, name, part->fc_1);
+    x = add_linear(g, x, b->mlp_width, b->width, name, part->fc_1, HALF_OUT);
     x = activate(g, b, x);
-    return add_linear(g, x, b->width, b->mlp_width, name, part->fc_2);
+    return add_linear(g, x, b->width, b->mlp_width, name, part->fc_2, HALF_IN);
 }
 
 static int add_block(struct ims_graph *g, int x, const struct ims_clip_blocks *b,
@@ -165,7 +184,7 @@ static int add_block(struct ims_graph *g, int x, const struct ims_clip_blocks *b
     } else {
         y = attend_all(g, b, y, rows, name);
     }
-    y = add_linear(g, y, b->width, b->width, name, part->out);
+    y = add_linear(g, y, b->width, b->width, name, part->out, HALF_IN);
     x = add_residual(g, b, x, y, name, part->scale_1);
     y = add_norm(g, b, x, name, part->norm_2);
     y = add_mlp(g, b, y, name);
@@ -193,15 +212,15 @@ int ims__graph_attention_pool(struct ims_graph *g, int x, const struct ims_clip_
     const int64_t one_query[] = { 1, 1, b->heads, b->width / b->heads };
     const uint32_t w = b->width;
     int q = ims__graph_weight(g, IMS_DIMS(1, 1, w), "%s.latent", name);
-    int kv = add_linear(g, x, 2 * w, w, name, "kv");
+    int kv = add_linear(g, x, 2 * w, w, name, "kv", HALF_OUT);
     int y;
 
     q = ims__graph_reshape(g, q, (const int64_t[]){ 1, w }, 2);
-    q = add_linear(g, q, w, w, name, "q");
+    q = add_linear(g, q, w, w, name, "q", HALF_OUT);
     kv = split(g, kv, 2);
     x = attend(g, b, q, kv, kv + 1, ims__onnx_ints(&g->onnx, one_query, 4), heads_shape,
                IMS_ONNX_NONE);
-    x = add_linear(g, x, w, w, name, "proj");
+    x = add_linear(g, x, w, w, name, "proj", HALF_IN);
     y = add_norm(g, b, x, name, "norm");
     return ims__graph_op2(g, "Add", x, add_mlp(g, b, y, name));
 }

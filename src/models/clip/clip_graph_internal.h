@@ -7,18 +7,19 @@
 #ifndef IMS_MODELS_CLIP_GRAPH_INTERNAL_H
 #define IMS_MODELS_CLIP_GRAPH_INTERNAL_H
 
-#include "models/clip/clip_config.h"
+#include "models/clip/clip_graph.h"
 #include "models/onnx_writer.h"
-#include "models/safetensors.h"
 
 struct ims_graph {
     struct ims_onnx onnx;
     const struct ims_safetensors *weights;
+    ims_precision precision;
+    struct ims_clip_plan *plan; /* NULL: none is kept */
     ims_err *err;
     ims_status status;
 };
 
-void ims__graph_init(struct ims_graph *g, const struct ims_safetensors *weights, ims_err *err);
+void ims__graph_init(struct ims_graph *g, const struct ims_clip_source *source, ims_err *err);
 void ims__graph_release(struct ims_graph *g);
 ims_status ims__graph_finish(struct ims_graph *g, const char *what, void **out,
                              size_t *out_bytes) IMS_MUST_CHECK;
@@ -28,14 +29,28 @@ ims_status ims__graph_finish(struct ims_graph *g, const char *what, void **out,
     (const uint64_t[]){ __VA_ARGS__ }, sizeof((const uint64_t[]){ __VA_ARGS__ }) / sizeof(uint64_t)
 
 /* A weight as it is stored, checked for type and shape. */
-int ims__graph_stored(struct ims_graph *g, const uint64_t *dims, size_t rank,
-                      ims_weight_type *out_type, const char *fmt, ...) IMS_PRINTF(5, 6);
+int ims__graph_stored(struct ims_graph *g, ims_clip_role role, const uint64_t *dims, size_t rank,
+                      ims_weight_type *out_type, const char *fmt, ...) IMS_PRINTF(6, 7);
 /* The same as float: halves get a Cast, which the runtime folds away once. */
 int ims__graph_weight(struct ims_graph *g, const uint64_t *dims, size_t rank, const char *fmt, ...)
     IMS_PRINTF(4, 5);
-/* Rows [first, first + n_rows) of a stored matrix of dims[0] rows. */
-int ims__graph_rows(struct ims_graph *g, const uint64_t *dims, size_t rank, uint64_t first,
-                    uint64_t n_rows, const char *fmt, ...) IMS_PRINTF(6, 7);
+
+/* x W^T + b, in the graph's precision. */
+struct ims_graph_affine {
+    const char *weight, *bias; /* names of tensors; bias NULL: none */
+    uint64_t n_out, n_in;      /* of the stored weight, [n_out, n_in] */
+    uint64_t first, n_rows;    /* only these outputs; n_rows 0: all of them */
+    bool is_matrix;            /* stored as [n_in, n_out], for x W */
+    /* Where the precision is fp16, what goes in, or comes out, is of halves already. */
+    bool is_half_in, is_half_out;
+};
+int ims__graph_affine(struct ims_graph *g, int x, const struct ims_graph_affine *a);
+/* Patches of the image: x is float, and so is the result. bias NULL: none. */
+int ims__graph_patches(struct ims_graph *g, int x, const struct ims_clip_vision *v,
+                       const char *kernel, const char *bias);
+/* Halves where the precision is fp16, else x itself; and back. */
+int ims__graph_half(struct ims_graph *g, int x);
+int ims__graph_full(struct ims_graph *g, int x);
 
 int ims__graph_op1(struct ims_graph *g, const char *op, int a);
 int ims__graph_op2(struct ims_graph *g, const char *op, int a, int b);
@@ -46,8 +61,6 @@ int ims__graph_gather(struct ims_graph *g, int a, int indices, int64_t axis);
 /* Shape from constants: -1 is the rest, 0 is the same dimension of the input. */
 int ims__graph_reshape(struct ims_graph *g, int a, const int64_t *shape, size_t rank);
 int ims__graph_norm(struct ims_graph *g, int x, uint32_t width, double eps, const char *name);
-/* x W^T + b with W [n_out, n_in]; name is the prefix of ".weight" and ".bias". */
-int ims__graph_linear(struct ims_graph *g, int x, uint32_t n_out, uint32_t n_in, const char *name);
 /* x / max(|x|, 1e-12) by rows, then the graph's output "embedding". */
 void ims__graph_embedding(struct ims_graph *g, int x, uint32_t dim);
 

@@ -13,15 +13,9 @@ static int add_patches(struct ims_graph *g, int x, const struct ims_clip_vision 
 {
     static const int64_t patches_first[] = { 0, 2, 1 };
     const uint32_t w = v->blocks.width;
-    const int64_t patch[] = { v->patch_height, v->patch_width };
-    const struct ims_onnx_attr conv[] = { IMS_ONNX_INTS("kernel_shape", patch, 2),
-                                          IMS_ONNX_INTS("strides", patch, 2) };
-    int kernel = ims__graph_weight(g, IMS_DIMS(w, 3, v->patch_height, v->patch_width),
-                                   TRUNK "patch_embed.proj.weight");
-    int bias = ims__graph_weight(g, IMS_DIMS(w), TRUNK "patch_embed.proj.bias");
     int positions = ims__graph_weight(g, IMS_DIMS(1, n_patches, w), TRUNK "pos_embed");
 
-    x = ims__onnx_node(&g->onnx, "Conv", (const int[]){ x, kernel, bias }, 3, 1, conv, 2);
+    x = ims__graph_patches(g, x, v, TRUNK "patch_embed.proj.weight", TRUNK "patch_embed.proj.bias");
     x = ims__graph_reshape(g, x, (const int64_t[]){ 0, w, n_patches }, 3);
     x = ims__graph_transpose(g, x, patches_first, 3);
     x = ims__graph_op2(g, "Add", x, positions);
@@ -30,7 +24,7 @@ static int add_patches(struct ims_graph *g, int x, const struct ims_clip_vision 
 
 ims_status ims__clip_graph_siglip(void **out, size_t *out_bytes,
                                   const struct ims_clip_config *config,
-                                  const struct ims_safetensors *weights, ims_err *err)
+                                  const struct ims_clip_source *source, ims_err *err)
 {
     const struct ims_clip_vision *v = &config->vision;
     const struct ims_clip_blocks *b = &v->blocks;
@@ -44,7 +38,7 @@ ims_status ims__clip_graph_siglip(void **out, size_t *out_bytes,
     ims_status st;
     int x;
 
-    ims__graph_init(&g, weights, err);
+    ims__graph_init(&g, source, err);
     x = ims__onnx_input(&g.onnx, "image", IMS_ONNX_UINT8, dims, 4);
     x = ims__graph_pixels(&g, x, &config->preprocess);
     x = add_patches(&g, x, v, n_patches);

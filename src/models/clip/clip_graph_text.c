@@ -43,7 +43,7 @@ static int add_tokens(struct ims_graph *g, int text, const struct sizes *s,
     const uint32_t w = t->blocks.width;
     ims_weight_type type = IMS_WEIGHT_F32;
     int table =
-        ims__graph_stored(g, IMS_DIMS(t->vocab_size, w), &type, "%stoken_embedding.weight", prefix);
+        ims__graph_stored(g, IMS_CLIP_TABLE, IMS_DIMS(t->vocab_size, w), &type, "%stoken_embedding.weight", prefix);
     int positions =
         ims__graph_weight(g, IMS_DIMS(t->context_length, w), "%spositional_embedding", prefix);
     int x = ims__graph_gather(g, table, text, 0);
@@ -123,34 +123,30 @@ static struct ims_graph_rows add_rows(struct ims_graph *g, int text, const struc
 static int add_projection(struct ims_graph *g, int x, const struct ims_clip_config *c,
                           const char *prefix)
 {
-    const uint32_t w = c->text.blocks.width;
-    int matrix;
-    int bias;
+    struct ims_graph_affine a = { .n_out = c->dim, .n_in = c->text.blocks.width };
+    char weight[48];
+    char bias[48];
 
-    switch (c->text.proj) {
-    case IMS_CLIP_PROJ_LINEAR:
-        matrix = ims__graph_weight(g, IMS_DIMS(c->dim, w), "%stext_projection.weight", prefix);
-        bias = ims__graph_weight(g, IMS_DIMS(c->dim), "%stext_projection.bias", prefix);
-        return ims__onnx_node(&g->onnx, "Gemm", (const int[]){ x, matrix, bias }, 3, 1,
-                              &IMS_ONNX_INT("transB", 1), 1);
-    case IMS_CLIP_PROJ_MATRIX:
-        matrix = ims__graph_weight(g, IMS_DIMS(w, c->dim), "%stext_projection", prefix);
-        return ims__graph_op2(g, "MatMul", x, matrix);
-    case IMS_CLIP_PROJ_NONE:
-        break;
-    }
-    return x;
+    if (c->text.proj == IMS_CLIP_PROJ_NONE)
+        return x;
+    a.is_matrix = c->text.proj == IMS_CLIP_PROJ_MATRIX;
+    (void)snprintf(weight, sizeof(weight), "%stext_projection%s", prefix,
+                   a.is_matrix ? "" : ".weight");
+    (void)snprintf(bias, sizeof(bias), "%stext_projection.bias", prefix);
+    a.weight = weight;
+    a.bias = a.is_matrix ? NULL : bias;
+    return ims__graph_affine(g, x, &a);
 }
 
 ims_status ims__clip_graph_text(void **out, size_t *out_bytes, const struct ims_clip_config *config,
-                                const struct ims_safetensors *weights, ims_err *err)
+                                const struct ims_clip_source *source, ims_err *err)
 {
     static const struct ims_onnx_dim dims[] = { { "batch", 0 }, { "length", 0 } };
     const struct ims_clip_text *t = &config->text;
     /* open_clip writes a text tower either beside the image tower or as a member "text" of its
      * own */
     const char *prefix =
-        ims__safetensors_find(weights, "text.token_embedding.weight") ? "text." : "";
+        ims__safetensors_find(source->weights, "text.token_embedding.weight") ? "text." : "";
     char norm[32];
     struct ims_graph_rows rows;
     struct ims_graph g;
@@ -159,7 +155,7 @@ ims_status ims__clip_graph_text(void **out, size_t *out_bytes, const struct ims_
     int text;
     int x;
 
-    ims__graph_init(&g, weights, err);
+    ims__graph_init(&g, source, err);
     text = ims__onnx_input(&g.onnx, "text", IMS_ONNX_INT32, dims, 2);
     s = add_sizes(&g, text);
     x = add_tokens(&g, text, &s, t, prefix);

@@ -29,18 +29,13 @@ static int add_tokens(struct ims_graph *g, int x, int image, const struct ims_cl
 {
     static const int64_t patches_first[] = { 0, 2, 1 };
     const uint32_t w = v->blocks.width;
-    const int64_t patch[] = { v->patch_height, v->patch_width };
-    const struct ims_onnx_attr conv[] = { IMS_ONNX_INTS("kernel_shape", patch, 2),
-                                          IMS_ONNX_INTS("strides", patch, 2) };
     const struct ims_onnx_attr first[] = { IMS_ONNX_INT("start", 0), IMS_ONNX_INT("end", 1) };
     const int64_t one_row[] = { 1, w };
-    int kernel = ims__graph_weight(g, IMS_DIMS(w, 3, v->patch_height, v->patch_width),
-                                   "visual.conv1.weight");
     int class_token = ims__graph_weight(g, IMS_DIMS(w), "visual.class_embedding");
     int positions = ims__graph_weight(g, IMS_DIMS(n_patches + 1, w), "visual.positional_embedding");
     int shape;
 
-    x = ims__onnx_node(&g->onnx, "Conv", (const int[]){ x, kernel }, 2, 1, conv, 2);
+    x = ims__graph_patches(g, x, v, "visual.conv1.weight", NULL);
     x = ims__graph_reshape(g, x, (const int64_t[]){ 0, w, n_patches }, 3);
     x = ims__graph_transpose(g, x, patches_first, 3);
     shape = ims__onnx_node(&g->onnx, "Shape", &image, 1, 1, first, 2);
@@ -88,7 +83,7 @@ static int add_mean(struct ims_graph *g, int x, const struct ims_clip_vision *v,
 }
 
 static ims_status write_graph(void **out, size_t *out_bytes, const struct ims_clip_config *config,
-                              const struct ims_safetensors *weights, ims_err *err)
+                              const struct ims_clip_source *source, ims_err *err)
 {
     const struct ims_clip_vision *v = &config->vision;
     const struct ims_clip_blocks *b = &v->blocks;
@@ -104,7 +99,7 @@ static ims_status write_graph(void **out, size_t *out_bytes, const struct ims_cl
     int image;
     int x;
 
-    ims__graph_init(&g, weights, err);
+    ims__graph_init(&g, source, err);
     image = ims__onnx_input(&g.onnx, "image", IMS_ONNX_UINT8, dims, 4);
     x = ims__graph_pixels(&g, image, &config->preprocess);
     x = add_tokens(&g, x, image, v, n_patches);
@@ -118,8 +113,11 @@ static ims_status write_graph(void **out, size_t *out_bytes, const struct ims_cl
         x = ims__graph_norm(&g, x, b->width, b->norm_eps, "visual.ln_post");
     else
         x = add_mean(&g, x, v, n_patches + 1);
-    x = ims__graph_op2(&g, "MatMul", x,
-                       ims__graph_weight(&g, IMS_DIMS(b->width, config->dim), "visual.proj"));
+    x = ims__graph_affine(&g, x,
+                          &(struct ims_graph_affine){ .weight = "visual.proj",
+                                                      .n_out = config->dim,
+                                                      .n_in = b->width,
+                                                      .is_matrix = true });
     ims__graph_embedding(&g, x, config->dim);
     st = ims__graph_finish(&g, "image tower", out, out_bytes);
     ims__graph_release(&g);
@@ -128,9 +126,9 @@ static ims_status write_graph(void **out, size_t *out_bytes, const struct ims_cl
 
 ims_status ims__clip_graph_image(void **out, size_t *out_bytes,
                                  const struct ims_clip_config *config,
-                                 const struct ims_safetensors *weights, ims_err *err)
+                                 const struct ims_clip_source *source, ims_err *err)
 {
     if (config->vision.pool == IMS_CLIP_POOL_ATTENTION)
-        return ims__clip_graph_siglip(out, out_bytes, config, weights, err);
-    return write_graph(out, out_bytes, config, weights, err);
+        return ims__clip_graph_siglip(out, out_bytes, config, source, err);
+    return write_graph(out, out_bytes, config, source, err);
 }

@@ -27,6 +27,8 @@ struct ims_clip {
     struct ims_compute *compute;
     struct ims_clip_config config;
     struct ims_clip_info info;
+    struct ims_clip_space space;
+    char *weights_dir; /* where the graphs' weights are: the pack's folder, or that of made ones */
     struct ims_tokenizer *tokenizer;
     int32_t pad_id;
     size_t max_batch;

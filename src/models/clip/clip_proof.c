@@ -235,10 +235,10 @@ ims_status ims__clip_proof_init(struct ims_clip_proof *p, struct ims_clip *clip,
     p->clip = clip;
     p->tower = tower;
     p->set = (struct ims_proof_set){
-        .model = clip->pack->name,
-        .digest = clip->pack->digest,
+        .model = clip->space.name,
+        .digest = clip->space.digest,
         .graph_name = tower == IMS_CLIP_IMAGE ? "image" : "text",
-        .precision = IMS_PRECISION_FP32,
+        .precision = clip->info.precision,
         .graph = *graph,
         .version = IMS_CLIP_PROOF_VERSION,
         .has_rows = true,

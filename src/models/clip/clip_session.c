@@ -123,7 +123,8 @@ static struct ims_compute_graph graph_of(const struct ims_clip *c, ims_clip_towe
     if (side->graph)
         return (struct ims_compute_graph){ .bytes = side->graph,
                                            .n_bytes = side->graph_bytes,
-                                           .external_dir = c->pack->dir };
+                                           .external_dir = c->weights_dir ? c->weights_dir
+                                                                         : c->pack->dir };
     return (struct ims_compute_graph){
         .path = c->pack->files[tower == IMS_CLIP_IMAGE ? IMS_PACK_IMAGE : IMS_PACK_TEXT]
     };
@@ -156,7 +157,7 @@ static ims_status open_pool(struct ims_clip *c, ims_clip_tower tower, ims_err *e
 
     if (st)
         return st;
-    (void)snprintf(label, sizeof(label), "%.48s %s", c->pack->name, tower_names[tower]);
+    (void)snprintf(label, sizeof(label), "%.48s %s", c->space.name, tower_names[tower]);
     options.label = label;
     st = ims__clip_proof_init(&proof, c, tower, &graph, err);
     if (!st)

@@ -18,23 +18,27 @@ static void must(bool ok)
 static void write_graphs(const struct ims_clip_config *config,
                          const struct ims_safetensors *weights)
 {
+    struct ims_clip_plan plan;
+    const struct ims_clip_source source = { .weights = weights, .plan = &plan };
     ims_err err = { 0 };
     void *bytes;
     size_t n;
 
-    if (ims__clip_graph_image(&bytes, &n, config, weights, &err) == IMS_OK) {
+    ims__clip_plan_init(&plan);
+    if (ims__clip_graph_image(&bytes, &n, config, &source, &err) == IMS_OK) {
         must(bytes && n);
         ims__free(bytes);
     } else {
         must(err.status != IMS_OK && err.text[0]);
     }
     err = (ims_err){ 0 };
-    if (ims__clip_graph_text(&bytes, &n, config, weights, &err) == IMS_OK) {
+    if (ims__clip_graph_text(&bytes, &n, config, &source, &err) == IMS_OK) {
         must(bytes && n);
         ims__free(bytes);
     } else {
         must(err.status != IMS_OK && err.text[0]);
     }
+    ims__clip_plan_release(&plan);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
