@@ -66,9 +66,13 @@ static int open_locked(struct ims_partial *f)
 static ims_status make_folder(const char *path, ims_err *err)
 {
     const char *base = ims__path_base(path);
-    char *dir = base - path < 2 ? NULL : ims__strndup(path, (size_t)(base - path) - 1);
-    ims_status st = dir ? ims__mkdir_p(dir, err) : IMS_OK;
+    char *dir;
+    ims_status st;
 
+    if (base - path < 2)
+        return IMS_OK; /* "/" or here */
+    dir = ims__strndup(path, (size_t)(base - path) - 1);
+    st = dir ? ims__mkdir_p(dir, err) : ims_fail(err, IMS_E_NOMEM, "fs", 0, "writing a file");
     ims__free(dir);
     return st;
 }

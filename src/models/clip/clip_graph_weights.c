@@ -80,7 +80,7 @@ static const struct ims_weight *find_weight(struct ims_graph *g, ims_clip_role r
     char expected[96];
     char found[96] = "none";
 
-    if (g->status)
+    if (g->status || g->onnx.status)
         return NULL;
     w = ims__safetensors_find(g->weights, name);
     if (w && w->rank == rank && memcmp(w->dims, dims, rank * sizeof(*dims)) == 0 &&

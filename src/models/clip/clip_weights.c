@@ -13,6 +13,7 @@
 #include <string.h>
 
 #define ORIGIN "weights"
+#define LENGTH_BYTES 8 /* of the header, before it */
 
 ims_weight_type ims__clip_weight_type(ims_precision p, ims_clip_role role)
 {
@@ -96,59 +97,52 @@ static ims_status lies(const char *path, const char *what, ims_err *err)
     return ims_fail(err, IMS_E_CORRUPT, ORIGIN, 0, "%s: %s", path, what);
 }
 
-static bool says(const ims_json *meta, const char *key, const char *want)
+/* The sum of all data as the file gives it. s was parsed, so its header is JSON. */
+static ims_status read_whole_sum(const struct ims_safetensors *s, size_t header, const char *path,
+                                 char out[IMS_SHA256_HEX], ims_err *err)
 {
-    const char *found = ims__json_str(ims__json_get(meta, key), NULL);
-
-    return found && strcmp(found, want) == 0;
-}
-
-/* s was parsed, so the header is there and is JSON. */
-static ims_status check_claims(const struct ims_safetensors *s, const char *path,
-                               const struct ims_clip_weights_job *job, ims_err *err)
-{
-    uint64_t header = s->n_tensors ? s->map.size_bytes : 0;
-    char samples[IMS_SHA256_HEX] = "", whole[IMS_SHA256_HEX] = "";
     const ims_json *meta;
+    const char *sum;
     ims_json *root = NULL;
-    ims_status st;
+    ims_status st = ims__json_parse(&root, (const char *)s->map.data + LENGTH_BYTES,
+                                    header - LENGTH_BYTES, path, err);
 
-    for (size_t i = 0; i < s->n_tensors; i++) {
-        if (s->tensors[i].offset < header)
-            header = s->tensors[i].offset;
-    }
-    if (header < 8)
-        return lies(path, "no weights", err);
-    st = ims__json_parse(&root, (const char *)s->map.data + 8, header - 8, path, err);
     if (st)
         return st;
     meta = ims__json_get(root, "__metadata__");
-    if (!says(meta, "recipe", IMS_CLIP_WEIGHTS_RECIPE) ||
-        !says(meta, "precision", ims_precision_name(job->precision)) ||
-        !says(meta, "made_from", job->pack->digest))
-        st = lies(path, "made from another model, or by another version", err);
-    if (!st)
-        st = ims__clip_weights_sums(s->map.data + header, s->map.size_bytes - header,
-                                    job->is_thorough, samples, whole, err);
-    if (!st && (!says(meta, "samples_sha256", samples) ||
-                (job->is_thorough && !says(meta, "data_sha256", whole))))
-        st = lies(path, "its data is not what was written", err);
+    sum = ims__json_str(ims__json_get(meta, IMS_CLIP_WHOLE_SUM), NULL);
+    if (sum && strlen(sum) == IMS_SHA256_HEX - 1)
+        memcpy(out, sum, IMS_SHA256_HEX);
+    else
+        st = lies(path, "made by something else", err);
     ims__json_free(root);
     return st;
 }
 
-/* Is every weight of the plan there, as the graphs will ask for it? */
-static ims_status check_plan(const struct ims_safetensors *s, const char *path,
-                             const struct ims_clip_weights_job *job, ims_err *err)
+static ims_status check_claims(const struct ims_safetensors *s, const char *path,
+                               const struct ims_clip_weights_job *job, ims_err *err)
 {
-    for (size_t i = 0; i < job->plan->n; i++) {
-        const struct ims_clip_need *need = &job->plan->needs[i];
-        const struct ims_weight *w = ims__safetensors_find(s, need->name);
+    size_t header = s->map.size_bytes;
+    char samples[IMS_SHA256_HEX] = "", whole[IMS_SHA256_HEX] = "";
+    struct ims_buf want;
+    ims_status st;
 
-        if (!w || w->type != ims__clip_weight_type(job->precision, need->role))
-            return lies(path, "a weight is missing", err);
+    for (size_t i = 0; i < s->n_tensors; i++) {
+        if (s->tensors[i].offset < header)
+            header = (size_t)s->tensors[i].offset;
     }
-    return IMS_OK;
+    st = ims__clip_weights_sums(s->map.data + header, s->map.size_bytes - header, job->is_thorough,
+                                samples, whole, err);
+    if (!st && !job->is_thorough)
+        st = read_whole_sum(s, header, path, whole, err);
+    if (!st)
+        st = ims__clip_weights_header(job, samples, whole, &want, err);
+    if (st)
+        return st;
+    if (header != want.len || memcmp(s->map.data, want.data, header) != 0)
+        st = lies(path, "damaged, or made from another model or by another version", err);
+    ims__buf_release(&want);
+    return st;
 }
 
 ims_status ims__clip_weights_check(struct ims_safetensors *out, const char *path,
@@ -160,8 +154,6 @@ ims_status ims__clip_weights_check(struct ims_safetensors *out, const char *path
     if (st)
         return st;
     st = check_claims(&s, path, job, err);
-    if (!st)
-        st = check_plan(&s, path, job, err);
     if (st) {
         ims__safetensors_release(&s);
         return st;
@@ -187,22 +179,28 @@ static void release_places(struct places *p)
 }
 
 /* Folders that somebody else fills are left as they are. */
-static bool is_own_folder(const struct ims_pack *pack)
+static ims_status is_own_folder(const struct ims_pack *pack, bool *out, ims_err *err)
 {
     char *manifest = ims__path_join(pack->dir, IMS_MODEL_MANIFEST);
     struct ims_file_info info;
-    bool is_own = manifest && ims__stat(manifest, true, &info, NULL) == IMS_OK;
 
+    if (!manifest)
+        return ims_fail(err, IMS_E_NOMEM, ORIGIN, 0, "looking for weights");
+    *out = ims__stat(manifest, true, &info, NULL) == IMS_OK;
     ims__free(manifest);
-    return is_own;
+    return IMS_OK;
 }
 
 static ims_status find_places(struct places *p, const struct ims_clip_weights_job *job,
                               ims_err *err)
 {
     char name[64];
+    ims_status st;
 
-    *p = (struct places){ .may_make = { is_own_folder(job->pack), job->cache_dir != NULL } };
+    *p = (struct places){ .may_make = { false, job->cache_dir != NULL } };
+    st = is_own_folder(job->pack, &p->may_make[0], err);
+    if (st)
+        return st;
     (void)snprintf(name, sizeof(name), "imgsearch.%s.safetensors",
                    ims_precision_name(job->precision));
     p->dirs[0] = ims__strdup(job->pack->dir);
@@ -248,15 +246,13 @@ ims_status ims__clip_weights_open(struct ims_safetensors *out, char **out_dir,
     if (st)
         return st;
     st = IMS_E_NOT_FOUND;
-    for (size_t i = 0; i < 2 && st; i++) {
-        ims_err why;
-
-        st = ims__clip_weights_check(out, p.paths[i], job, &why);
+    for (size_t i = 0; i < 2 && st && st != IMS_E_NOMEM; i++) {
+        st = ims__clip_weights_check(out, p.paths[i], job, err);
         at = i;
     }
-    if (st) /* none, or one that lies */
+    if (st && st != IMS_E_NOMEM) /* none, or one that lies */
         st = make(out, &p, &at, job, err);
-    if (st == IMS_E_NO_SPACE || st == IMS_E_PERMISSION)
+    if (is_about_the_place(st))
         st = ims_fail_in(err, st,
                          "the %s weights of %.100s cannot be kept, so they cannot be used; make "
                          "room, or use --precision fp32",

@@ -10,6 +10,7 @@
 #ifndef IMS_MODELS_CLIP_WEIGHTS_H
 #define IMS_MODELS_CLIP_WEIGHTS_H
 
+#include "base/buf.h"
 #include "base/hash.h"
 #include "compute/precision.h"
 #include "models/clip/clip_graph.h"
@@ -18,6 +19,7 @@
 #include <stdbool.h>
 
 #define IMS_CLIP_WEIGHTS_RECIPE "imgsearch weights 1"
+#define IMS_CLIP_WHOLE_SUM "data_sha256" /* in __metadata__ */
 #define IMS_CLIP_SCALE ".scale" /* name of a weight's scales: float, one per output */
 
 /* The type that a weight has in a file of that precision. */
@@ -46,6 +48,11 @@ ims_status ims__clip_weights_check(struct ims_safetensors *out, const char *path
 /* Makes the file at path, whole or not at all. */
 ims_status ims__clip_weights_make(const char *path, const struct ims_clip_weights_job *job,
                                   ims_err *err) IMS_MUST_CHECK;
+/* All that stands before the data in the file of a job whose data have these sums, its length
+ * included: so a file is sound when it begins with these very bytes. */
+ims_status ims__clip_weights_header(const struct ims_clip_weights_job *job, const char *samples,
+                                    const char *whole, struct ims_buf *out,
+                                    ims_err *err) IMS_MUST_CHECK;
 /* The two sums of a file's data: over samples of it, and over all of it. */
 ims_status ims__clip_weights_sums(const uint8_t *data, size_t n, bool is_thorough,
                                   char samples[IMS_SHA256_HEX], char whole[IMS_SHA256_HEX],

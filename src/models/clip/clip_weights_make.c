@@ -16,6 +16,7 @@
 #define INT8_TOP 127.0f
 #define MAX_HALF 65504.0f
 #define TILE_ROWS 64
+#define DATA_ALIGNMENT 64
 #define NO_SUM "0000000000000000000000000000000000000000000000000000000000000000"
 
 struct maker {
@@ -235,30 +236,41 @@ static ims_status add_weight(struct maker *m, const struct ims_clip_need *need)
 
 /* ---- the file ---- */
 
-static uint64_t describe(ims_json *root, const char *name, const char *type, uint32_t type_bytes,
-                         const uint64_t *dims, uint32_t rank, uint64_t at)
+struct header {
+    const struct ims_clip_weights_job *job;
+    ims_json *root;
+    uint64_t at; /* where the next tensor's data begin */
+    ims_status status;
+};
+
+static void keep_status(struct header *h, ims_status st)
+{
+    if (!h->status)
+        h->status = st;
+}
+
+static void describe(struct header *h, const char *name, const char *type, uint32_t type_bytes,
+                     const uint64_t *dims, uint32_t rank)
 {
     ims_json *tensor = ims__json_new_object(), *shape = ims__json_new_array();
     ims_json *offsets = ims__json_new_array();
-    uint64_t end = type_bytes;
+    uint64_t n = type_bytes;
 
     for (uint32_t i = 0; i < rank; i++) {
-        (void)ims__json_add(shape, ims__json_new_int((int64_t)dims[i]));
-        end *= dims[i];
+        keep_status(h, ims__json_add(shape, ims__json_new_int((int64_t)dims[i])));
+        n *= dims[i];
     }
-    end += at;
-    (void)ims__json_add(offsets, ims__json_new_int((int64_t)at));
-    (void)ims__json_add(offsets, ims__json_new_int((int64_t)end));
-    (void)ims__json_set(tensor, "dtype", ims__json_new_str(type));
-    (void)ims__json_set(tensor, "shape", shape);
-    (void)ims__json_set(tensor, "data_offsets", offsets);
-    (void)ims__json_set(root, name, tensor);
-    return end;
+    keep_status(h, ims__json_add(offsets, ims__json_new_int((int64_t)h->at)));
+    h->at += n;
+    keep_status(h, ims__json_add(offsets, ims__json_new_int((int64_t)h->at)));
+    keep_status(h, ims__json_set(tensor, "dtype", ims__json_new_str(type)));
+    keep_status(h, ims__json_set(tensor, "shape", shape));
+    keep_status(h, ims__json_set(tensor, "data_offsets", offsets));
+    keep_status(h, ims__json_set(h->root, name, tensor));
 }
 
 /* The entries of a need, in the order in which add_weight writes. */
-static uint64_t describe_need(const struct maker *m, ims_json *root,
-                              const struct ims_clip_need *need, uint64_t at)
+static void describe_need(struct header *h, const struct ims_clip_need *need)
 {
     const struct ims_weight *w = need->source;
     uint64_t dims[IMS_MAX_TENSOR_RANK];
@@ -267,79 +279,90 @@ static uint64_t describe_need(const struct maker *m, ims_json *root,
     memcpy(dims, w->dims, sizeof(dims));
     if (w->rank)
         dims[0] = need->n_rows;
-    switch (ims__clip_weight_type(m->job->precision, need->role)) {
+    switch (ims__clip_weight_type(h->job->precision, need->role)) {
     case IMS_WEIGHT_I8:
         if (need->role == IMS_CLIP_LINEAR) {
             dims[0] = w->dims[1];
             dims[1] = need->n_rows;
         }
-        at = describe(root, need->name, "I8", 1, dims, 2, at);
+        describe(h, need->name, "I8", 1, dims, 2);
         (void)snprintf(name, sizeof(name), "%s" IMS_CLIP_SCALE, need->name);
-        return describe(root, name, "F32", 4, dims + 1, 1, at);
+        describe(h, name, "F32", 4, dims + 1, 1);
+        break;
     case IMS_WEIGHT_F16:
-        return describe(root, need->name, "F16", 2, dims, w->rank, at);
+        describe(h, need->name, "F16", 2, dims, w->rank);
+        break;
     default:
-        return describe(root, need->name, "F32", 4, dims, w->rank, at);
+        describe(h, need->name, "F32", 4, dims, w->rank);
     }
 }
 
-/* Header and its length, always of the same size: the sums are known only at the end. */
-static ims_status write_header(const struct maker *m, const char *samples, const char *whole,
-                               struct ims_buf *out)
+static void describe_all(struct header *h, const char *samples, const char *whole)
 {
-    ims_json *root = ims__json_new_object(), *meta = ims__json_new_object();
-    char length[8] = { 0 };
-    uint64_t at = 0;
-    size_t n;
-    ims_status st;
+    const char *precision = ims_precision_name(h->job->precision);
+    ims_json *meta = ims__json_new_object();
 
-    (void)ims__json_set(meta, "recipe", ims__json_new_str(IMS_CLIP_WEIGHTS_RECIPE));
-    (void)ims__json_set(meta, "precision",
-                        ims__json_new_str(ims_precision_name(m->job->precision)));
-    (void)ims__json_set(meta, "made_from", ims__json_new_str(m->job->pack->digest));
-    (void)ims__json_set(meta, "samples_sha256", ims__json_new_str(samples));
-    (void)ims__json_set(meta, "data_sha256", ims__json_new_str(whole));
-    (void)ims__json_set(root, "__metadata__", meta);
-    for (size_t i = 0; i < m->job->plan->n; i++)
-        at = describe_need(m, root, &m->job->plan->needs[i], at);
-    ims__buf_init(out, IMS_MAX_SAFETENSORS_HEADER_BYTES);
-    (void)ims__buf_add(out, length, sizeof(length));
-    st = ims__json_write(root, 0, out, m->err);
-    ims__json_free(root);
-    if (st)
-        return st;
-    while (out->len % 64 && ims__buf_add_char(out, ' ') == IMS_OK) { /* so that data is aligned */
+    keep_status(h, ims__json_set(meta, "recipe", ims__json_new_str(IMS_CLIP_WEIGHTS_RECIPE)));
+    keep_status(h, ims__json_set(meta, "precision", ims__json_new_str(precision)));
+    keep_status(h, ims__json_set(meta, "made_from", ims__json_new_str(h->job->pack->digest)));
+    keep_status(h, ims__json_set(meta, "samples_sha256", ims__json_new_str(samples)));
+    keep_status(h, ims__json_set(meta, IMS_CLIP_WHOLE_SUM, ims__json_new_str(whole)));
+    keep_status(h, ims__json_set(h->root, "__metadata__", meta));
+    for (size_t i = 0; i < h->job->plan->n; i++)
+        describe_need(h, &h->job->plan->needs[i]);
+}
+
+ims_status ims__clip_weights_header(const struct ims_clip_weights_job *job, const char *samples,
+                                    const char *whole, struct ims_buf *out, ims_err *err)
+{
+    struct header h = { .job = job, .root = ims__json_new_object() };
+    struct ims_buf b;
+    const char length[8] = { 0 };
+    uint64_t n;
+
+    describe_all(&h, samples, whole);
+    ims__buf_init(&b, IMS_MAX_SAFETENSORS_HEADER_BYTES);
+    (void)ims__buf_add(&b, length, sizeof(length));
+    keep_status(&h, ims__json_write(h.root, 0, &b, NULL));
+    ims__json_free(h.root);
+    while (b.len % DATA_ALIGNMENT && ims__buf_add_char(&b, ' ') == IMS_OK) {
     }
-    if (ims__buf_status(out))
-        return ims_fail(m->err, ims__buf_status(out), ORIGIN, 0, "making weights");
-    n = out->len - sizeof(length);
+    keep_status(&h, ims__buf_status(&b));
+    if (h.status) {
+        ims__buf_release(&b);
+        return ims_fail(err, h.status, ORIGIN, 0, "making weights");
+    }
+    n = b.len - sizeof(length);
     for (unsigned i = 0; i < sizeof(length); i++)
-        out->data[i] = (char)((uint64_t)n >> (8 * i));
+        b.data[i] = (char)(n >> (8 * i));
+    *out = b;
     return IMS_OK;
 }
 
+/* The header is always of the same size; its sums are known only at the end. */
 static ims_status write_all(struct maker *m)
 {
     char samples[IMS_SHA256_HEX], whole[IMS_SHA256_HEX];
     struct ims_map map = { 0 };
     struct ims_buf header;
-    ims_status st = write_header(m, NO_SUM, NO_SUM, &header);
-    size_t n = header.len;
+    ims_status st = ims__clip_weights_header(m->job, NO_SUM, NO_SUM, &header, m->err);
+    size_t n = st ? 0 : header.len;
 
     if (!st)
         st = ims__partial_add(&m->file, header.data, header.len, m->err);
     for (size_t i = 0; !st && i < m->job->plan->n; i++)
         st = add_weight(m, &m->job->plan->needs[i]);
-    ims__buf_release(&header);
+    if (n)
+        ims__buf_release(&header);
     if (!st)
         st = ims__map_open(&map, m->file.partial, m->err);
     if (!st)
         st = ims__clip_weights_sums(map.data + n, map.size_bytes - n, true, samples, whole, m->err);
     ims__map_close(&map);
+    if (!st)
+        st = ims__clip_weights_header(m->job, samples, whole, &header, m->err);
     if (!st) {
-        st = write_header(m, samples, whole, &header);
-        if (!st)
-            st = ims__partial_patch(&m->file, 0, header.data, header.len, m->err);
+        st = ims__partial_patch(&m->file, 0, header.data, header.len, m->err);
         ims__buf_release(&header);
     }
     return st;
