@@ -52,8 +52,11 @@ static ims_status write_rounded(struct ims_clip *c, const struct ims_safetensors
     ims__clip_plan_init(&plan);
     st = write_both(c, &(struct ims_clip_source){ .weights = trained, .plan = &plan }, err);
     for (size_t i = 0; i < IMS_CLIP_N_TOWERS; i++) {
-        ims__free(c->sides[i].graph);
-        c->sides[i].graph = NULL;
+        struct ims_clip_side *side = &c->sides[i];
+
+        side->reference = side->graph;
+        side->reference_bytes = side->graph_bytes;
+        side->graph = NULL;
     }
     if (!st)
         st = ims__clip_weights_open(&made, &c->weights_dir, &job, err);
@@ -202,6 +205,7 @@ void ims_clip_close(struct ims_clip *c)
         struct ims_clip_side *side = &c->sides[i];
         ims_pool_close(side->pool);
         ims__free(side->graph);
+        ims__free(side->reference);
         if (side->has_lock)
             ims__lock_release(&side->lock);
     }

@@ -31,11 +31,13 @@ static int add_tokens(struct ims_graph *g, int x, int image, const struct ims_cl
     const uint32_t w = v->blocks.width;
     const struct ims_onnx_attr first[] = { IMS_ONNX_INT("start", 0), IMS_ONNX_INT("end", 1) };
     const int64_t one_row[] = { 1, w };
-    int class_token = ims__graph_weight(g, IMS_DIMS(w), "visual.class_embedding");
-    int positions = ims__graph_weight(g, IMS_DIMS(n_patches + 1, w), "visual.positional_embedding");
+    int class_token;
+    int positions;
     int shape;
 
     x = ims__graph_patches(g, x, v, "visual.conv1.weight", NULL);
+    class_token = ims__graph_weight(g, IMS_DIMS(w), "visual.class_embedding");
+    positions = ims__graph_weight(g, IMS_DIMS(n_patches + 1, w), "visual.positional_embedding");
     x = ims__graph_reshape(g, x, (const int64_t[]){ 0, w, n_patches }, 3);
     x = ims__graph_transpose(g, x, patches_first, 3);
     shape = ims__onnx_node(&g->onnx, "Shape", &image, 1, 1, first, 2);

@@ -229,6 +229,7 @@ ims_status ims__clip_proof_init(struct ims_clip_proof *p, struct ims_clip *clip,
                                 ims_clip_tower tower, const struct ims_compute_graph *graph,
                                 ims_err *err)
 {
+    const struct ims_clip_side *side = &clip->sides[tower];
     ims_status st;
 
     memset(p, 0, sizeof(*p));
@@ -240,6 +241,9 @@ ims_status ims__clip_proof_init(struct ims_clip_proof *p, struct ims_clip *clip,
         .graph_name = tower == IMS_CLIP_IMAGE ? "image" : "text",
         .precision = clip->info.precision,
         .graph = *graph,
+        .reference = { .bytes = side->reference,
+                       .n_bytes = side->reference_bytes,
+                       .external_dir = side->reference ? clip->pack->dir : NULL },
         .version = IMS_CLIP_PROOF_VERSION,
         .has_rows = true,
         .n_cases = 1,

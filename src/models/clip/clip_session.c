@@ -166,7 +166,8 @@ static ims_status open_pool(struct ims_clip *c, ims_clip_tower tower, ims_err *e
     if (st)
         return st;
     ims__free(side->graph);
-    side->graph = NULL;
+    ims__free(side->reference);
+    side->graph = side->reference = NULL;
     return IMS_OK;
 }
 

@@ -31,7 +31,8 @@ struct model {
 static void embed(const struct model *m, struct ims_compute *compute, ims_precision p,
                   const char *cache, struct vectors *out, size_t *out_dim)
 {
-    const struct ims_clip_options o = { .precision = p, .cache_dir = cache };
+    /* the generated tokenizers do not go with every text tower: no proof by texts */
+    const struct ims_clip_options o = { .precision = p, .cache_dir = cache, .no_proof = true };
     const struct ims_clip_vision *size;
     struct ims_pack *pack = NULL;
     struct ims_clip *clip = NULL;
