@@ -31,8 +31,7 @@ struct model {
 static void embed(const struct model *m, struct ims_compute *compute, ims_precision p,
                   const char *cache, struct vectors *out, size_t *out_dim)
 {
-    /* the generated tokenizers do not go with every text tower: no proof by texts */
-    const struct ims_clip_options o = { .precision = p, .cache_dir = cache, .no_proof = true };
+    const struct ims_clip_options o = { .precision = p, .cache_dir = cache };
     const struct ims_clip_vision *size;
     struct ims_pack *pack = NULL;
     struct ims_clip *clip = NULL;
@@ -44,6 +43,7 @@ static void embed(const struct model *m, struct ims_compute *compute, ims_precis
     CHECK_OK(m->config ? ims__clip_open(&clip, pack, m->config, compute, &o, &err)
                        : ims_clip_open(&clip, pack, compute, &o, &err),
              err);
+    clip->no_proof = true; /* the generated tokenizers do not go with every text tower */
     size = &clip->config.vision;
     bytes = (size_t)size->width * size->height * 3;
     CHECK(ims_clip_info(clip)->dim <= MAX_DIM && bytes * N <= sizeof(pixels));
