@@ -119,7 +119,7 @@ static void check_siglip(ims_precision p, double min_image, double min_text)
 
     (void)snprintf(m.dir, sizeof(m.dir), "%s", test_tmp_dir());
     generated_pack_with(m.dir, test_source_path("tests/golden/siglip/siglip.config.json"), "F32",
-                        test_source_path("tests/golden/tokenizer_unigram/tokenizer.json"), NULL,
+                        "tests/golden/tokenizer_unigram/tokenizer.json", NULL,
                         &config);
     check(&m, p, min_image, min_text);
 }
