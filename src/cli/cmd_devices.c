@@ -73,6 +73,8 @@ static ims_json *cuda_json(const struct ims_cuda_device *d)
     if (d->has_usage) {
         (void)ims__json_set(o, "memory_used", ims__json_new_int((int64_t)d->memory_used_bytes));
         (void)ims__json_set(o, "utilisation", ims__json_new_int(d->utilisation_percent));
+        (void)ims__json_set(o, "temperature_c", ims__json_new_int(d->temperature_c));
+        (void)ims__json_set(o, "power_w", ims__json_new_int(d->power_w));
     }
     return o;
 }
@@ -320,8 +322,9 @@ static ims_status look(struct cli *cli, struct view *v, ims_err *err)
     if (st)
         return st;
     ims_device_probe(&v->facts);
-    ims_device_probe_cuda(&v->cuda);
     st = ims_compute_describe(ims_engine_compute(e), true, &v->compute, err);
+    if (!st)
+        st = ims_compute_cuda(ims_engine_compute(e), &v->cuda, err);
     if (!st && v->compute.has_choice)
         ask_model(e, v);
     ims_engine_close(e);

@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "cli/cli.h"
 #include "compute/compute.h"
+#include "device/device.h"
 #include "kernels/kernels.h"
 #include "media/media.h"
 
@@ -144,22 +145,36 @@ static void check_model(struct doctor *d)
     ims_engine_close(e);
 }
 
+/* The device that the model gets; which one the test graph alone would give when there is no model. */
+static void check_device(struct doctor *d, struct ims_engine *e)
+{
+    struct ims_device_choice choice;
+    struct ims_model_facts model;
+    ims_err err;
+    bool has_model = ims_engine_model(e, &model, NULL) == IMS_OK;
+    ims_status st = has_model ? ims_engine_choose(e, true, &choice, &err)
+                              : ims_compute_choose(ims_engine_compute(e), &choice, &err);
+
+    if (st) {
+        broken(d, "device", &err);
+        return;
+    }
+    report(d, "device", FINE, choice.reason);
+    for (size_t i = 0; i < choice.notes.n; i++)
+        report(d, "device", choice.notes.at[i].is_warning ? WARNING : FINE, choice.notes.at[i].text);
+}
+
 static void check_compute(struct doctor *d)
 {
-    struct ims_compute_options o = { .runtime_path = ims__config_str(d->cli->config, IMS_CFG_RUNTIME) };
     struct ims_compute_info *info = ims__zalloc(1, sizeof(*info));
-    struct ims_compute *compute = NULL;
+    struct ims_engine *e = NULL;
     char text[1400];
     ims_err err;
-    ims_status st;
+    ims_status st = info ? cli_open_bare_engine(d->cli, &e, &err)
+                         : ims_fail(&err, IMS_E_NOMEM, "doctor", 0, "checking");
 
-    if (!*o.runtime_path)
-        o.runtime_path = NULL;
-    (void)ims_compute_isolation_read(ims__config_str(d->cli->config, IMS_CFG_COMPUTE_CHILD), &o.isolation);
-    cli_device_settings(d->cli, &o.device);
-    st = info ? ims_compute_open(&compute, &o, &err) : ims_fail(&err, IMS_E_NOMEM, "doctor", 0, "checking");
     if (!st)
-        st = ims_compute_describe(compute, true, info, &err);
+        st = ims_compute_describe(ims_engine_compute(e), false, info, &err);
     if (st) {
         broken(d, "device", &err);
     } else if (!info->has_runtime) {
@@ -167,12 +182,9 @@ static void check_compute(struct doctor *d)
     } else {
         snprintf(text, sizeof(text), "%s %s, %s", info->runtime_name, info->runtime_version, info->runtime_path);
         report(d, "runtime", FINE, text);
-        if (info->has_choice)
-            report(d, "device", FINE, info->choice.reason);
-        else
-            broken(d, "device", &info->choice_err);
+        check_device(d, e);
     }
-    ims_compute_close(compute);
+    ims_engine_close(e);
     ims__free(info);
 }
 

@@ -49,6 +49,13 @@ static void forbid_telemetry(void)
     setenv("ORT_DISABLE_TELEMETRY", "1", 0);
 }
 
+/* TensorRT rounds float32 to TF32 unless it is told otherwise, and its provider has no option for
+ * that. NVIDIA's libraries read this variable; whoever wants it otherwise has set it before. */
+static void forbid_tf32(void)
+{
+    setenv("NVIDIA_TF32_OVERRIDE", "0", 0);
+}
+
 ims_status ims_compute_open(struct ims_compute **out, const struct ims_compute_options *options,
                             ims_err *err)
 {
@@ -67,6 +74,7 @@ ims_status ims_compute_open(struct ims_compute **out, const struct ims_compute_o
     if (!c)
         return ims_fail(err, IMS_E_NOMEM, "compute", 0, "allocating the handle");
     forbid_telemetry();
+    forbid_tf32();
     c->child_arg = (struct ims_child_arg){ backend, options->backend_arg, options->isolation };
     is_split = options->isolation != IMS_ISOLATE_NEVER && ims__child_is_possible();
     c->backend = is_split ? &ims__compute_split : backend;

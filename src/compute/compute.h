@@ -71,8 +71,8 @@ struct ims_compute_options {
     const struct ims_compute_backend *backend;
     void *backend_arg; /* handed to that backend's open */
 };
-/* Sets ORT_DISABLE_TELEMETRY in the environment (nothing here may report home), so call it before other
- * threads read the environment.
+/* Sets ORT_DISABLE_TELEMETRY (nothing here may report home) and NVIDIA_TF32_OVERRIDE in the environment
+ * unless they are set, so call it before other threads read the environment.
  * Fails on settings that are wrong in themselves (a device name that is none), never for a missing
  * runtime. */
 ims_status ims_compute_open(struct ims_compute **out, const struct ims_compute_options *options,
@@ -124,6 +124,11 @@ struct ims_compute_info {
  */
 ims_status ims_compute_describe(struct ims_compute *c, bool choose, struct ims_compute_info *out,
                                 ims_err *err) IMS_MUST_CHECK;
+
+/* NVIDIA's devices. The driver is started in the child of cuda:0 where there are children: then it is
+ * neither loaded nor started in this process. Asked once; later calls return the same. */
+ims_status ims_compute_cuda(struct ims_compute *c, struct ims_cuda_facts *out,
+                            ims_err *err) IMS_MUST_CHECK;
 
 /* The last messages the runtime logged, oldest first, one a line, into out; bytes written, without
  * the NUL. The runtime never writes to stderr itself. */

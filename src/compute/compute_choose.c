@@ -38,21 +38,37 @@ static bool needs_cuda_facts(const struct ims_device_request *q)
     return false;
 }
 
-static ims_status ask_cuda(struct ims_compute *c, struct ims_device_inventory *out, ims_err *err)
+/* Once; in a child where there are such. */
+static ims_status need_cuda(struct ims_compute *c, ims_err *err)
 {
-    struct ims_cuda_facts *cuda = ims__zalloc(1, sizeof(*cuda));
+    struct ims_cuda_facts *cuda;
 
+    if (c->cuda)
+        return IMS_OK;
+    cuda = ims__zalloc(1, sizeof(*cuda));
     if (!cuda)
-        return ims_fail(err, IMS_E_NOMEM, "compute", 0, "taking the inventory");
-    if (c->backend->probe_cuda)
+        return ims_fail(err, IMS_E_NOMEM, "compute", 0, "asking NVIDIA's driver");
+    if (c->ctx && c->backend->probe_cuda)
         c->backend->probe_cuda(c->ctx, cuda);
     else
         ims_device_probe_cuda(cuda);
-    out->has_cuda_driver = cuda->has_driver;
-    out->n_cuda = cuda->n_devices;
-    snprintf(out->cuda_problem, sizeof(out->cuda_problem), "%s", cuda->problem);
     c->cuda = cuda;
     return IMS_OK;
+}
+
+ims_status ims_compute_cuda(struct ims_compute *c, struct ims_cuda_facts *out, ims_err *err)
+{
+    ims_status st;
+
+    ims__lock(&c->lock);
+    if (ims__compute_load(c, NULL) != IMS_OK) {
+        /* the hardware is there without a runtime, too */
+    }
+    st = need_cuda(c, err);
+    if (!st)
+        *out = *c->cuda;
+    ims__unlock(&c->lock);
+    return st;
 }
 
 ims_status ims__compute_inventory(struct ims_compute *c, ims_err *err)
@@ -73,10 +89,14 @@ ims_status ims__compute_inventory(struct ims_compute *c, ims_err *err)
     for (unsigned k = 0; k < IMS_DEVICE_KINDS; k++)
         inventory->offers[k] = does_offer(info, ims_device_kind_provider((ims_device_kind)k));
     inventory->is_apple_silicon = ims_device_is_apple_silicon();
-    if (needs_cuda_facts(&c->request))
-        st = ask_cuda(c, inventory, err);
-    if (st)
-        goto out;
+    if (needs_cuda_facts(&c->request)) {
+        st = need_cuda(c, err);
+        if (st)
+            goto out;
+        inventory->has_cuda_driver = c->cuda->has_driver;
+        inventory->n_cuda = c->cuda->n_devices;
+        snprintf(inventory->cuda_problem, sizeof(inventory->cuda_problem), "%s", c->cuda->problem);
+    }
     c->inventory = inventory;
     inventory = NULL;
 out:

@@ -65,6 +65,9 @@ bool ims__compute_may_use_cpu(const struct ims_compute *c);
 /* Does the choice depend on which device is faster? Only where nobody named one or gave an order. */
 bool ims__compute_minds_speed(const struct ims_compute *c);
 
+/* See session_shrink of the backend. */
+bool ims__compute_session_shrink(struct ims_compute_session *s);
+
 /* Opens on a device that is settled already; takes no lock. */
 ims_status ims__compute_session_open_on(struct ims_compute *c, struct ims_compute_session **out,
                                         const struct ims_compute_graph *graph,

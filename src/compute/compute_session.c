@@ -120,6 +120,13 @@ void ims_compute_session_discard(struct ims_compute_session *s)
     ims_compute_session_close(s);
 }
 
+bool ims__compute_session_shrink(struct ims_compute_session *s)
+{
+    const struct ims_compute_backend *b = s->compute->backend;
+
+    return b->session_shrink && b->session_shrink(s->impl);
+}
+
 size_t ims_compute_session_n_inputs(const struct ims_compute_session *s)
 {
     return s->ports.n_inputs;

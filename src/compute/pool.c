@@ -121,7 +121,7 @@ struct attempt {
     uint32_t tried; /* slots that are not to be tried again */
     unsigned n_faults[IMS_POOL_MAX_SLOTS];
     unsigned n_odd[IMS_POOL_MAX_SLOTS]; /* of them: numbers that cannot be */
-    bool has_shrunk;
+    bool has_shrunk, has_restarted;
     uint64_t failed_ns; /* the first fault since the last rows came out */
 };
 
@@ -183,9 +183,19 @@ static void note_good(struct job *j, struct ims_pool_slot *s, struct attempt *a,
     *a = (struct attempt){ .tried = 0 };
 }
 
-/* Halves the batch, or, when it is one row, starts the device afresh once. false: no use. */
-static bool shrink(struct ims_pool *p, struct ims_pool_slot *s, struct attempt *a, size_t rows)
+/* What the runtime keeps is given back, once; then the batch is halved; then, when it is one row, the
+ * device is started afresh, once. false: no use. */
+static bool make_room(struct ims_pool *p, struct ims_pool_slot *s, struct attempt *a, size_t rows)
 {
+    if (!a->has_shrunk && s->session) {
+        a->has_shrunk = true;
+        if (ims__compute_session_shrink(s->session)) {
+            ims__lock(&p->lock);
+            s->info.n_shrinks++;
+            ims__unlock(&p->lock);
+            return true;
+        }
+    }
     if (rows > 1) {
         ims__lock(&p->lock);
         s->info.max_rows = rows / 2;
@@ -196,9 +206,9 @@ static bool shrink(struct ims_pool *p, struct ims_pool_slot *s, struct attempt *
         ims__unlock(&p->lock);
         return true;
     }
-    if (a->has_shrunk)
+    if (a->has_restarted)
         return false;
-    a->has_shrunk = true;
+    a->has_restarted = true;
     return true;
 }
 
@@ -223,7 +233,7 @@ static ims_status recover(struct job *j, struct ims_pool_slot **slot, struct att
 
     if (a->failed_ns == 0)
         a->failed_ns = ims__mono_ns();
-    if (st == IMS_E_NOMEM && rows > 1 && shrink(p, s, a, rows))
+    if (st == IMS_E_NOMEM && rows > 1 && make_room(p, s, a, rows))
         return IMS_OK;
     if ((!is_device_fault(st) && st != IMS_E_NOMEM) || was_odd) {
         give_slot(p, s, false);
@@ -231,7 +241,7 @@ static ims_status recover(struct job *j, struct ims_pool_slot **slot, struct att
             forgive(p, a);
         return was_odd ? ims_fail_in(err, IMS_E_MODEL, "the model or what it was given") : st;
     }
-    if (st != IMS_E_NOMEM || !shrink(p, s, a, rows)) {
+    if (st != IMS_E_NOMEM || !make_room(p, s, a, rows)) {
         note_fault(p, s, a, is_odd, err);
         if (st == IMS_E_NOMEM)
             a->tried |= 1u << (s - p->slots);

@@ -12,8 +12,9 @@
  * result for different inputs, or a remembered row that comes out differently are faults like an
  * error, a dead process or a missed deadline. After a fault the device is started anew and the
  * batch tried again; a device that goes on failing is put on the bench (pool_health.h) and the next
- * one, at last the CPU where settings permit it, does its work. A batch that is out of memory is
- * halved, and the size that worked is kept.
+ * one, at last the CPU where settings permit it, does its work. For a batch that is out of memory the
+ * runtime is made to give back what it keeps; then the batch is halved, and the size that worked is
+ * kept.
  *
  * Thread-safe, except open and close.
  * SPDX-License-Identifier: Apache-2.0 */
@@ -86,7 +87,7 @@ struct ims_pool_slot_info {
     struct ims_health health;
     size_t max_rows; /* of a batch, after halvings */
     double rows_per_s;
-    uint64_t n_rows, n_batches, n_faults, n_restarts, n_halvings, n_checks;
+    uint64_t n_rows, n_batches, n_faults, n_restarts, n_halvings, n_shrinks, n_checks;
     double last_recovery_ms;            /* from the fault until the batch was there */
     char reason[IMS_DEVICE_TEXT_BYTES]; /* the last fault; "" = none */
 };

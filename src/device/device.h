@@ -134,6 +134,7 @@ struct ims_cuda_device {
     bool has_usage; /* NVML knew this device: the next three are valid */
     uint64_t memory_used_bytes;
     unsigned utilisation_percent;
+    unsigned temperature_c, power_w; /* 0 = not told */
     char nvml_name[128];
 };
 struct ims_cuda_facts {
@@ -145,7 +146,7 @@ struct ims_cuda_facts {
     size_t n_devices;
     struct ims_cuda_device devices[IMS_MAX_DEVICES];
 };
-/* Is the CUDA driver's library there? Starts nothing. */
+/* Is the CUDA driver's library there? Loads and starts nothing. */
 bool ims_device_has_cuda_driver(void);
 /* Asks libcuda and libnvidia-ml, both loaded now. Without a driver it returns within microseconds
  * with has_driver false. The driver library stays loaded once it was started: it cannot be unloaded

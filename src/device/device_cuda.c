@@ -4,6 +4,7 @@
  * 76 (compute capability, major and minor). CUDA_VISIBLE_DEVICES is applied by the driver itself.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "device/device_internal.h"
+#include "device/library.h"
 
 #include <dlfcn.h>
 #include <stdio.h>
@@ -148,13 +149,10 @@ void ims__device_probe_cuda_from(struct ims_cuda_facts *out, const char *libcuda
         ims__device_join_nvml(out, libnvml);
 }
 
+/* Not by loading it: even that much runs its code in this process. */
 bool ims_device_has_cuda_driver(void)
 {
-    void *library = dlopen("libcuda.so.1", RTLD_LAZY | RTLD_LOCAL);
-
-    if (library)
-        dlclose(library);
-    return library != NULL;
+    return ims_library_find("libcuda.so.1", NULL, NULL, NULL, 0);
 }
 
 void ims_device_probe_cuda(struct ims_cuda_facts *out)

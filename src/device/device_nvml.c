@@ -1,4 +1,4 @@
-/* Driver version, memory in use and utilisation of NVIDIA devices: libnvidia-ml loaded at run time.
+/* Driver version, memory in use, utilisation, temperature and power of NVIDIA devices: libnvidia-ml loaded at run time.
  *
  * NVML numbers devices by the bus and ignores CUDA_VISIBLE_DEVICES, so its records are looked up by
  * the UUID that the CUDA driver gave, and by PCI id where the UUID is not known to NVML.
@@ -28,6 +28,9 @@ struct nvml {
     int (*name)(void *device, char *out, unsigned size);
     int (*memory)(void *device, struct nvml_memory *out);
     int (*utilisation)(void *device, struct nvml_utilisation *out);
+    /* (optional) degrees Celsius of sensor 0, the chip; milliwatts */
+    int (*temperature)(void *device, int sensor, unsigned *out);
+    int (*power)(void *device, unsigned *out);
 };
 
 static bool find(void *library, const char *name, void *out_function)
@@ -40,6 +43,8 @@ static bool find(void *library, const char *name, void *out_function)
 
 static bool bind(void *library, struct nvml *n)
 {
+    (void)find(library, "nvmlDeviceGetTemperature", &n->temperature);
+    (void)find(library, "nvmlDeviceGetPowerUsage", &n->power);
     return find(library, "nvmlInit_v2", &n->init) && find(library, "nvmlShutdown", &n->shutdown) &&
            find(library, "nvmlSystemGetDriverVersion", &n->driver_version) &&
            find(library, "nvmlDeviceGetHandleByUUID", &n->by_uuid) &&
@@ -53,6 +58,7 @@ static void read_device(const struct nvml *n, struct ims_cuda_device *d)
 {
     struct nvml_memory memory = { 0, 0, 0 };
     struct nvml_utilisation use = { 0, 0 };
+    unsigned value;
     void *device = NULL;
 
     if ((!d->uuid[0] || n->by_uuid(d->uuid, &device) != NVML_SUCCESS) &&
@@ -65,6 +71,10 @@ static void read_device(const struct nvml *n, struct ims_cuda_device *d)
     d->memory_used_bytes = memory.used;
     d->utilisation_percent = use.gpu;
     d->has_usage = true;
+    if (n->temperature && n->temperature(device, 0, &value) == NVML_SUCCESS)
+        d->temperature_c = value;
+    if (n->power && n->power(device, &value) == NVML_SUCCESS)
+        d->power_w = value / 1000;
 }
 
 void ims__device_join_nvml(struct ims_cuda_facts *f, const char *libnvml)

@@ -165,7 +165,7 @@ static ims_status prepare(struct ims_ingest *g, ims_err *err)
         return st;
     g->info = ims_clip_info(g->e->clip);
     g->tasks[g->n_tasks++] = (struct ims_store_task){ IMS_TASK_CLIP, g->e->model_id };
-    ims__ingest_probe_machine(&g->machine);
+    ims__ingest_probe_machine(g->e->compute, &g->machine);
     st = find_category(g, err);
     if (!st)
         st = requeue(g, err);

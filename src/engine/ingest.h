@@ -122,7 +122,7 @@ void ims__ingest_read(void *arg);
 void ims__ingest_embed(void *arg);
 void ims__ingest_write(void *arg);
 
-void ims__ingest_probe_machine(struct ims_ingest_machine *out);
+void ims__ingest_probe_machine(struct ims_compute *compute, struct ims_ingest_machine *out);
 /* Evidence of one finished item, in the groups that docs/notes/evidence.md lists. NULL without memory. */
 char *ims__ingest_evidence(const struct ims_ingest *g, const struct ims_job *j);
 

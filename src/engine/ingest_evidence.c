@@ -6,6 +6,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #define MAX_EVIDENCE_BYTES 16384
 
@@ -36,13 +37,14 @@ static ims_json *embedding_group(const struct ims_ingest *g, const struct ims_jo
     return o;
 }
 
-void ims__ingest_probe_machine(struct ims_ingest_machine *out)
+void ims__ingest_probe_machine(struct ims_compute *compute, struct ims_ingest_machine *out)
 {
     struct ims_device_facts facts;
     struct ims_cuda_facts cuda;
 
     ims_device_probe(&facts);
-    ims_device_probe_cuda(&cuda);
+    if (ims_compute_cuda(compute, &cuda, NULL) != IMS_OK)
+        memset(&cuda, 0, sizeof(cuda));
     *out = (struct ims_ingest_machine){ .has_cuda = cuda.n_devices > 0, .has_mps = facts.is_apple_silicon };
     snprintf(out->platform, sizeof(out->platform), "%s", facts.platform);
     snprintf(out->machine, sizeof(out->machine), "%s", facts.machine);

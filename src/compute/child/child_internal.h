@@ -10,6 +10,7 @@
  *     OPEN session, options, graph      ->  status, ports, report
  *     RUN session, tensors with offsets ->  status, tensors | "needs N bytes": then FETCH
  *     CLOSE session                     ->  status
+ *     SHRINK session                    ->  whether there is something to give back
  *     LOG                               ->  the runtime's last lines
  *     PROBE_CUDA                        ->  what NVIDIA's driver says
  *     QUIT                              ->  (the child releases everything and ends)
@@ -39,6 +40,7 @@ typedef enum child_kind {
     CHILD_CLOSE,
     CHILD_LOG,
     CHILD_PROBE_CUDA,
+    CHILD_SHRINK,
     CHILD_QUIT,
     CHILD_REPLY
 } child_kind;

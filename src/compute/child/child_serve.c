@@ -205,6 +205,15 @@ static void close_session(struct server *s, struct wire_reader *r, struct ims_bu
     ims__wire_err(reply, is_there ? IMS_OK : bad_request(&err), &err);
 }
 
+static void shrink_session(struct server *s, struct wire_reader *r, struct ims_buf *reply)
+{
+    size_t number = ims__wire_get_u64(r);
+    bool can = number < CHILD_MAX_SESSIONS && s->sessions[number] && s->backend->session_shrink &&
+               s->backend->session_shrink(s->sessions[number]);
+
+    ims__wire_u64(reply, can);
+}
+
 /* ---- runs ---- */
 
 struct run_request {
@@ -326,6 +335,9 @@ static void answer(struct server *s, uint32_t kind, struct wire_reader *r, struc
         break;
     case CHILD_PROBE_CUDA:
         probe_cuda(reply);
+        break;
+    case CHILD_SHRINK:
+        shrink_session(s, r, reply);
         break;
     case CHILD_LOG:
         read_log(s, reply);

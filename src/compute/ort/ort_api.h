@@ -141,6 +141,8 @@ enum {
        size_t, const char *const *, size_t, ort_value **))                                         \
     X( 39,  1, CreateRunOptions, ort_status *, (ort_run_options **))                               \
     X( 97,  1, ReleaseRunOptions, void, (ort_run_options *))                                       \
+    X(165,  8, AddRunConfigEntry, ort_status *,                                                    \
+      (ort_run_options *, const char *, const char *))                                             \
     X( 41,  1, RunOptionsSetRunLogSeverityLevel, ort_status *, (ort_run_options *, int))           \
     X(407, 24, Session_GetEpGraphAssignmentInfo, ort_status *,                                     \
       (const ort_session *, const ort_assigned_subgraph *const **, size_t *))                      \

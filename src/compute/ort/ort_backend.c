@@ -88,4 +88,5 @@ const struct ims_compute_backend ims__compute_ort = {
     .session_ports = ort_session_ports,
     .session_report = ort_session_report,
     .session_run = ims__ort_session_run,
+    .session_shrink = ims__ort_session_shrink,
 };

@@ -63,6 +63,8 @@ struct ort_impl {
     ort_session_options *options; /* kept: the WebGPU provider of some versions needs it to live */
     ort_session *session;
     ort_run_options *run_options;
+    ort_run_options *shrinking; /* the same, and the arena is shrunk after the run; NULL: no arena */
+    _Atomic bool does_shrink;
     struct ims_compute_port inputs[IMS_MAX_PORTS], outputs[IMS_MAX_PORTS];
     size_t n_inputs, n_outputs;
     struct ims_compute_report report;
@@ -86,6 +88,7 @@ ims_status ims__ort_shape_read(const struct ort_runtime *rt, const ort_tensor_in
 ims_status ims__ort_session_run(void *session, const struct ims_compute_binding *in, size_t n_in,
                                 const struct ims_compute_binding *out, size_t n_out,
                                 ims_err *err) IMS_MUST_CHECK;
+bool ims__ort_session_shrink(void *session);
 int ims__ort_type_of(ims_dtype t);
 ims_dtype ims__ort_dtype_of(int onnx_type);
 

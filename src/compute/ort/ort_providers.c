@@ -2,7 +2,10 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "compute/ort/ort_internal.h"
 
+#include "base/fs.h"
+#include "base/limits.h"
 #include "base/mem.h"
+#include "device/library.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -136,6 +139,9 @@ static void fill_openvino(const struct ort_runtime *rt,
     (void)rt;
     (void)options;
     add(out, "device_type", "AUTO:GPU,CPU");
+    add(out, "precision", "ACCURACY"); /* as the model is: no silent halves on a GPU */
+    add(out, "disable_dynamic_shapes", "true"); /* on GPUs, free dimensions gave wrong results */
+    add(out, "num_streams", "1");
     add(out, "cache_dir", cache_dir);
 }
 
@@ -146,15 +152,13 @@ static ort_status *append_openvino(struct ort_runtime *rt, ort_session_options *
                                                                      options->values, options->n);
 }
 
-/* The cache folder must exist, or the provider ends the process. */
 static void fill_migraphx(const struct ort_runtime *rt,
                           const struct ims_compute_session_options *options, const char *cache_dir,
                           struct option_list *out)
 {
     (void)rt;
     add_index(out, *options->device);
-    if (cache_dir && access(cache_dir, W_OK | X_OK) == 0)
-        add(out, "migraphx_model_cache_dir", cache_dir);
+    add(out, "migraphx_model_cache_dir", cache_dir);
 }
 
 static const struct provider providers[IMS_DEVICE_KINDS] = {
@@ -174,14 +178,36 @@ static const struct provider providers[IMS_DEVICE_KINDS] = {
                               fill_migraphx, NULL },
 };
 
-static bool lies_beside(const struct ort_runtime *rt, const char *library)
+/* What keeps the provider from loading, as far as the files beside the runtime tell; "" = nothing. */
+static void find_missing(const struct ort_runtime *rt, const struct provider *p, char *out,
+                         size_t size)
 {
+    const char *const files[] = { SIDE_LIBRARY("shared"), p->side_library };
     const char *slash = strrchr(rt->path, '/');
-    char path[1280];
+    char path[1280], missing[400];
 
-    snprintf(path, sizeof(path), "%.*s%s", slash ? (int)(slash - rt->path) + 1 : 0, rt->path,
-             library);
-    return access(path, R_OK) == 0;
+    out[0] = '\0';
+    for (size_t i = 0; p->side_library && !out[0] && i < IMS_ARRAY_LEN(files); i++) {
+        snprintf(path, sizeof(path), "%.*s%s", slash ? (int)(slash - rt->path) + 1 : 0, rt->path,
+                 files[i]);
+        if (access(path, R_OK) != 0) {
+            snprintf(out, size, "%s is missing beside the runtime (%.120s)", files[i], rt->path);
+            continue;
+        }
+        ims_library_missing(path, missing, sizeof(missing));
+        if (missing[0])
+            snprintf(out, size, "%s needs what is not installed: %.200s", files[i], missing);
+    }
+}
+
+/* Each provider has a folder of its own, which must exist: some end the process when it does not.
+ * NULL: nothing is kept. */
+static const char *cache_of(ims_device_kind kind, const char *cache_dir, char *out, size_t size)
+{
+    if (!cache_dir)
+        return NULL;
+    snprintf(out, size, "%s/%s", cache_dir, ims_device_kind_name(kind));
+    return ims__mkdir_p(out, NULL) == IMS_OK && access(out, W_OK | X_OK) == 0 ? out : NULL;
 }
 
 ims_status ims__ort_append_provider(struct ort_runtime *rt, ort_session_options *so,
@@ -191,6 +217,7 @@ ims_status ims__ort_append_provider(struct ort_runtime *rt, ort_session_options 
     const struct provider *p = &providers[options->device->kind];
     struct option_list list = { .n = 0 };
     const char *full_name = ims_device_kind_provider(options->device->kind);
+    char missing[320], folder[IMS_MAX_PATH_BYTES];
     ort_status *status;
     ims_err why;
     ims_status st;
@@ -198,17 +225,17 @@ ims_status ims__ort_append_provider(struct ort_runtime *rt, ort_session_options 
     if (options->device->kind == IMS_DEVICE_CPU)
         return IMS_OK;
     if (p->fill)
-        p->fill(rt, options, cache_dir, &list);
+        p->fill(rt, options, cache_of(options->device->kind, cache_dir, folder, sizeof(folder)),
+                &list);
     status = p->append ? p->append(rt, so, &list)
                        : rt->api.SessionOptionsAppendExecutionProvider(
                              so, p->generic_name, list.keys, list.values, list.n);
     st = ims__ort_fail(rt, status, IMS_E_DEVICE, &why, "%s", full_name);
     if (!st)
         return IMS_OK;
-    if (p->side_library && !lies_beside(rt, p->side_library))
-        return ims_fail(err, IMS_E_DEVICE, "ort", why.native,
-                        "%s is missing beside the runtime (%.120s); %s", p->side_library, rt->path,
-                        p->advice);
+    find_missing(rt, p, missing, sizeof(missing));
+    if (missing[0])
+        return ims_fail(err, IMS_E_DEVICE, "ort", why.native, "%s; %s", missing, p->advice);
     return ims_fail(err, st == IMS_E_NOMEM ? st : IMS_E_DEVICE, "ort", why.native, "%.220s; %s",
                     why.text, p->advice);
 }

@@ -139,8 +139,9 @@ static ims_status execute(struct run *r, size_t n_in, size_t n_out, ims_err *err
     struct ort_impl *s = r->s;
     bool is_cpu = s->report.device.kind == IMS_DEVICE_CPU;
     uint64_t saved = ims__ort_float_flush();
+    const ort_run_options *options = s->does_shrink ? s->shrinking : s->run_options;
     ort_status *status =
-        s->rt->api.Run(s->session, s->run_options, r->in_names, (const ort_value *const *)r->in,
+        s->rt->api.Run(s->session, options, r->in_names, (const ort_value *const *)r->in,
                        n_in, r->out_names, n_out, r->out);
 
     ims__ort_float_restore(saved);

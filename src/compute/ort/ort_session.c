@@ -111,16 +111,42 @@ static ims_status make_options(struct ort_impl *s, const struct ort_ctx *ctx,
 
 /* Runs log errors only: a graph that declares its output shapes wrongly (InsightFace packs do)
  * would warn at every run. */
-static ims_status make_run_options(struct ort_impl *s, ims_err *err)
+static ims_status make_run_options(struct ort_impl *s, ort_run_options **out, ims_err *err)
 {
-    ims_status st = ims__ort_fail(s->rt, s->rt->api.CreateRunOptions(&s->run_options),
-                                  IMS_E_RUNTIME, err, "creating run options");
+    ims_status st = ims__ort_fail(s->rt, s->rt->api.CreateRunOptions(out), IMS_E_RUNTIME, err,
+                                  "creating run options");
 
     if (!st)
-        st = ims__ort_fail(
-            s->rt, s->rt->api.RunOptionsSetRunLogSeverityLevel(s->run_options, ORT_LOG_ERROR),
-            IMS_E_RUNTIME, err, "setting the log level of runs");
+        st = ims__ort_fail(s->rt, s->rt->api.RunOptionsSetRunLogSeverityLevel(*out, ORT_LOG_ERROR),
+                           IMS_E_RUNTIME, err, "setting the log level of runs");
     return st;
+}
+
+/* NVIDIA's providers keep an arena that never shrinks by itself. That a run shall shrink it is an
+ * option of the run; as one of the session it does nothing. */
+static ims_status make_shrinking(struct ort_impl *s, ims_err *err)
+{
+    struct ims_device_id id = s->report.device;
+    char arena[16];
+    ims_status st;
+
+    if (id.kind != IMS_DEVICE_CUDA && id.kind != IMS_DEVICE_TENSORRT)
+        return IMS_OK;
+    st = make_run_options(s, &s->shrinking, err);
+    snprintf(arena, sizeof(arena), "gpu:%u", id.index);
+    return st ? st
+              : ims__ort_fail(s->rt,
+                              s->rt->api.AddRunConfigEntry(
+                                  s->shrinking, "memory.enable_memory_arena_shrinkage", arena),
+                              IMS_E_RUNTIME, err, "setting memory use of runs");
+}
+
+bool ims__ort_session_shrink(void *session)
+{
+    struct ort_impl *s = session;
+
+    s->does_shrink = s->shrinking != NULL;
+    return s->does_shrink;
 }
 
 static ims_status create(struct ort_impl *s, const struct ims_compute_graph *graph,
@@ -158,7 +184,9 @@ ims_status ims__ort_session_open(void *ctx_, void *session, const struct ims_com
     if (!st)
         st = create(s, graph, o, err);
     if (!st)
-        st = make_run_options(s, err);
+        st = make_run_options(s, &s->run_options, err);
+    if (!st)
+        st = make_shrinking(s, err);
     if (!st)
         st = ims__ort_ports_read(s, err);
     if (!st)
@@ -177,6 +205,8 @@ void ims__ort_session_close(void *session)
     ims__ort_ports_release(s);
     if (s->run_options)
         s->rt->api.ReleaseRunOptions(s->run_options);
+    if (s->shrinking)
+        s->rt->api.ReleaseRunOptions(s->shrinking);
     if (s->session)
         s->rt->api.ReleaseSession(s->session);
     if (s->options)

@@ -253,6 +253,17 @@ static ims_status fault_session_run(void *session, const struct ims_compute_bind
     return st;
 }
 
+static bool fault_session_shrink(void *session)
+{
+    const struct fault_session *s = session;
+    struct fault_plan *plan = s->ctx->plan;
+
+    plan->n_shrinks++;
+    if (plan->shrunk_memory_for)
+        plan->memory_for = plan->shrunk_memory_for;
+    return plan->shrunk_memory_for != 0;
+}
+
 const struct ims_compute_backend fault_backend = {
     .abi = IMS_COMPUTE_ABI,
     .name = "fault",
@@ -267,4 +278,5 @@ const struct ims_compute_backend fault_backend = {
     .session_report = fault_session_report,
     .session_run = fault_session_run,
     .probe_cuda = fault_probe_cuda,
+    .session_shrink = fault_session_shrink,
 };

@@ -42,6 +42,8 @@ struct fault_plan {
     bool has_device;
     struct ims_device_id device; /* the same for sessions on this device */
     int64_t memory_for; /* runs of a larger first dimension are out of memory; 0 = no limit */
+    int64_t shrunk_memory_for; /* what memory_for becomes when the session is shrunk; 0 = it cannot be */
+    _Atomic unsigned n_shrinks;
     _Atomic int pid;    /* of the process that ran last */
     _Atomic unsigned n_meant; /* runs of sessions that count, failing or not */
     _Atomic unsigned n_runs, n_opens, n_closes, n_sessions, n_session_closes;

@@ -252,6 +252,79 @@ TEST(memory,
     ims_compute_close(c);
 }
 
+TEST(shrink, "before a batch is halved, the runtime gives back what it keeps, and the batch is tried again")
+{
+    struct fault_plan *plan = new_plan();
+    struct ims_compute *c = open_compute(fixture_device(), IMS_ISOLATE_ALWAYS);
+    struct ims_pool *p = c ? open_pool(c, IMS_POOL_NO_CHECKS) : NULL;
+    struct ims_pool_info info;
+    struct batch b;
+
+    CHECK(p && plan);
+    plan->memory_for = 1;
+    plan->shrunk_memory_for = BATCH; /* enough */
+    run_rows(p, &b, N_ROWS);
+    check_rows(&b, N_ROWS, 2);
+    ims_pool_describe(p, &info);
+    CHECK_INT(info.slots[0].n_shrinks, 1);
+    CHECK_INT(plan->n_shrinks, 1);
+    CHECK_INT(info.slots[0].n_halvings, 0);
+    CHECK_INT(info.slots[0].max_rows, BATCH);
+    plan->memory_for = 1;
+    plan->shrunk_memory_for = BATCH / 2; /* not enough for all of it */
+    run_rows(p, &b, N_ROWS);
+    check_rows(&b, N_ROWS, 2);
+    ims_pool_describe(p, &info);
+    CHECK_INT(info.slots[0].n_shrinks, 2);
+    CHECK_INT(info.slots[0].n_halvings, 1);
+    CHECK_INT(info.slots[0].max_rows, BATCH / 2);
+    CHECK_INT(info.slots[0].n_faults, 0);
+    ims_pool_close(p);
+    ims_compute_close(c);
+}
+
+/* ---- NVIDIA's driver ---- */
+
+#ifdef __linux__
+static bool maps_name(const char *name)
+{
+    char line[1024];
+    bool is_found = false;
+    FILE *f = fopen("/proc/self/maps", "re");
+
+    while (f && fgets(line, sizeof(line), f))
+        is_found = is_found || strstr(line, name) != NULL;
+    if (f)
+        fclose(f);
+    return is_found;
+}
+
+TEST(driver, "NVIDIA's driver is found, started and asked in a child, and never loaded here")
+{
+    struct fault_plan *plan = new_plan();
+    struct ims_compute *c = open_compute("cpu", IMS_ISOLATE_AUTO);
+    struct ims_cuda_facts facts;
+    const char *dir = test_tmp_dir();
+    char driver[1100], target[1100];
+    ims_err err;
+
+    CHECK(c && plan);
+    snprintf(driver, sizeof(driver), "%s/libcuda.so.1", dir);
+    snprintf(target, sizeof(target), "%s", test_build_path("fakes/fake_cuda_2.so"));
+    CHECK(target[0] == '/' && symlink(target, driver) == 0);
+    setenv("LD_LIBRARY_PATH", dir, 1); /* of the child */
+    CHECK(ims_device_has_cuda_driver());
+    CHECK_OK(ims_compute_cuda(c, &facts, &err), err);
+    unsetenv("LD_LIBRARY_PATH");
+    CHECK_STR(facts.problem, "");
+    CHECK_INT(facts.n_devices, 2);
+    CHECK_STR(facts.devices[1].name, "Test Accelerator 1");
+    CHECK(!maps_name("fake_cuda"));
+    CHECK(!maps_name("libcuda"));
+    ims_compute_close(c);
+}
+#endif
+
 /* ---- several devices ---- */
 
 /* The device under test and one more: a second share of the CPU, or the CPU in reserve. */

@@ -20,6 +20,8 @@ int nvmlDeviceGetHandleByUUID(const char *uuid, void **out);
 int nvmlDeviceGetHandleByPciBusId_v2(const char *pci_id, void **out);
 int nvmlDeviceGetName(void *device, char *out, unsigned size);
 int nvmlDeviceGetMemoryInfo(void *device, struct memory *out);
+int nvmlDeviceGetTemperature(void *device, int sensor, unsigned *out);
+int nvmlDeviceGetPowerUsage(void *device, unsigned *out);
 int nvmlDeviceGetUtilizationRates(void *device, struct utilisation *out);
 
 static int devices[2] = { 70, 30 };
@@ -71,5 +73,17 @@ int nvmlDeviceGetMemoryInfo(void *device, struct memory *out)
 int nvmlDeviceGetUtilizationRates(void *device, struct utilisation *out)
 {
     *out = (struct utilisation){ (unsigned)*(int *)device, 1 };
+    return 0;
+}
+
+int nvmlDeviceGetTemperature(void *device, int sensor, unsigned *out)
+{
+    *out = (unsigned)*(int *)device + 1;
+    return sensor;
+}
+
+int nvmlDeviceGetPowerUsage(void *device, unsigned *out)
+{
+    *out = (unsigned)*(int *)device * 1000 + 999;
     return 0;
 }

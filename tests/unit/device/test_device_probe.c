@@ -203,6 +203,8 @@ TEST(nvml_join, "NVML's records are joined by UUID, then by PCI id, never by num
     CHECK(f.devices[0].has_usage);
     CHECK_INT(f.devices[0].utilisation_percent, 70);
     CHECK_INT(f.devices[0].memory_used_bytes, 70);
+    CHECK_INT(f.devices[0].temperature_c, 71);
+    CHECK_INT(f.devices[0].power_w, 70);
     CHECK_STR(f.devices[0].nvml_name, "NVML 70");
     CHECK_STR(f.devices[1].pci_id, "0000:02:00.0");
     CHECK(f.devices[1].has_usage);
