@@ -182,7 +182,7 @@ static const struct provider providers[IMS_DEVICE_KINDS] = {
 static void find_missing(const struct ort_runtime *rt, const struct provider *p, char *out,
                          size_t size)
 {
-    const char *const files[] = { SIDE_LIBRARY("shared"), p->side_library };
+    const char *const files[] = { p->side_library, SIDE_LIBRARY("shared") };
     const char *slash = strrchr(rt->path, '/');
     char path[1280], missing[400];
 

@@ -76,8 +76,6 @@ TEST(named, "whatever keeps an accelerator's provider from loading is named, one
 
     if (!put_runtime())
         SKIP("the runtime is neither in the cache nor named by ORT_DYLIB_PATH");
-    check_device(IMS_DEVICE_CUDA, "libonnxruntime_providers_shared.so is missing beside the runtime");
-    put("libonnxruntime_providers_shared.so", test_build_path("fakes/fake_cuda_0.so"));
     check_device(IMS_DEVICE_CUDA, "libonnxruntime_providers_cuda.so is missing beside the runtime");
     check_device(IMS_DEVICE_TENSORRT, "libonnxruntime_providers_tensorrt.so is missing beside");
     check_device(IMS_DEVICE_OPENVINO, "libonnxruntime_providers_openvino.so is missing beside");
@@ -90,6 +88,8 @@ TEST(named, "whatever keeps an accelerator's provider from loading is named, one
     snprintf(path, sizeof(path), "%s/libonnxruntime_providers_cuda.so", folder);
     CHECK(unlink(path) == 0);
     put("libonnxruntime_providers_cuda.so", test_build_path("fakes/fake_cuda_0.so"));
+    check_device(IMS_DEVICE_CUDA, "libonnxruntime_providers_shared.so is missing beside the runtime");
+    put("libonnxruntime_providers_shared.so", test_build_path("fakes/fake_cuda_0.so"));
     check_device(IMS_DEVICE_CUDA, "CUDAExecutionProvider: "); /* all there, and no provider: the loader's words */
 }
 
