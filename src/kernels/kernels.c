@@ -44,6 +44,7 @@ static void start_table(struct ims_kernels *k, ims_cpu_tier tier)
     k->tier = tier;
     k->name = tier_rows[tier].name;
     ims__kernels_fill_generic(k);
+    ims__kernels_fill_generic_codes(k);
     ims__kernels_fill_generic_resample(k);
 }
 
@@ -57,6 +58,7 @@ static void build_tables(void)
 
         start_table(k, IMS_CPU_AVX2);
         ims__kernels_fill_avx2(k);
+        ims__kernels_fill_avx2_codes(k);
         ims__kernels_fill_avx2_resample(k);
     }
     if (found.has_avx2 && found.has_avx512) {
@@ -64,6 +66,7 @@ static void build_tables(void)
         avx512_plain.tier = IMS_CPU_AVX512;
         avx512_plain.name = "avx512";
         ims__kernels_fill_avx512(&avx512_plain);
+        ims__kernels_fill_avx512_codes(&avx512_plain);
         tables[IMS_CPU_AVX512] = avx512_plain;
         if (found.has_avx512_vnni) {
             tables[IMS_CPU_AVX512].name = "avx512+vnni";
@@ -74,6 +77,7 @@ static void build_tables(void)
     if (found.has_neon) {
         start_table(&tables[IMS_CPU_NEON], IMS_CPU_NEON);
         ims__kernels_fill_neon(&tables[IMS_CPU_NEON]);
+        ims__kernels_fill_neon_codes(&tables[IMS_CPU_NEON]);
         ims__kernels_fill_neon_resample(&tables[IMS_CPU_NEON]);
     }
 #endif

@@ -47,6 +47,23 @@ struct ims_taps {
     const uint32_t *words;
 };
 
+/* One-bit codes lie in blocks of IMS_CODE_BLOCK vectors, transposed: byte c of vector v at
+ * block + c * IMS_CODE_BLOCK + v. Bit i of a vector is bit i % 8 of its byte i / 8. */
+#define IMS_CODE_BLOCK 32
+#define IMS_CODE_LUT_BYTES 32 /* of a lookup table, per code byte: 16 for its low half, 16 for its high */
+#define IMS_CODE_LUT_MAX 63   /* no entry is larger, so that four of them fit a byte */
+
+/* What select_codes needs besides the sums. All of one element per vector, but allowed. */
+struct ims_code_bounds {
+    const uint16_t *sums;    /* what scan_codes gave */
+    const float *scale;      /* f: weight of the sum */
+    const float *centre;     /* g: weight of the query's share along the centre */
+    const uint32_t *allowed; /* bit v of word b: vector v of block b may be selected */
+    float along;             /* a, */
+    float step, offset;      /* s, o: bound = a * g + f * (s * sum + o), */
+    float least;             /* selected when bound >= least */
+};
+
 struct ims_kernels {
     ims_cpu_tier tier;
     const char *name; /* "generic", "neon", "avx2", "avx512", "avx512+vnni" */
@@ -79,6 +96,27 @@ struct ims_kernels {
     /* Interleaved RGB to ITU-R 601 luma, (19595 R + 38470 G + 7471 B + 32768) >> 16: what Pillow's
      * conversion to "L" gives. */
     void (*rgb_to_luma)(const uint8_t *rgb, size_t n_px, uint8_t *out);
+
+    /* The Walsh-Hadamard transform in place, not normalised; n is a power of two (or 0). Sums and
+     * differences in one order: the same bits on every tier. */
+    void (*hadamard_f32)(float *v, size_t n);
+    /* Bit i of out = v[i] is not negative (-0.0 and NaN count as their sign bit says);
+     * (n + 7) / 8 bytes, the bits past n are 0. */
+    void (*pack_signs)(const float *v, size_t n, uint8_t *out);
+    /* v[i] * scale to the nearest integer, ties to even, held within -127..127. |v[i] * scale| < 2^22. */
+    void (*quantise_i8)(const float *v, size_t n, float scale, int8_t *out);
+    /* For each vector of n_blocks blocks of n_bytes * IMS_CODE_BLOCK bytes the sum of its table
+     * entries: lut[c * 32 + low half of byte c] + lut[c * 32 + 16 + high half]. No entry is above
+     * IMS_CODE_LUT_MAX and no sum above 65535. Exact. */
+    void (*scan_codes)(const uint8_t *codes, size_t n_bytes, size_t n_blocks, const uint8_t *lut,
+                       uint16_t *out_sums);
+    /* The allowed vectors of n_blocks blocks whose bound reaches least, by position; returns their
+     * number. The outputs have room for all. Each product and sum is rounded: the same bits on
+     * every tier. */
+    size_t (*select_codes)(const struct ims_code_bounds *bounds, size_t n_blocks, float *out_bounds,
+                           uint32_t *out_at);
+    /* CRC-32C (Castagnoli, RFC 3720) of n bytes after those that gave crc; begin with 0. */
+    uint32_t (*crc32c)(uint32_t crc, const void *p, size_t n);
 
     struct ims_rows_kernel rows_rgb;
     struct ims_rows_kernel rows_grey;

@@ -20,12 +20,16 @@ void ims__cpu_detect(struct ims_cpu_found *out);
 /* Each overrides what it has. The generic one fills every slot; the others follow it in this order.
  */
 void ims__kernels_fill_generic(struct ims_kernels *k);
+void ims__kernels_fill_generic_codes(struct ims_kernels *k);
 void ims__kernels_fill_generic_resample(struct ims_kernels *k);
 void ims__kernels_fill_avx2(struct ims_kernels *k);
+void ims__kernels_fill_avx2_codes(struct ims_kernels *k);
 void ims__kernels_fill_avx2_resample(struct ims_kernels *k);
 void ims__kernels_fill_avx512(struct ims_kernels *k);
+void ims__kernels_fill_avx512_codes(struct ims_kernels *k);
 void ims__kernels_fill_vnni(struct ims_kernels *k);
 void ims__kernels_fill_neon(struct ims_kernels *k);
+void ims__kernels_fill_neon_codes(struct ims_kernels *k);
 void ims__kernels_fill_neon_resample(struct ims_kernels *k);
 
 #endif
