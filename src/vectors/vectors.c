@@ -16,7 +16,8 @@ struct ims_vectors {
     uint32_t dim;
 };
 
-static const struct ims_vectors_ops *const backends[] = { &ims__vectors_embedded };
+static const struct ims_vectors_ops *const backends[] = { &ims__vectors_embedded,
+                                                         &ims__vectors_exact };
 
 static bool is_complete(const struct ims_vectors_ops *o)
 {
@@ -42,10 +43,14 @@ ims_status ims_vectors_open(struct ims_vectors **out, const char *name,
 
     if (!ops)
         return ims_fail(err, IMS_E_UNSUPPORTED, "vectors", 0,
-                        "no vector index \"%s\"; built in: %s", name, backends[0]->name);
+                        "no vector index \"%s\"; built in: %s, %s", name, backends[0]->name,
+                        backends[1]->name);
     if (options->dim == 0 || options->dim > IMS_MAX_EMBEDDING_DIM)
         return ims_fail(err, IMS_E_DIMENSION, "vectors", 0, "%u dimensions; 1 to %d are possible",
                         options->dim, IMS_MAX_EMBEDDING_DIM);
+    if (!(options->miss >= 0 && options->miss < 0.5))
+        return ims_fail(err, IMS_E_INVALID, "vectors", 0,
+                        "a probability of %g to miss a hit; below 0.5 is possible", options->miss);
     v = ims__zalloc(1, sizeof(*v));
     if (!v)
         return ims_fail(err, IMS_E_NOMEM, "vectors", 0, "opening an index");
@@ -111,6 +116,55 @@ ims_status ims_vectors_get(struct ims_vectors *v, int64_t id, float *out, ims_er
     return v->ops->get(v->ctx, id, out, err);
 }
 
+const char *ims_vectors_plan_name(enum ims_vectors_plan plan)
+{
+    static const char *const names[] = { [IMS_VECTORS_FLOATS] = "exact",
+                                         [IMS_VECTORS_BYTES] = "bytes",
+                                         [IMS_VECTORS_CODES] = "codes" };
+
+    return names[plan];
+}
+
+static bool is_ascending(const int64_t *ids, size_t n)
+{
+    for (size_t i = 1; i < n; i++) {
+        if (ids[i - 1] >= ids[i])
+            return false;
+    }
+    return true;
+}
+
+ims_status ims_vectors_filter_open(struct ims_vectors_filter **out, const int64_t *ids, size_t n, ims_err *err)
+{
+    struct ims_vectors_filter *f;
+
+    if (!is_ascending(ids, n))
+        return ims_fail(err, IMS_E_INVALID, "vectors", 0, "the id filter is not in ascending order");
+    f = ims__zalloc(1, sizeof(*f));
+    if (!f || !(f->ids = ims__alloc(n, sizeof(*f->ids))) || pthread_mutex_init(&f->lock, NULL)) {
+        if (f)
+            ims__free(f->ids);
+        ims__free(f);
+        return ims_fail(err, IMS_E_NOMEM, "vectors", 0, "memory for a filter of %zu", n);
+    }
+    if (n)
+        memcpy(f->ids, ids, n * sizeof(*ids));
+    f->n = n;
+    *out = f;
+    return IMS_OK;
+}
+
+void ims_vectors_filter_close(struct ims_vectors_filter *f)
+{
+    if (!f)
+        return;
+    if (f->state)
+        f->free_state(f->state);
+    pthread_mutex_destroy(&f->lock);
+    ims__free(f->ids);
+    ims__free(f);
+}
+
 static ims_status check_query(const struct ims_vectors *v, const struct ims_vectors_query *q, ims_err *err)
 {
     if (q->k == 0 || q->k > IMS_MAX_SEARCH_WINDOW)
@@ -118,37 +172,58 @@ static ims_status check_query(const struct ims_vectors *v, const struct ims_vect
                         IMS_MAX_SEARCH_WINDOW);
     if (!is_usable(q->vector, v->dim))
         return ims_fail(err, IMS_E_INVALID, "vectors", 0, "the query vector is zero or not finite");
-    for (size_t i = 1; q->only_ids && i < q->n_only_ids; i++) {
-        if (q->only_ids[i - 1] >= q->only_ids[i])
-            return ims_fail(err, IMS_E_INVALID, "vectors", 0, "the id filter is not in ascending order");
-    }
+    if (q->only_ids && q->filter)
+        return ims_fail(err, IMS_E_INVALID, "vectors", 0, "two filters for one query");
+    if (q->only_ids && !is_ascending(q->only_ids, q->n_only_ids))
+        return ims_fail(err, IMS_E_INVALID, "vectors", 0, "the id filter is not in ascending order");
     return IMS_OK;
+}
+
+ims_status ims_vectors_search_many(struct ims_vectors *v, const struct ims_vectors_query *queries, size_t n,
+                                   struct ims_vectors_result *results, ims_err *err)
+{
+    struct ims_vectors_query *copies = NULL;
+    float *units = NULL;
+    ims_status st = IMS_OK;
+
+    for (size_t i = 0; i < n; i++) {
+        st = check_query(v, &queries[i], err);
+        if (st)
+            return st;
+    }
+    copies = ims__alloc(n, sizeof(*copies));
+    units = ims__alloc(n, (size_t)v->dim * sizeof(*units));
+    if (!copies || !units) {
+        st = ims_fail(err, IMS_E_NOMEM, "vectors", 0, "searching");
+        goto out;
+    }
+    for (size_t i = 0; i < n; i++) {
+        float *unit = units + i * v->dim;
+
+        memcpy(unit, queries[i].vector, v->dim * sizeof(float));
+        ims__kernels()->normalise_f32(unit, v->dim);
+        copies[i] = queries[i];
+        copies[i].vector = unit;
+    }
+    if (n)
+        st = v->ops->search(v->ctx, copies, n, results, err);
+out:
+    ims__free(copies);
+    ims__free(units);
+    return st;
 }
 
 ims_status ims_vectors_search(struct ims_vectors *v, const struct ims_vectors_query *query,
                               struct ims_vectors_hit *out_hits, size_t *out_n, size_t *out_candidates,
                               ims_err *err)
 {
-    struct ims_vectors_query q = *query;
-    size_t candidates = 0, n = 0;
-    float *unit = NULL;
-    ims_status st;
+    struct ims_vectors_result r = { .hits = out_hits };
+    ims_status st = ims_vectors_search_many(v, query, 1, &r, err);
 
-    st = check_query(v, query, err);
     if (st)
         return st;
-    unit = ims__alloc(v->dim, sizeof(float));
-    if (!unit)
-        return ims_fail(err, IMS_E_NOMEM, "vectors", 0, "searching");
-    memcpy(unit, query->vector, v->dim * sizeof(float));
-    ims__kernels()->normalise_f32(unit, v->dim);
-    q.vector = unit;
-    st = v->ops->search(v->ctx, &q, out_hits, &n, &candidates, err);
-    ims__free(unit);
-    if (st)
-        return st;
-    *out_n = n;
+    *out_n = r.n;
     if (out_candidates)
-        *out_candidates = candidates;
+        *out_candidates = r.answer.n_candidates;
     return IMS_OK;
 }

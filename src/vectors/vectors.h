@@ -1,9 +1,14 @@
 /* Nearest neighbours by cosine over unit vectors: what callers see.
  *
  * An index holds rows of `dim` floats under 64-bit ids. It is derived data: whoever owns it fills it
- * from the store and may throw it away at any time. Searching is exact.
+ * from the store and may throw it away at any time.
  *
- * Threads: any number of searches at once, or one writer (add, remove); the handle does the locking.
+ * A search reads exact rows, rows rounded to bytes, or one-bit codes, whatever is fastest for what is
+ * allowed by the filter; scores are always those of the full rows. With codes one of the true best may be
+ * missed with the probability in the options; the answer says how it came about.
+ *
+ * Threads: any number of searches at any time, from any thread, and one writer (add, remove, ...) beside
+ * them; the handle does what is needed. A search sees the index as it was at one moment.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef IMS_VECTORS_VECTORS_H
 #define IMS_VECTORS_VECTORS_H
@@ -15,11 +20,15 @@
 #include <stdint.h>
 
 struct ims_vectors;
+struct ims_vectors_filter;
 
 struct ims_vectors_options {
     uint32_t dim;       /* 1..IMS_MAX_EMBEDDING_DIM */
-    unsigned n_threads; /* for one search; 0 = 1 */
+    unsigned n_threads; /* that search at once, in all; 0 = 1 */
+    double miss;        /* probability that one of the true best is missed; 0 = IMS_VECTORS_MISS */
 };
+
+#define IMS_VECTORS_MISS 0.001
 
 struct ims_vectors_hit {
     int64_t id;
@@ -33,6 +42,37 @@ struct ims_vectors_query {
      * hold are passed over. */
     const int64_t *only_ids;
     size_t n_only_ids;
+    struct ims_vectors_filter *filter; /* the same, prepared; NULL or only_ids is NULL */
+    bool is_exact;                     /* read every row in full, whatever it costs */
+};
+
+/* What the rows were read as. */
+enum ims_vectors_plan {
+    IMS_VECTORS_FLOATS, /* in full */
+    IMS_VECTORS_BYTES,  /* every candidate as bytes, then the best in full */
+    IMS_VECTORS_CODES,  /* as one-bit codes, then what they leave as bytes, then the best in full */
+};
+/* "exact", "bytes", "codes" */
+const char *ims_vectors_plan_name(enum ims_vectors_plan plan);
+
+/* How a search was answered. */
+struct ims_vectors_answer {
+    enum ims_vectors_plan plan;
+    size_t n_candidates; /* rows that the filter allows */
+    size_t n_coded;      /* rows whose codes were read */
+    size_t n_bytes;      /* rows whose bytes were read */
+    size_t n_floats;     /* rows read in full because they have no codes, or by plan */
+    size_t n_reranked;   /* rows read in full for the final order */
+    double miss;         /* the stated probability; 0 when no code decided */
+    double deviations;   /* of the code's error that the bound allowed for */
+    unsigned n_shared;   /* queries that went through the index together */
+    uint64_t generation; /* of what was seen */
+};
+
+struct ims_vectors_result {
+    struct ims_vectors_hit *hits; /* the caller's room for the query's k */
+    size_t n;
+    struct ims_vectors_answer answer;
 };
 
 #define IMS_MAX_SEARCH_WINDOW ((size_t)1 << 20)
@@ -59,5 +99,15 @@ ims_status ims_vectors_get(struct ims_vectors *v, int64_t id, float *out, ims_er
 ims_status ims_vectors_search(struct ims_vectors *v, const struct ims_vectors_query *query,
                               struct ims_vectors_hit *out_hits, size_t *out_n, size_t *out_candidates,
                               ims_err *err) IMS_MUST_CHECK;
+/* The same for n queries, which read the index together; results[i].hits is given by the caller. All or
+ * nothing. Also the way to learn how a single query was answered. */
+ims_status ims_vectors_search_many(struct ims_vectors *v, const struct ims_vectors_query *queries, size_t n,
+                                   struct ims_vectors_result *results, ims_err *err) IMS_MUST_CHECK;
+
+/* A set of ids for many queries: which rows it allows is worked out once and followed as the index changes.
+ * ids: ascending, without repeats; copied. Any number of threads may query with it. */
+ims_status ims_vectors_filter_open(struct ims_vectors_filter **out, const int64_t *ids, size_t n, ims_err *err)
+    IMS_MUST_CHECK;
+void ims_vectors_filter_close(struct ims_vectors_filter *f); /* no query uses it any more */
 
 #endif

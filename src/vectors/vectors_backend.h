@@ -5,7 +5,19 @@
 
 #include "vectors/vectors.h"
 
-#define IMS_VECTORS_ABI 1
+#include <pthread.h>
+
+#define IMS_VECTORS_ABI 2
+
+/* vectors_filter.c: ids for many queries; what a backend makes of them is kept in `state`. */
+struct ims_vectors_filter {
+    int64_t *ids;
+    size_t n;
+    pthread_mutex_t lock; /* of state */
+    const void *owner;    /* the backend's context that made state */
+    void *state;
+    void (*free_state)(void *state);
+};
 
 struct ims_vectors_ops {
     uint32_t abi; /* IMS_VECTORS_ABI */
@@ -22,12 +34,11 @@ struct ims_vectors_ops {
     ims_status (*remove)(void *ctx, const int64_t *ids, size_t n, ims_err *err);
     size_t (*count)(void *ctx);
     ims_status (*get)(void *ctx, int64_t id, float *out, ims_err *err);
-    /* query->vector is finite and of unit length. Any number of threads. */
-    ims_status (*search)(void *ctx, const struct ims_vectors_query *query,
-                         struct ims_vectors_hit *out_hits, size_t *out_n, size_t *out_candidates,
-                         ims_err *err);
+    /* Every query's vector is finite and of unit length. Any number of threads. */
+    ims_status (*search)(void *ctx, const struct ims_vectors_query *queries, size_t n,
+                         struct ims_vectors_result *results, ims_err *err);
 };
 
-extern const struct ims_vectors_ops ims__vectors_embedded;
+extern const struct ims_vectors_ops ims__vectors_embedded, ims__vectors_exact;
 
 #endif

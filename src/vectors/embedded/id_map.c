@@ -57,6 +57,13 @@ bool ims__id_map_reserve(struct ims_id_map *m, size_t n)
     return true;
 }
 
+void ims__id_map_clear(struct ims_id_map *m)
+{
+    for (size_t i = 0; i < m->cap; i++)
+        m->slots[i].row = IMS_NO_ROW;
+    m->n = 0;
+}
+
 size_t ims__id_map_get(const struct ims_id_map *m, int64_t id)
 {
     return m->cap ? m->slots[find_slot(m, id)].row : IMS_NO_ROW;

@@ -20,6 +20,7 @@ struct ims_id_map {
 void ims__id_map_release(struct ims_id_map *m);
 /* Makes room for n members in all; false when memory is short (the map is unchanged). */
 bool ims__id_map_reserve(struct ims_id_map *m, size_t n);
+void ims__id_map_clear(struct ims_id_map *m); /* keeps the room */
 size_t ims__id_map_get(const struct ims_id_map *m, int64_t id);
 /* There must be room (reserve). An id that is there gets the new row. */
 void ims__id_map_put(struct ims_id_map *m, int64_t id, size_t row);

@@ -1,325 +1,173 @@
-/* The embedded vector index: float rows in blocks, scanned from end to end.
- *
- * Rows 0..n-1 lie without gaps in blocks of BLOCK_ROWS; removing a row moves the last one into its
- * place. A search takes the read lock, cuts the rows into one stretch per thread, and merges the
- * threads' best hits. It reads every byte of what it looks at once: its floor is bytes / bandwidth.
+/* The embedded vector index behind the seam: opening, closing, one writer, readers without locks.
+ * docs/notes/vectors.md says how it works.
  * SPDX-License-Identifier: Apache-2.0 */
+#include "vectors/embedded/embedded.h"
+
 #include "base/mem.h"
-#include "base/thread.h"
-#include "kernels/kernels.h"
-#include "vectors/embedded/id_map.h"
-#include "vectors/embedded/top_k.h"
-#include "vectors/vectors_backend.h"
 
-#include <pthread.h>
-#include <string.h>
+#include <math.h>
 
-#define BLOCK_ROWS 1024
-#define MAX_BLOCKS ((size_t)1 << 20)
-#define ROW_ALIGNMENT 64
-#define MAX_THREADS 64
-#define MIN_ROWS_PER_THREAD 8192 /* below this a thread costs more than it saves */
+#define ROTATION_SEED UINT64_C(0x1b8753f1c4d20e69)
 
-struct embedded {
-    uint32_t dim;
-    unsigned n_threads;
-    pthread_rwlock_t lock;
-    bool has_lock;
-    float **blocks;
-    size_t n_blocks, blocks_cap;
-    int64_t *ids; /* by row; blocks_cap * BLOCK_ROWS slots */
-    size_t ids_cap;
-    size_t n;
-    struct ims_id_map rows;
-};
-
-static float *row_at(const struct embedded *e, size_t row)
+/* The z with P(Z > z) = miss for a normal Z: Abramowitz and Stegun 26.2.23, off by less than 5e-4. */
+static double deviations_of(double miss)
 {
-    return e->blocks[row / BLOCK_ROWS] + row % BLOCK_ROWS * e->dim;
+    double t = sqrt(-2 * log(miss));
+
+    return t - (2.515517 + t * (0.802853 + t * 0.010328)) /
+                   (1 + t * (1.432788 + t * (0.189269 + t * 0.001308)));
 }
 
 static ims_status embedded_open(void *ctx, const struct ims_vectors_options *options, ims_err *err)
 {
-    struct embedded *e = ctx;
+    struct ims_embedded *e = ctx;
+    unsigned n_threads = options->n_threads ? options->n_threads : 1;
+    struct ims_snapshot *empty;
 
     e->dim = options->dim;
-    e->n_threads = options->n_threads ? options->n_threads : 1;
-    if (e->n_threads > MAX_THREADS)
-        e->n_threads = MAX_THREADS;
-    if (pthread_rwlock_init(&e->lock, NULL))
-        return ims_fail(err, IMS_E_NOMEM, "vectors", 0, "creating a lock");
-    e->has_lock = true;
-    return IMS_OK;
+    e->next_number = 1;
+    e->rules.miss = options->miss > 0 ? options->miss : IMS_VECTORS_MISS;
+    e->rules.deviations = (float)deviations_of(e->rules.miss);
+    e->has_lock = ims__lock_init(&e->lock) == IMS_OK;
+    e->room = ims__alloc(2 * (size_t)e->dim, sizeof(float));
+    empty = ims__snapshot_new(0);
+    if (empty)
+        ims__snapshots_publish(&e->snapshots, empty);
+    if (!e->has_lock || !e->room || !empty)
+        return ims_fail(err, IMS_E_NOMEM, "vectors", 0, "opening an index");
+    if (e->dim >= IMS_MIN_CODED_DIM) {
+        e->has_rotation = ims__rotation_init(&e->rotation, e->dim, ROTATION_SEED);
+        if (!e->has_rotation)
+            return ims_fail(err, IMS_E_NOMEM, "vectors", 0, "opening an index");
+        e->rules.rotation = &e->rotation;
+    }
+    e->has_passes = true;
+    return ims__passes_open(&e->passes, &e->snapshots, &e->rules,
+                            n_threads < IMS_MAX_SEARCH_THREADS ? n_threads : IMS_MAX_SEARCH_THREADS, err);
 }
 
 static void embedded_close(void *ctx)
 {
-    struct embedded *e = ctx;
+    struct ims_embedded *e = ctx;
 
-    for (size_t i = 0; i < e->n_blocks; i++)
-        ims__free(e->blocks[i]);
-    ims__free(e->blocks);
-    ims__free(e->ids);
-    ims__id_map_release(&e->rows);
+    if (e->has_passes)
+        ims__passes_close(&e->passes);
+    ims__snapshots_release(&e->snapshots);
+    ims__epoch_unref(e->epoch);
+    ims__rotation_release(&e->rotation);
+    ims__id_map_release(&e->active_rows);
+    ims__free(e->room);
     if (e->has_lock)
-        pthread_rwlock_destroy(&e->lock);
+        ims__lock_release(&e->lock);
 }
 
-/* Room for n rows in all; what was allocated before a failure stays and is used later. */
-static bool reserve_rows(struct embedded *e, size_t n)
+/* Where an id comes more than once, the last of its rows counts. */
+static ims_status find_last(const int64_t *ids, size_t n, struct ims_id_map *out, ims_err *err)
 {
-    size_t want = (n + BLOCK_ROWS - 1) / BLOCK_ROWS;
+    if (!ims__id_map_reserve(out, n))
+        return ims_fail(err, IMS_E_NOMEM, "vectors", 0, "memory for %zu ids", n);
+    for (size_t i = 0; i < n; i++)
+        ims__id_map_put(out, ids[i], i);
+    return IMS_OK;
+}
 
-    if (want * BLOCK_ROWS > e->ids_cap) {
-        size_t cap = e->ids_cap * 2 > want * BLOCK_ROWS ? e->ids_cap * 2 : want * BLOCK_ROWS;
-        int64_t *ids = ims__realloc(e->ids, cap, sizeof(*ids));
+static ims_status add_rows(struct ims_embedded *e, const int64_t *ids, const float *rows, size_t n,
+                           const struct ims_id_map *last, ims_err *err)
+{
+    struct ims_change c;
+    ims_status st = ims__change_begin(&c, e, n, err);
 
-        if (!ids)
-            return false;
-        e->ids = ids;
-        e->ids_cap = cap;
+    if (st)
+        return st;
+    for (size_t i = 0; !st && i < n; i++) {
+        if (ims__id_map_get(last, ids[i]) != i)
+            continue;
+        st = ims__change_remove(&c, ids[i], err);
+        if (!st)
+            st = ims__change_append(&c, ids[i], rows + i * e->dim, err);
     }
-    while (e->n_blocks < want) {
-        if (!ims__grow((void **)&e->blocks, &e->blocks_cap, e->n_blocks, sizeof(*e->blocks), MAX_BLOCKS))
-            return false;
-        e->blocks[e->n_blocks] = ims__aligned_alloc(ROW_ALIGNMENT, (size_t)BLOCK_ROWS * e->dim,
-                                                    sizeof(float));
-        if (!e->blocks[e->n_blocks])
-            return false;
-        e->n_blocks++;
-    }
-    return ims__id_map_reserve(&e->rows, n);
+    if (!st)
+        st = ims__change_publish(&c, err);
+    if (st)
+        ims__change_drop(&c);
+    return st;
 }
 
 static ims_status embedded_add(void *ctx, const int64_t *ids, const float *rows, size_t n, ims_err *err)
 {
-    struct embedded *e = ctx;
-    ims_status st = IMS_OK;
+    struct ims_embedded *e = ctx;
+    struct ims_id_map last = { 0 };
+    ims_status st = find_last(ids, n, &last, err);
 
-    pthread_rwlock_wrlock(&e->lock);
-    if (!reserve_rows(e, e->n + n)) {
-        st = ims_fail(err, IMS_E_NOMEM, "vectors", 0, "memory for %zu vectors of %u dimensions", e->n + n,
-                      e->dim);
-        goto out;
+    if (!st) {
+        ims__lock(&e->lock);
+        st = add_rows(e, ids, rows, n, &last, err);
+        ims__unlock(&e->lock);
     }
-    for (size_t i = 0; i < n; i++) {
-        size_t row = ims__id_map_get(&e->rows, ids[i]);
-
-        if (row == IMS_NO_ROW) {
-            row = e->n++;
-            e->ids[row] = ids[i];
-            ims__id_map_put(&e->rows, ids[i], row);
-        }
-        memcpy(row_at(e, row), rows + i * e->dim, e->dim * sizeof(float));
-        ims__kernels()->normalise_f32(row_at(e, row), e->dim);
-    }
-out:
-    pthread_rwlock_unlock(&e->lock);
+    ims__id_map_release(&last);
     return st;
 }
 
 static ims_status embedded_remove(void *ctx, const int64_t *ids, size_t n, ims_err *err)
 {
-    struct embedded *e = ctx;
+    struct ims_embedded *e = ctx;
+    struct ims_change c;
+    ims_status st;
 
-    (void)err;
-    pthread_rwlock_wrlock(&e->lock);
-    for (size_t i = 0; i < n; i++) {
-        size_t row = ims__id_map_get(&e->rows, ids[i]), last;
-
-        if (row == IMS_NO_ROW)
-            continue;
-        last = --e->n;
-        if (row != last) {
-            memcpy(row_at(e, row), row_at(e, last), e->dim * sizeof(float));
-            e->ids[row] = e->ids[last];
-            ims__id_map_put(&e->rows, e->ids[row], row);
-        }
-        ims__id_map_remove(&e->rows, ids[i]);
+    ims__lock(&e->lock);
+    st = ims__change_begin(&c, e, 0, err);
+    if (!st) {
+        for (size_t i = 0; !st && i < n; i++)
+            st = ims__change_remove(&c, ids[i], err);
+        if (!st)
+            st = ims__change_publish(&c, err);
+        if (st)
+            ims__change_drop(&c);
     }
-    pthread_rwlock_unlock(&e->lock);
-    return IMS_OK;
+    ims__unlock(&e->lock);
+    return st;
 }
 
 static size_t embedded_count(void *ctx)
 {
-    struct embedded *e = ctx;
-    size_t n;
+    struct ims_embedded *e = ctx;
+    unsigned slot;
+    size_t n = ims__snapshot_take(&e->snapshots, &slot)->n_live;
 
-    pthread_rwlock_rdlock(&e->lock);
-    n = e->n;
-    pthread_rwlock_unlock(&e->lock);
+    ims__snapshot_leave(&e->snapshots, slot);
     return n;
 }
 
 static ims_status embedded_get(void *ctx, int64_t id, float *out, ims_err *err)
 {
-    struct embedded *e = ctx;
+    struct ims_embedded *e = ctx;
+    const struct ims_snapshot *s;
     ims_status st = IMS_OK;
-    size_t row;
+    size_t view;
+    uint32_t slot;
 
-    pthread_rwlock_rdlock(&e->lock);
-    row = ims__id_map_get(&e->rows, id);
-    if (row == IMS_NO_ROW)
+    ims__lock(&e->lock); /* the ids of the last segment are the writer's */
+    s = atomic_load(&e->snapshots.current);
+    if (ims__embedded_find(e, s, id, &view, &slot))
+        memcpy(out, ims__segment_row(s->views[view].segment, slot), e->dim * sizeof(float));
+    else
         st = ims_fail(err, IMS_E_NOT_FOUND, "vectors", 0, "no vector with id %lld", (long long)id);
-    else
-        memcpy(out, row_at(e, row), e->dim * sizeof(float));
-    pthread_rwlock_unlock(&e->lock);
+    ims__unlock(&e->lock);
     return st;
 }
 
-/* One thread's share of a search: rows [from, until), or with a filter the entries of only_rows. */
-struct stretch {
-    const struct embedded *e;
-    const float *query;
-    const size_t *only_rows; /* NULL = all */
-    size_t from, until;
-    struct ims_top_k best;
-    struct ims_thread thread;
-};
-
-static void scan_rows(struct stretch *s)
+static ims_status embedded_search(void *ctx, const struct ims_vectors_query *queries, size_t n,
+                                  struct ims_vectors_result *results, ims_err *err)
 {
-    const struct embedded *e = s->e;
-    float scores[BLOCK_ROWS];
+    struct ims_embedded *e = ctx;
 
-    for (size_t row = s->from; row < s->until;) {
-        size_t n = BLOCK_ROWS - row % BLOCK_ROWS;
-
-        if (n > s->until - row)
-            n = s->until - row;
-        ims__kernels()->dot_f32_rows(s->query, row_at(e, row), e->dim, n, e->dim, scores);
-        for (size_t i = 0; i < n; i++)
-            ims__top_k_offer(&s->best, e->ids[row + i], scores[i]);
-        row += n;
-    }
-}
-
-static void scan_chosen(struct stretch *s)
-{
-    const struct embedded *e = s->e;
-
-    for (size_t i = s->from; i < s->until; i++) {
-        size_t row = s->only_rows[i];
-        float score;
-
-        ims__kernels()->dot_f32_rows(s->query, row_at(e, row), e->dim, 1, e->dim, &score);
-        ims__top_k_offer(&s->best, e->ids[row], score);
-    }
-}
-
-static void run_stretch(void *arg)
-{
-    struct stretch *s = arg;
-
-    if (s->only_rows)
-        scan_chosen(s);
-    else
-        scan_rows(s);
-}
-
-/* The read lock is held. The last stretch runs on the caller's thread, and so does any whose thread
- * could not be started. */
-static void run_stretches(struct stretch *s, unsigned n)
-{
-    for (unsigned i = 0; i + 1 < n; i++) {
-        if (ims__thread_start(&s[i].thread, "ims-scan", run_stretch, &s[i], NULL))
-            run_stretch(&s[i]);
-    }
-    run_stretch(&s[n - 1]);
-    for (unsigned i = 0; i + 1 < n; i++)
-        ims__thread_join(&s[i].thread);
-}
-
-static ims_status scan(const struct embedded *e, const struct ims_vectors_query *q,
-                       const size_t *only_rows, size_t n, struct ims_vectors_hit *out_hits,
-                       size_t *out_n, ims_err *err)
-{
-    struct stretch stretches[MAX_THREADS] = { 0 };
-    struct ims_top_k best = { .hits = out_hits, .k = q->k };
-    struct ims_vectors_hit *room = NULL;
-    size_t n_room = 0;
-    unsigned n_threads = e->n_threads;
-
-    if (n == 0) {
-        *out_n = 0;
-        return IMS_OK;
-    }
-    if (n / MIN_ROWS_PER_THREAD < n_threads)
-        n_threads = (unsigned)(n / MIN_ROWS_PER_THREAD) + 1;
-    for (unsigned i = 0; i < n_threads; i++) {
-        size_t from = n / n_threads * i, until = i + 1 < n_threads ? n / n_threads * (i + 1) : n;
-
-        stretches[i] = (struct stretch){ .e = e,
-                                         .query = q->vector,
-                                         .only_rows = only_rows,
-                                         .from = from,
-                                         .until = until,
-                                         .best = { .k = q->k < until - from ? q->k : until - from } };
-        n_room += stretches[i].best.k;
-    }
-    room = ims__alloc(n_room, sizeof(*room));
-    if (!room)
-        return ims_fail(err, IMS_E_NOMEM, "vectors", 0, "memory for %zu hits", n_room);
-    for (unsigned i = 0; i < n_threads; i++)
-        stretches[i].best.hits = i ? stretches[i - 1].best.hits + stretches[i - 1].best.k : room;
-    run_stretches(stretches, n_threads);
-    for (unsigned i = 0; i < n_threads; i++) {
-        for (size_t j = 0; j < stretches[i].best.n; j++)
-            ims__top_k_offer(&best, stretches[i].best.hits[j].id, stretches[i].best.hits[j].score);
-    }
-    ims__top_k_sort(&best);
-    *out_n = best.n;
-    ims__free(room);
-    return IMS_OK;
-}
-
-/* The rows of the ids that are allowed; the read lock is held. */
-static ims_status resolve_filter(const struct embedded *e, const struct ims_vectors_query *q,
-                                 size_t **out_rows, size_t *out_n, ims_err *err)
-{
-    size_t *rows = ims__alloc(q->n_only_ids, sizeof(*rows));
-    size_t n = 0;
-
-    if (!rows)
-        return ims_fail(err, IMS_E_NOMEM, "vectors", 0, "memory for a filter of %zu", q->n_only_ids);
-    for (size_t i = 0; i < q->n_only_ids; i++) {
-        size_t row = ims__id_map_get(&e->rows, q->only_ids[i]);
-
-        if (row != IMS_NO_ROW)
-            rows[n++] = row;
-    }
-    *out_rows = rows;
-    *out_n = n;
-    return IMS_OK;
-}
-
-static ims_status embedded_search(void *ctx, const struct ims_vectors_query *q,
-                                  struct ims_vectors_hit *out_hits, size_t *out_n,
-                                  size_t *out_candidates, ims_err *err)
-{
-    struct embedded *e = ctx;
-    size_t *rows = NULL;
-    size_t n;
-    ims_status st = IMS_OK;
-
-    pthread_rwlock_rdlock(&e->lock);
-    n = e->n;
-    if (q->only_ids)
-        st = resolve_filter(e, q, &rows, &n, err);
-    if (!st)
-        st = scan(e, q, rows, n, out_hits, out_n, err);
-    if (!st)
-        *out_candidates = n;
-    pthread_rwlock_unlock(&e->lock);
-    ims__free(rows);
-    return st;
+    return ims__passes_search(&e->passes, queries, n, results, err);
 }
 
 const struct ims_vectors_ops ims__vectors_embedded = {
     .abi = IMS_VECTORS_ABI,
     .name = "embedded",
-    .ctx_size = sizeof(struct embedded),
+    .ctx_size = sizeof(struct ims_embedded),
     .open = embedded_open,
     .close = embedded_close,
     .add = embedded_add,

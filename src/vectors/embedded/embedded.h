@@ -1,0 +1,52 @@
+/* The embedded index's own state: what its files share. Writers hold the lock; readers use snapshots.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef IMS_VECTORS_EMBEDDED_EMBEDDED_H
+#define IMS_VECTORS_EMBEDDED_EMBEDDED_H
+
+#include "vectors/embedded/id_map.h"
+#include "vectors/embedded/pass.h"
+#include "vectors/vectors_backend.h"
+
+#define IMS_FIRST_CENTRE_ROWS 4096 /* rows after which the first centre is taken and codes begin */
+
+struct ims_embedded {
+    uint32_t dim;
+    struct ims_rotation rotation;
+    bool has_rotation;
+    struct ims_job_rules rules;
+    struct ims_snapshots snapshots;
+    struct ims_passes passes;
+    bool has_passes;
+
+    struct ims_lock lock; /* of the writer: all below */
+    bool has_lock;
+    struct ims_id_map active_rows; /* id -> slot of the last segment, those alive */
+    struct ims_spreads spreads;    /* of the last segment */
+    struct ims_epoch *epoch;       /* for new segments; NULL before the first centre */
+    uint64_t next_number;          /* of segments and epochs */
+    float *room;                   /* 2 * dim floats */
+};
+
+/* writer.c; the lock is held. A change in the making: the next snapshot's views, with the bitmaps that were
+ * copied for it. */
+struct ims_change {
+    struct ims_embedded *e;
+    struct ims_snapshot *next;
+    bool *is_copied; /* by view: its bitmap belongs to `next` alone */
+};
+/* n_more_rows: how many will be appended at most. */
+ims_status ims__change_begin(struct ims_change *c, struct ims_embedded *e, size_t n_more_rows, ims_err *err)
+    IMS_MUST_CHECK;
+/* Marks the row of id dead, if there is one. */
+ims_status ims__change_remove(struct ims_change *c, int64_t id, ims_err *err) IMS_MUST_CHECK;
+ims_status ims__change_append(struct ims_change *c, int64_t id, const float *row, ims_err *err) IMS_MUST_CHECK;
+/* Codes what has become whole and publishes. */
+ims_status ims__change_publish(struct ims_change *c, ims_err *err) IMS_MUST_CHECK;
+/* Gives up what was not published. */
+void ims__change_drop(struct ims_change *c);
+
+/* Where the living row of id is; false when there is none. The lock is held. */
+bool ims__embedded_find(struct ims_embedded *e, const struct ims_snapshot *s, int64_t id, size_t *out_view,
+                        uint32_t *out_slot);
+
+#endif

@@ -1,0 +1,140 @@
+/* From ids to slots.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "vectors/embedded/filter.h"
+
+#include "base/mem.h"
+
+#define FEW 16 /* fewer ids than a segment has rows / FEW: each is looked up */
+
+static size_t lower_bound(const int64_t *ids, size_t low, size_t high, int64_t id)
+{
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+
+        if (ids[mid] < id)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return low;
+}
+
+static void allow(struct ims_filter_part *p, uint32_t slot)
+{
+    p->bits[slot / 32] |= 1u << slot % 32;
+    p->n_set++;
+}
+
+/* Rows mostly come in the order of their ids: the cursor then moves by single steps. */
+static void walk_rows(const struct ims_view *v, const int64_t *ids, size_t n, struct ims_filter_part *p)
+{
+    size_t cursor = 0;
+
+    for (uint32_t slot = p->n_rows; slot < v->n_rows; slot++) {
+        int64_t id = v->segment->ids[slot];
+
+        if (cursor > 0 && ids[cursor - 1] >= id)
+            cursor = lower_bound(ids, 0, cursor, id);
+        for (unsigned steps = 0; cursor < n && ids[cursor] < id; steps++) {
+            if (steps < 8)
+                cursor++;
+            else
+                cursor = lower_bound(ids, cursor, n, id);
+        }
+        if (cursor < n && ids[cursor] == id)
+            allow(p, slot);
+    }
+}
+
+static void look_up_ids(const struct ims_view *v, const int64_t *ids, size_t n, struct ims_filter_part *p)
+{
+    for (size_t i = 0; i < n; i++) {
+        uint32_t slot = ims__segment_find(v->segment, v->n_rows, ids[i]);
+
+        if (slot != IMS_NO_SLOT)
+            allow(p, slot);
+    }
+}
+
+static bool fill_part(const struct ims_view *v, const int64_t *ids, size_t n, struct ims_filter_part *p)
+{
+    if (v->is_sealed && p->n_rows == 0 && v->n_rows) {
+        const struct ims_segment *s = v->segment;
+        size_t from = lower_bound(ids, 0, n, s->ids[s->order[0]]);
+        size_t until = lower_bound(ids, from, n, s->ids[s->order[v->n_rows - 1]] + 1);
+
+        ids += from;
+        n = until - from;
+        if (n < v->n_rows / FEW) {
+            look_up_ids(v, ids, n, p);
+            p->n_rows = v->n_rows;
+            return p->n_set > 0;
+        }
+    }
+    walk_rows(v, ids, n, p);
+    p->n_rows = v->n_rows;
+    return p->n_set > 0;
+}
+
+static struct ims_filter_part *find_former(const struct ims_filter_bits *former, const struct ims_view *v)
+{
+    for (size_t i = 0; former && i < former->n_views; i++) {
+        struct ims_filter_part *p = former->parts[i];
+
+        if (p && p->segment_number == v->segment->number)
+            return p;
+    }
+    return NULL;
+}
+
+static bool resolve_view(const struct ims_view *v, const int64_t *ids, size_t n,
+                         const struct ims_filter_bits *former, struct ims_filter_part **out)
+{
+    struct ims_filter_part *p = find_former(former, v);
+
+    if (p && p->n_rows == v->n_rows) {
+        p->refs++;
+        *out = p;
+        return true;
+    }
+    p = p ? ims__memdup(p, sizeof(*p)) : ims__zalloc(1, sizeof(*p));
+    if (!p)
+        return false;
+    p->refs = 1;
+    p->segment_number = v->segment->number;
+    if (fill_part(v, ids, n, p))
+        *out = p;
+    else
+        ims__free(p);
+    return true;
+}
+
+struct ims_filter_bits *ims__filter_resolve(const struct ims_snapshot *s, const int64_t *ids, size_t n,
+                                            const struct ims_filter_bits *former)
+{
+    struct ims_filter_bits *f = ims__zalloc(1, sizeof(*f) + s->n_views * sizeof(f->parts[0]));
+
+    if (!f)
+        return NULL;
+    f->refs = 1;
+    f->generation = s->generation;
+    f->n_views = s->n_views;
+    for (size_t i = 0; i < s->n_views; i++) {
+        if (!resolve_view(&s->views[i], ids, n, former, &f->parts[i])) {
+            ims__filter_bits_unref(f);
+            return NULL;
+        }
+    }
+    return f;
+}
+
+void ims__filter_bits_unref(struct ims_filter_bits *f)
+{
+    if (!f || --f->refs)
+        return;
+    for (size_t i = 0; i < f->n_views; i++) {
+        if (f->parts[i] && --f->parts[i]->refs == 0)
+            ims__free(f->parts[i]);
+    }
+    ims__free(f);
+}

@@ -1,0 +1,62 @@
+/* One query on its way through the index: prepared, scanned unit by unit by some threads, finished.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef IMS_VECTORS_EMBEDDED_JOB_H
+#define IMS_VECTORS_EMBEDDED_JOB_H
+
+#include "vectors/embedded/collector.h"
+#include "vectors/embedded/filter.h"
+#include "vectors/vectors.h"
+
+#define IMS_MAX_SEARCH_THREADS 64
+
+/* What a query needs to know of the index. */
+struct ims_job_rules {
+    const struct ims_rotation *rotation; /* NULL: no row is coded */
+    float deviations; /* of the code's error that a bound allows for */
+    double miss;      /* the probability that goes with it */
+};
+
+struct ims_job {
+    const struct ims_vectors_query *query; /* of unit length */
+    struct ims_vectors_result *result;
+    ims_status status;
+    ims_err err;
+
+    const struct ims_snapshot *snapshot;
+    const struct ims_filter_bits *filter; /* NULL = all; of this snapshot */
+    const struct ims_job_rules *rules;
+    enum ims_vectors_plan plan;
+    size_t n_candidates;
+    size_t k; /* collected; at least query->k */
+    float margin;
+
+    size_t n_codes; /* one per epoch of the snapshot */
+    struct ims_query_code *codes;
+    uint16_t *code_of_view;
+    void *memory[3];
+
+    struct ims_floor floor;
+    unsigned n_collectors;
+    struct ims_collector collectors[IMS_MAX_SEARCH_THREADS];
+};
+
+/* Space of one thread for a unit. */
+struct ims_unit_room {
+    uint32_t allowed[IMS_UNIT_WORDS];
+    uint16_t sums[IMS_UNIT_SLOTS];
+    float bounds[IMS_UNIT_SLOTS];
+    uint32_t at[IMS_UNIT_SLOTS];
+    float scores[32];
+};
+
+/* query, result and rules are set, filter may be; everything else zero. */
+ims_status ims__job_prepare(struct ims_job *j, const struct ims_snapshot *s, unsigned n_threads, ims_err *err);
+/* Scans unit `unit` of a view with the collector of one thread. */
+void ims__job_scan(struct ims_job *j, unsigned thread, size_t view, uint32_t unit, struct ims_unit_room *room);
+/* Scores what is pending, best bounds first, until the bounds fall below the k-th best. */
+void ims__job_drain(struct ims_job *j, unsigned thread);
+/* All threads are done: the exact scores of what may be among the best, in order, into the result. */
+ims_status ims__job_finish(struct ims_job *j, ims_err *err);
+void ims__job_release(struct ims_job *j);
+
+#endif

@@ -1,0 +1,185 @@
+/* Scanning a unit of 2,048 slots for a query, and scoring the candidates that come of it.
+ *
+ * Where many slots of a unit are allowed, the codes of all are read in a row and a mask decides; where few
+ * are, their bytes are fetched one by one. Skipping scattered blocks of codes would cost more than reading
+ * them, because the processor's prefetching breaks.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "vectors/embedded/job.h"
+
+#include <math.h>
+
+#define SPARSE 10 /* fewer than 1 / SPARSE of a unit's rows: one by one */
+#define AHEAD 12  /* rows asked for before they are needed */
+#define MAX_PENDING ((size_t)1 << 16)
+
+static uint32_t fill_allowed(const struct ims_job *j, const struct ims_view *v, size_t view, uint32_t unit,
+                             uint32_t *allowed)
+{
+    const struct ims_filter_part *p = j->filter ? j->filter->parts[view] : NULL;
+    uint32_t first = unit * IMS_UNIT_WORDS, n_rows = v->n_rows - unit * IMS_UNIT_SLOTS, n = 0;
+
+    if (j->filter && !p)
+        return 0;
+    if (n_rows > IMS_UNIT_SLOTS)
+        n_rows = IMS_UNIT_SLOTS;
+    for (uint32_t i = 0; i < IMS_UNIT_WORDS; i++) {
+        uint32_t word = i * 32 + 32 <= n_rows ? ~0u : i * 32 < n_rows ? (1u << n_rows % 32) - 1 : 0;
+
+        if (v->dead)
+            word &= ~v->dead->bits[first + i];
+        if (p)
+            word &= p->bits[first + i];
+        allowed[i] = word;
+        n += (uint32_t)__builtin_popcount(word);
+    }
+    return n;
+}
+
+static uint32_t list_allowed(const uint32_t *allowed, uint32_t from_word, uint32_t until_word, uint32_t *out)
+{
+    uint32_t n = 0;
+
+    for (uint32_t i = from_word; i < until_word; i++) {
+        for (uint32_t word = allowed[i]; word; word &= word - 1)
+            out[n++] = i * 32 + (uint32_t)__builtin_ctz(word);
+    }
+    return n;
+}
+
+static void ask_for(const void *p, size_t n)
+{
+    for (size_t i = 0; i < n; i += 64)
+        __builtin_prefetch((const char *)p + i, 0, 3);
+}
+
+static void score_floats(struct ims_job *j, struct ims_collector *c, const struct ims_view *v, size_t view,
+                         uint32_t first, uint32_t from_word, uint32_t until_word, struct ims_unit_room *room)
+{
+    const struct ims_kernels *k = ims__kernels();
+    const struct ims_segment *s = v->segment;
+
+    for (uint32_t i = from_word; i < until_word; i++) {
+        uint32_t slot = first + i * 32;
+
+        if (room->allowed[i] == ~0u)
+            k->dot_f32_rows(j->query->vector, ims__segment_row(s, slot), s->row_stride / sizeof(float), 32,
+                            s->dim, room->scores);
+        for (uint32_t word = room->allowed[i]; word; word &= word - 1) {
+            uint32_t lane = (uint32_t)__builtin_ctz(word);
+
+            if (room->allowed[i] != ~0u)
+                room->scores[lane] = k->dot_f32(j->query->vector, ims__segment_row(s, slot + lane), s->dim);
+            ims__collector_score(c, room->scores[lane], IMS_AT(view, slot + lane));
+            c->n_exact++;
+        }
+    }
+}
+
+static float score_bytes(const struct ims_job *j, const struct ims_view *v, size_t view, uint32_t slot)
+{
+    const struct ims_query_code *q = &j->codes[j->code_of_view[view]];
+    const struct ims_segment *s = v->segment;
+    int32_t dot = ims__kernels()->dot_i8(q->bytes, s->bytes + (size_t)slot * s->byte_stride, s->dim);
+
+    return q->along * s->centre[slot] + q->byte_scale * s->byte_scale[slot] * (float)dot;
+}
+
+static void ask_for_bytes(const struct ims_segment *s, uint32_t slot)
+{
+    ask_for(s->bytes + (size_t)slot * s->byte_stride, s->dim);
+    __builtin_prefetch(s->centre + slot, 0, 3);
+    __builtin_prefetch(s->byte_scale + slot, 0, 3);
+}
+
+static void score_listed(struct ims_job *j, struct ims_collector *c, const struct ims_view *v, size_t view,
+                         uint32_t first, const uint32_t *at, uint32_t n)
+{
+    for (uint32_t i = 0; i < AHEAD && i < n; i++)
+        ask_for_bytes(v->segment, first + at[i]);
+    for (uint32_t i = 0; i < n; i++) {
+        if (i + AHEAD < n)
+            ask_for_bytes(v->segment, first + at[i + AHEAD]);
+        ims__collector_score(c, score_bytes(j, v, view, first + at[i]), IMS_AT(view, first + at[i]));
+    }
+    c->n_bytes += n;
+}
+
+/* The candidates among the first n_blocks blocks of a unit join the pending ones. */
+static void bound_codes(struct ims_job *j, struct ims_collector *c, const struct ims_view *v, size_t view,
+                        uint32_t first, uint32_t n_blocks, struct ims_unit_room *room)
+{
+    const struct ims_query_code *q = &j->codes[j->code_of_view[view]];
+    const struct ims_segment *s = v->segment;
+    float error = q->length * v->spreads.spread;
+    struct ims_code_bounds b = { .sums = room->sums,
+                                 .scale = s->scale + first,
+                                 .centre = s->centre + first,
+                                 .allowed = room->allowed,
+                                 .along = q->along,
+                                 .step = q->step,
+                                 .least = ims__floor_get(&j->floor) };
+    size_t n;
+
+    if (!ims__collector_reserve(c, (size_t)n_blocks * IMS_CODE_BLOCK))
+        return;
+    b.offset = q->base + j->rules->deviations * sqrtf(error * error + q->rounding * q->rounding);
+    ims__kernels()->scan_codes(s->codes + (size_t)first * s->n_bytes, s->n_bytes, n_blocks, q->lut, room->sums);
+    n = ims__kernels()->select_codes(&b, n_blocks, room->bounds, room->at);
+    for (size_t i = 0; i < n; i++)
+        c->pending[c->n_pending++] =
+            (struct ims_candidate){ .bound = room->bounds[i], .at = IMS_AT(view, first + room->at[i]) };
+    c->n_coded += (size_t)n_blocks * IMS_CODE_BLOCK;
+    if (c->n_pending > MAX_PENDING)
+        ims__job_drain(j, (unsigned)(c - j->collectors));
+}
+
+void ims__job_scan(struct ims_job *j, unsigned thread, size_t view, uint32_t unit, struct ims_unit_room *room)
+{
+    const struct ims_view *v = &j->snapshot->views[view];
+    struct ims_collector *c = &j->collectors[thread];
+    uint32_t first = unit * IMS_UNIT_SLOTS, n_blocks = 0, n_allowed, n;
+
+    if (first >= v->n_rows || c->is_short)
+        return;
+    n_allowed = fill_allowed(j, v, view, unit, room->allowed);
+    if (!n_allowed)
+        return;
+    if (j->plan != IMS_VECTORS_FLOATS && v->n_coded > first)
+        n_blocks = (v->n_coded - first) / IMS_CODE_BLOCK;
+    if (n_blocks > IMS_UNIT_WORDS)
+        n_blocks = IMS_UNIT_WORDS;
+    if (n_blocks < IMS_UNIT_WORDS)
+        score_floats(j, c, v, view, first, n_blocks, IMS_UNIT_WORDS, room);
+    if (!n_blocks)
+        return;
+    if (j->plan == IMS_VECTORS_CODES && n_allowed >= n_blocks * IMS_CODE_BLOCK / SPARSE) {
+        bound_codes(j, c, v, view, first, n_blocks, room);
+        return;
+    }
+    n = list_allowed(room->allowed, 0, n_blocks, room->at);
+    score_listed(j, c, v, view, first, room->at, n);
+}
+
+void ims__job_drain(struct ims_job *j, unsigned thread)
+{
+    struct ims_collector *c = &j->collectors[thread];
+    size_t n = c->n_pending ? ims__collector_sort(c) : 0;
+
+    for (size_t i = 0; i < n; i++) {
+        const struct ims_view *v = &j->snapshot->views[c->sorted[i].at >> 16];
+        float floor = ims__floor_get(&j->floor);
+
+        if (c->sorted[i].bound + c->step < floor)
+            break;
+        if (i + AHEAD < n) {
+            uint32_t next = c->sorted[i + AHEAD].at;
+
+            ask_for_bytes(j->snapshot->views[next >> 16].segment, next & 0xffffu);
+        }
+        if (c->sorted[i].bound < floor)
+            continue;
+        ims__collector_score(c, score_bytes(j, v, c->sorted[i].at >> 16, c->sorted[i].at & 0xffffu),
+                             c->sorted[i].at);
+        c->n_bytes++;
+    }
+}

@@ -1,0 +1,196 @@
+/* Segments: room, rows, codes, finding an id.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "vectors/embedded/segment.h"
+
+#include "base/mem.h"
+
+#include <stdlib.h>
+
+#define ALIGNMENT 64
+#define RECORD_TAIL 16
+
+struct ims_segment *ims__segment_shell(uint32_t dim, uint64_t number, uint32_t n_slots)
+{
+    struct ims_segment *s = ims__zalloc(1, sizeof(*s));
+
+    if (!s)
+        return NULL;
+    *s = (struct ims_segment){ .number = number, .refs = 1, .dim = dim, .n_slots = n_slots };
+    s->n_bytes = (dim + 7) / 8;
+    s->byte_stride = (dim + 15) / 16 * 16;
+    s->row_stride = (dim * 4 + RECORD_TAIL + 15) / 16 * 16;
+    return s;
+}
+
+/* Large blocks come from the kernel page by page when they are first written: an empty segment costs
+ * little. */
+static void *room_for(struct ims_segment *s, size_t i, size_t n, size_t size)
+{
+    return s->memory[i] = ims__aligned_alloc(ALIGNMENT, n, size);
+}
+
+struct ims_segment *ims__segment_new(uint32_t dim, uint64_t number, uint32_t n_slots)
+{
+    struct ims_segment *s = ims__segment_shell(dim, number, n_slots);
+    size_t i = 0;
+
+    if (!s)
+        return NULL;
+    s->records = room_for(s, i++, n_slots, s->row_stride);
+    s->ids = room_for(s, i++, n_slots, sizeof(*s->ids));
+    if (dim >= IMS_MIN_CODED_DIM) {
+        s->codes = room_for(s, i++, n_slots, s->n_bytes);
+        s->scale = room_for(s, i++, n_slots, sizeof(*s->scale));
+        s->centre = room_for(s, i++, n_slots, sizeof(*s->centre));
+        s->bytes = room_for(s, i++, n_slots, s->byte_stride);
+        s->byte_scale = room_for(s, i++, n_slots, sizeof(*s->byte_scale));
+    }
+    while (i > 0) {
+        if (!s->memory[--i]) {
+            ims__segment_unref(s);
+            return NULL;
+        }
+    }
+    return s;
+}
+
+void ims__segment_unref(struct ims_segment *s)
+{
+    if (!s || --s->refs)
+        return;
+    for (size_t i = 0; i < IMS_ARRAY_LEN(s->memory); i++)
+        ims__free(s->memory[i]);
+    ims__map_close(&s->code_map);
+    ims__map_close(&s->row_map);
+    ims__epoch_unref(s->epoch);
+    ims__free(s);
+}
+
+uint32_t ims__record_crc(const struct ims_segment *s, uint32_t slot)
+{
+    const struct ims_kernels *k = ims__kernels();
+    const uint8_t *record = s->records + (size_t)slot * s->row_stride;
+
+    return k->crc32c(k->crc32c(0, record, (size_t)s->dim * 4), record + s->row_stride - RECORD_TAIL, 8);
+}
+
+void ims__segment_put(struct ims_segment *s, uint32_t slot, int64_t id, const float *row)
+{
+    uint8_t *record = s->records + (size_t)slot * s->row_stride;
+    uint8_t *tail = record + s->row_stride - RECORD_TAIL;
+
+    memset(record + (size_t)s->dim * 4, 0, s->row_stride - (size_t)s->dim * 4);
+    memcpy(record, row, (size_t)s->dim * 4);
+    ims__kernels()->normalise_f32((float *)(void *)record, s->dim);
+    memcpy(tail, &id, 8);
+    s->ids[slot] = id;
+}
+
+static void scatter_code(uint8_t *block, uint32_t n_bytes, uint32_t lane, const uint8_t *code)
+{
+    for (uint32_t c = 0; c < n_bytes; c++)
+        block[(size_t)c * IMS_CODE_BLOCK + lane] = code[c];
+}
+
+static float larger(float a, float b)
+{
+    return a > b ? a : b;
+}
+
+void ims__segment_encode(struct ims_segment *s, const struct ims_rotation *r, uint32_t from,
+                         uint32_t until, float *room, struct ims_spreads *spreads)
+{
+    uint8_t *code = (uint8_t *)(void *)(room + s->dim);
+
+    until -= until % IMS_CODE_BLOCK;
+    for (uint32_t slot = from; slot < until; slot++) {
+        int8_t *bytes = s->bytes + (size_t)slot * s->byte_stride;
+        struct ims_coded c;
+
+        ims__rotate(r, ims__segment_row(s, slot), room);
+        memset(bytes + s->dim, 0, s->byte_stride - s->dim);
+        c = ims__encode(s->epoch, room, code, bytes);
+        scatter_code(s->codes + (size_t)(slot / IMS_CODE_BLOCK) * s->n_bytes * IMS_CODE_BLOCK, s->n_bytes,
+                     slot % IMS_CODE_BLOCK, code);
+        s->scale[slot] = c.scale;
+        s->centre[slot] = c.centre;
+        s->byte_scale[slot] = c.byte_scale;
+        spreads->spread = larger(spreads->spread, c.spread);
+        spreads->byte_scale = larger(spreads->byte_scale, c.byte_scale);
+        spreads->length = larger(spreads->length, c.length);
+    }
+}
+
+struct keyed {
+    int64_t id;
+    uint32_t slot;
+};
+
+static int by_id(const void *a, const void *b)
+{
+    const struct keyed *x = a, *y = b;
+
+    if (x->id != y->id)
+        return x->id < y->id ? -1 : 1;
+    return x->slot < y->slot ? -1 : 1;
+}
+
+bool ims__segment_seal(struct ims_segment *s, uint32_t n)
+{
+    struct keyed *keys;
+    uint16_t *order = ims__alloc(n, sizeof(*order));
+    bool is_ascending = true;
+
+    if (!order)
+        return false;
+    for (uint32_t i = 0; i < n; i++) {
+        order[i] = (uint16_t)i;
+        is_ascending = is_ascending && (i == 0 || s->ids[i - 1] <= s->ids[i]);
+    }
+    if (!is_ascending) {
+        keys = ims__alloc(n, sizeof(*keys));
+        if (!keys) {
+            ims__free(order);
+            return false;
+        }
+        for (uint32_t i = 0; i < n; i++)
+            keys[i] = (struct keyed){ .id = s->ids[i], .slot = i };
+        qsort(keys, n, sizeof(*keys), by_id);
+        for (uint32_t i = 0; i < n; i++)
+            order[i] = (uint16_t)keys[i].slot;
+        ims__free(keys);
+    }
+    ims__free(s->order); /* of a sealing that came to nothing */
+    s->memory[IMS_ARRAY_LEN(s->memory) - 1] = s->order = order;
+    return true;
+}
+
+uint32_t ims__segment_find(const struct ims_segment *s, uint32_t n, int64_t id)
+{
+    uint32_t low = 0, high = n;
+
+    while (low < high) { /* the first place whose id is larger */
+        uint32_t mid = low + (high - low) / 2;
+
+        if (s->ids[s->order[mid]] <= id)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return low > 0 && s->ids[s->order[low - 1]] == id ? s->order[low - 1] : IMS_NO_SLOT;
+}
+
+struct ims_dead *ims__dead_copy(const struct ims_dead *d)
+{
+    struct ims_dead *copy = d ? ims__memdup(d, sizeof(*d)) : ims__zalloc(1, sizeof(*copy));
+
+    if (copy)
+        copy->refs = 1;
+    return copy;
+}
+
+void ims__dead_unref(struct ims_dead *d)
+{
+    if (d && --d->refs == 0)
+        ims__free(d);
+}

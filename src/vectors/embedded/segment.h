@@ -1,0 +1,94 @@
+/* A segment of the embedded index: up to 65,536 rows with their codes, in memory or mapped from files.
+ *
+ * Slots are filled in order and never reused; a row that is replaced or removed is marked dead in a
+ * bitmap beside the segment. What lies below a view's counts never changes, so readers need no lock.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef IMS_VECTORS_EMBEDDED_SEGMENT_H
+#define IMS_VECTORS_EMBEDDED_SEGMENT_H
+
+#include "base/fs.h"
+#include "kernels/kernels.h"
+#include "vectors/embedded/quantiser.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#define IMS_SEGMENT_SLOTS 65536u
+#define IMS_UNIT_SLOTS 2048u /* of a segment, scanned by one thread at a time */
+#define IMS_UNIT_WORDS (IMS_UNIT_SLOTS / 32)
+#define IMS_SEGMENT_WORDS (IMS_SEGMENT_SLOTS / 32)
+#define IMS_NO_SLOT UINT32_MAX
+#define IMS_MIN_CODED_DIM 64 /* below it a row is small, and the errors of codes are not normal */
+
+/* The largest values of the coded rows of a segment: what bounds their errors. */
+struct ims_spreads {
+    float spread;     /* of struct ims_coded */
+    float byte_scale;
+    float length;
+};
+
+struct ims_segment {
+    uint64_t number; /* never used twice in one index */
+    unsigned refs;   /* the writer's business */
+    uint32_t dim;
+    uint32_t n_bytes;     /* of a one-bit code */
+    uint32_t byte_stride; /* of a row in bytes */
+    uint32_t row_stride;  /* of a record, in bytes */
+    uint32_t n_slots;     /* room */
+    struct ims_epoch *epoch; /* one reference; NULL: rows only. The writer's: readers ask the view */
+
+    /* All by slot. */
+    uint8_t *codes;     /* blocks of IMS_CODE_BLOCK slots */
+    float *scale;
+    float *centre;
+    int8_t *bytes;
+    float *byte_scale;
+    uint8_t *records; /* dim floats, ..., at the end 16 bytes: id, CRC-32C of floats and id, 0 */
+    int64_t *ids;
+    uint16_t *order; /* when sealed: the slots by (id, slot) */
+
+    struct ims_map code_map, row_map; /* the files it lies in; then the pointers above are into them */
+    void *memory[8];                  /* else: what to free */
+};
+
+/* Slots marked dead. Shared by snapshots, immutable once in one; counted by the writer. */
+struct ims_dead {
+    unsigned refs;
+    uint32_t n;
+    uint32_t bits[IMS_SEGMENT_WORDS];
+};
+
+/* An empty segment in memory, one reference; room for n_slots. NULL when memory is short. */
+struct ims_segment *ims__segment_new(uint32_t dim, uint64_t number, uint32_t n_slots);
+/* Sizes only: for a segment whose arrays come from files. */
+struct ims_segment *ims__segment_shell(uint32_t dim, uint64_t number, uint32_t n_slots);
+void ims__segment_unref(struct ims_segment *s);
+
+static inline const float *ims__segment_row(const struct ims_segment *s, uint32_t slot)
+{
+    return (const float *)(const void *)(s->records + (size_t)slot * s->row_stride);
+}
+
+/* Writes row, brought to unit length, and id at a slot that no view holds yet. */
+void ims__segment_put(struct ims_segment *s, uint32_t slot, int64_t id, const float *row);
+uint32_t ims__record_crc(const struct ims_segment *s, uint32_t slot);
+/* Codes the whole blocks from slot `from` (a multiple of IMS_CODE_BLOCK) up to `until`, raising
+ * *spreads. room: 2 * dim floats. */
+void ims__segment_encode(struct ims_segment *s, const struct ims_rotation *r, uint32_t from,
+                         uint32_t until, float *room, struct ims_spreads *spreads);
+/* Makes `order` for n rows: after that no row is added. false when memory is short. */
+bool ims__segment_seal(struct ims_segment *s, uint32_t n);
+/* The last slot of id in a sealed segment of n rows, dead or not; IMS_NO_SLOT. */
+uint32_t ims__segment_find(const struct ims_segment *s, uint32_t n, int64_t id);
+
+struct ims_dead *ims__dead_copy(const struct ims_dead *d); /* NULL: none dead. One reference. */
+void ims__dead_unref(struct ims_dead *d);
+
+static inline bool ims__is_dead(const struct ims_dead *d, uint32_t slot)
+{
+    return d && (d->bits[slot / 32] >> slot % 32 & 1u);
+}
+
+#endif

@@ -1,0 +1,309 @@
+/* The embedded index against the plain scan on drawn sets large enough for every plan: codes, bytes, floats.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "harness/test.h"
+
+#include "base/thread.h"
+#include "synthetic.h"
+#include "vectors/vectors.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* An index and the plain scan with the same rows. */
+struct pair {
+    struct synthetic *set;
+    struct ims_vectors *fast, *plain;
+    uint32_t dim;
+};
+
+static bool add_rows(struct pair *p, size_t from, size_t n, int64_t first_id)
+{
+    float *rows = malloc(n * p->dim * sizeof(*rows));
+    int64_t *ids = malloc(n * sizeof(*ids));
+    ims_err err;
+    bool is_fine;
+
+    synthetic_rows(p->set, from, n, rows);
+    for (size_t i = 0; i < n; i++)
+        ids[i] = first_id + (int64_t)i;
+    is_fine = ims_vectors_add(p->fast, ids, rows, n, &err) == IMS_OK &&
+              ims_vectors_add(p->plain, ids, rows, n, &err) == IMS_OK;
+    free(rows);
+    free(ids);
+    return is_fine;
+}
+
+static bool pair_open(struct pair *p, const char *family, uint32_t dim, size_t n, unsigned n_threads)
+{
+    struct ims_vectors_options options = { .dim = dim, .n_threads = n_threads };
+    ims_err err;
+
+    *p = (struct pair){ .set = synthetic_new(family, dim, n, 7), .dim = dim };
+    if (!p->set || ims_vectors_open(&p->fast, "embedded", &options, &err) ||
+        ims_vectors_open(&p->plain, "exact", &options, &err))
+        return false;
+    for (size_t from = 0; from < n; from += 5000) {
+        if (!add_rows(p, from, n - from < 5000 ? n - from : 5000, (int64_t)from))
+            return false;
+    }
+    return true;
+}
+
+static void pair_close(struct pair *p)
+{
+    ims_vectors_close(p->fast);
+    ims_vectors_close(p->plain);
+    synthetic_free(p->set);
+}
+
+#define MAX_K 12000
+static struct ims_vectors_hit got[MAX_K], want[MAX_K];
+
+/* How many of the true best were found; -1 when a score, the order or a count is wrong. */
+static int compare(struct pair *p, struct ims_vectors_query *q, struct ims_vectors_answer *out)
+{
+    struct ims_vectors_result a = { .hits = got }, b = { .hits = want };
+    int n_found = 0;
+    ims_err err;
+
+    if (ims_vectors_search_many(p->fast, q, 1, &a, &err) || ims_vectors_search_many(p->plain, q, 1, &b, &err) ||
+        a.n != b.n || a.answer.n_candidates != b.answer.n_candidates)
+        return -1;
+    for (size_t i = 0, j = 0; i < b.n; i++) { /* both are in order, so the found ones are too */
+        for (size_t from = j; from < a.n; from++) {
+            if (got[from].id != want[i].id)
+                continue;
+            if (got[from].score > want[i].score + 1e-6f || got[from].score < want[i].score - 1e-6f)
+                return -1;
+            n_found++;
+            break;
+        }
+        if (i && (got[i].score > got[i - 1].score || (got[i].score == got[i - 1].score && got[i].id < got[i - 1].id)))
+            return -1;
+    }
+    *out = a.answer;
+    return n_found;
+}
+
+static void check_family(const char *family, uint32_t dim, size_t n, enum ims_vectors_plan plan)
+{
+    struct pair p;
+    float *query = malloc(dim * sizeof(*query));
+    int n_found = 0, n_asked = 0;
+
+    CHECK(pair_open(&p, family, dim, n, 2));
+    for (uint64_t i = 0; i < 40; i++) {
+        struct ims_vectors_query q = { .vector = query, .k = 10 };
+        struct ims_vectors_answer a;
+        int found;
+
+        synthetic_query(p.set, i % 2, i, query);
+        found = compare(&p, &q, &a);
+        CHECK(found >= 0);
+        CHECK_INT(a.plan, plan);
+        CHECK(plan == IMS_VECTORS_CODES ? a.n_coded >= n - 64 && a.miss > 0 : a.n_coded == 0 && a.miss == 0);
+        n_found += found;
+        n_asked += 10;
+        if (plan != IMS_VECTORS_CODES)
+            CHECK_INT(found, 10);
+        q.is_exact = true;
+        CHECK_INT(compare(&p, &q, &a), 10);
+        CHECK_INT(a.plan, IMS_VECTORS_FLOATS);
+    }
+    test_note("%s %u x %zu: %d of %d", family, dim, n, n_found, n_asked);
+    CHECK(n_found >= n_asked - 3); /* the stated probability is 1 in 1,000 each */
+    pair_close(&p);
+    free(query);
+}
+
+TEST(families, "codes find the true best on sets like CLIP's, round clusters and uniform noise")
+{
+    check_family("c10", 128, 24000, IMS_VECTORS_CODES);
+    check_family("c06", 192, 24000, IMS_VECTORS_CODES);
+    check_family("g", 128, 24000, IMS_VECTORS_CODES);
+    check_family("u", 77, 24000, IMS_VECTORS_CODES);
+}
+
+TEST(small_sets, "small sets are answered from bytes without a miss, tiny rows as floats")
+{
+    check_family("c10", 128, 9000, IMS_VECTORS_BYTES);
+    check_family("u", 100, 5000, IMS_VECTORS_BYTES);
+    check_family("c06", 48, 9000, IMS_VECTORS_FLOATS);
+}
+
+static size_t every_nth(int64_t *ids, size_t n, size_t step, size_t offset)
+{
+    size_t m = 0;
+
+    for (size_t i = offset; i < n; i += step)
+        ids[m++] = (int64_t)i;
+    return m;
+}
+
+TEST(filters, "filters of any width find no less than the plain scan, prepared or not, while rows come and go")
+{
+    enum { N = 70000, DIM = 64 };
+    static const size_t steps[] = { 1, 2, 9, 100, 1000, 40000 };
+    struct pair p;
+    static int64_t ids[N + 2000];
+    float query[DIM];
+    ims_err err;
+    int n_missed = 0;
+
+    CHECK(pair_open(&p, "c06", DIM, N, 2));
+    for (size_t s = 0; s < sizeof(steps) / sizeof(steps[0]); s++) {
+        size_t n_ids = every_nth(ids, N + 2000, steps[s], s % steps[s]);
+        struct ims_vectors_filter *filter = NULL;
+
+        CHECK_OK(ims_vectors_filter_open(&filter, ids, n_ids, &err), err);
+        for (uint64_t i = 0; i < 8; i++) {
+            struct ims_vectors_query q = { .vector = query, .k = 10 };
+            struct ims_vectors_answer a;
+            int found, expected;
+
+            synthetic_query(p.set, i % 2, i, query);
+            if (i % 2) {
+                q.filter = filter;
+            } else {
+                q.only_ids = ids;
+                q.n_only_ids = n_ids;
+            }
+            found = compare(&p, &q, &a);
+            expected = a.n_candidates < 10 ? (int)a.n_candidates : 10;
+            CHECK(found >= 0);
+            n_missed += expected - found;
+            if (steps[s] >= 9)
+                CHECK(found == expected && a.n_coded == 0);
+            /* between the queries: rows replaced, removed, added */
+            CHECK(add_rows(&p, i * 100, 50, (int64_t)(i * 7000 + s * 10)));
+            for (int64_t id = 0; id < 40; id++) {
+                int64_t gone = (int64_t)(s * 9000 + i * 700) + id * 3;
+
+                CHECK_OK(ims_vectors_remove(p.fast, &gone, 1, &err), err);
+                CHECK_OK(ims_vectors_remove(p.plain, &gone, 1, &err), err);
+            }
+            CHECK(add_rows(&p, 500 + i, 20, (int64_t)(N + s * 200 + i * 20)));
+        }
+        ims_vectors_filter_close(filter);
+    }
+    CHECK(n_missed <= 2);
+    pair_close(&p);
+}
+
+TEST(pages, "pages up to the 10,000th hit are cut from one list")
+{
+    enum { N = 90000, DIM = 64, PAGE = 997 };
+    static struct ims_vectors_hit page[MAX_K];
+    struct pair p;
+    float query[DIM];
+    size_t n;
+    ims_err err;
+
+    CHECK(pair_open(&p, "c10", DIM, N, 3));
+    synthetic_query(p.set, true, 3, query);
+    for (size_t until = 10000; until > 200; until -= until > PAGE + 200 ? PAGE : until - 200) {
+        struct ims_vectors_query q = { .vector = query, .k = until };
+        struct ims_vectors_answer a;
+
+        if (until == 10000) {
+            CHECK(compare(&p, &q, &a) >= 9990);
+            CHECK_INT(a.plan, IMS_VECTORS_CODES);
+            memcpy(page, got, sizeof(page));
+        }
+        CHECK_OK(ims_vectors_search(p.fast, &q, got, &n, NULL, &err), err);
+        CHECK_INT(n, until);
+        CHECK_MEM(got, page, until * sizeof(*got));
+    }
+    pair_close(&p);
+}
+
+TEST(many, "a batch gives each query what it gets alone")
+{
+    enum { N = 30000, DIM = 96, Q = 37, K = 15 };
+    static float queries[Q][DIM];
+    static struct ims_vectors_hit hits[Q][K];
+    struct ims_vectors_query q[Q] = { 0 };
+    struct ims_vectors_result r[Q] = { 0 };
+    struct pair p;
+    ims_err err;
+    size_t n;
+
+    CHECK(pair_open(&p, "c06", DIM, N, 2));
+    for (int i = 0; i < Q; i++) {
+        synthetic_query(p.set, i % 2, (uint64_t)i, queries[i]);
+        q[i] = (struct ims_vectors_query){ .vector = queries[i], .k = (size_t)(i % K + 1), .is_exact = i % 5 == 0 };
+        r[i].hits = hits[i];
+    }
+    CHECK_OK(ims_vectors_search_many(p.fast, q, Q, r, &err), err);
+    for (int i = 0; i < Q; i++) {
+        CHECK_OK(ims_vectors_search(p.fast, &q[i], got, &n, NULL, &err), err);
+        CHECK_INT(r[i].n, n);
+        CHECK_MEM(r[i].hits, got, n * sizeof(*got));
+        CHECK(r[i].answer.n_shared > 1);
+    }
+    pair_close(&p);
+}
+
+/* ---- readers beside a writer ---- */
+
+enum { STABLE = 25000, SHARED_DIM = 64 };
+
+struct shared {
+    struct pair p;
+    _Atomic bool is_over;
+    _Atomic int n_searches, n_wrong;
+};
+
+/* Ids below STABLE are replaced by equal rows all the time: each must be there once in every answer. */
+static void read_all_the_time(void *arg)
+{
+    struct shared *s = arg;
+    float query[SHARED_DIM];
+    struct ims_vectors_hit hits[50];
+    uint64_t i = 0;
+
+    do {
+        struct ims_vectors_query q = { .vector = query, .k = 50 };
+        struct ims_vectors_result r = { .hits = hits };
+        bool is_right;
+
+        synthetic_query(s->p.set, i % 2, i, query);
+        i++;
+        is_right = ims_vectors_search_many(s->p.fast, &q, 1, &r, NULL) == IMS_OK && r.n == 50 &&
+                   r.answer.n_candidates >= STABLE && r.answer.n_candidates <= STABLE + 1000;
+        for (size_t a = 1; is_right && a < r.n; a++) {
+            for (size_t b = 0; b < a; b++)
+                is_right = is_right && hits[a].id != hits[b].id;
+        }
+        s->n_wrong += !is_right;
+        s->n_searches++;
+    } while (!s->is_over);
+}
+
+TEST(readers, "searches beside a writer see every row once, neither half a change")
+{
+    static struct shared s;
+    struct ims_thread readers[3] = { 0 };
+    ims_err err;
+
+    CHECK(pair_open(&s.p, "c10", SHARED_DIM, STABLE, 2));
+    for (int i = 0; i < 3; i++)
+        CHECK_OK(ims__thread_start(&readers[i], "reader", read_all_the_time, &s, &err), err);
+    for (int round = 0; round < 60 || s.n_searches < 100; round++) {
+        int64_t extra[1000];
+
+        CHECK(add_rows(&s.p, (size_t)round * 300 % (STABLE - 1000), 1000, round * 300 % (STABLE - 1000)));
+        CHECK(add_rows(&s.p, 100, 1000, STABLE));
+        for (int i = 0; i < 1000; i++)
+            extra[i] = STABLE + i;
+        CHECK_OK(ims_vectors_remove(s.p.fast, extra, 1000, &err), err);
+    }
+    s.is_over = true;
+    for (int i = 0; i < 3; i++)
+        ims__thread_join(&readers[i]);
+    CHECK_INT(s.n_wrong, 0);
+    pair_close(&s.p);
+}
+
+TEST_MAIN
