@@ -51,6 +51,10 @@ ims_status ims_vectors_open(struct ims_vectors **out, const char *name,
     if (!(options->miss >= 0 && options->miss < 0.5))
         return ims_fail(err, IMS_E_INVALID, "vectors", 0,
                         "a probability of %g to miss a hit; below 0.5 is possible", options->miss);
+    if (options->dir && (!ops->save || !options->key || strlen(options->key) >= IMS_VECTORS_KEY_BYTES))
+        return ims_fail(err, IMS_E_INVALID, "vectors", 0, ops->save
+                            ? "an index with a folder needs a key of at most %d bytes"
+                            : "this index has no folder", IMS_VECTORS_KEY_BYTES - 1);
     v = ims__zalloc(1, sizeof(*v));
     if (!v)
         return ims_fail(err, IMS_E_NOMEM, "vectors", 0, "opening an index");
@@ -226,4 +230,34 @@ ims_status ims_vectors_search(struct ims_vectors *v, const struct ims_vectors_qu
     if (out_candidates)
         *out_candidates = r.answer.n_candidates;
     return IMS_OK;
+}
+
+int64_t ims_vectors_seq(struct ims_vectors *v)
+{
+    return v->ops->seq ? v->ops->seq(v->ctx) : 0;
+}
+
+ims_status ims_vectors_save(struct ims_vectors *v, int64_t seq, ims_err *err)
+{
+    return v->ops->save ? v->ops->save(v->ctx, seq, err) : IMS_OK;
+}
+
+ims_status ims_vectors_verify(struct ims_vectors *v, ims_err *err)
+{
+    return v->ops->verify ? v->ops->verify(v->ctx, err) : IMS_OK;
+}
+
+ims_status ims_vectors_clear(struct ims_vectors *v, ims_err *err)
+{
+    return v->ops->clear ? v->ops->clear(v->ctx, err)
+                         : ims_fail(err, IMS_E_UNSUPPORTED, "vectors", 0, "this index cannot be emptied");
+}
+
+void ims_vectors_info(struct ims_vectors *v, struct ims_vectors_info *out)
+{
+    *out = (struct ims_vectors_info){ .dim = v->dim };
+    if (v->ops->info)
+        v->ops->info(v->ctx, out);
+    else
+        out->n_rows = v->ops->count(v->ctx);
 }

@@ -26,9 +26,12 @@ struct ims_vectors_options {
     uint32_t dim;       /* 1..IMS_MAX_EMBEDDING_DIM */
     unsigned n_threads; /* that search at once, in all; 0 = 1 */
     double miss;        /* probability that one of the true best is missed; 0 = IMS_VECTORS_MISS */
+    const char *dir;    /* the index's own folder, made when missing; NULL = in memory only */
+    const char *key;    /* what the rows are: a folder of another key counts as empty. At most 63 bytes */
 };
 
 #define IMS_VECTORS_MISS 0.001
+#define IMS_VECTORS_KEY_BYTES 64
 
 struct ims_vectors_hit {
     int64_t id;
@@ -66,7 +69,7 @@ struct ims_vectors_answer {
     double miss;         /* the stated probability; 0 when no code decided */
     double deviations;   /* of the code's error that the bound allowed for */
     unsigned n_shared;   /* queries that went through the index together */
-    uint64_t generation; /* of what was seen */
+    uint64_t generation; /* of what was seen; grows with every change */
 };
 
 struct ims_vectors_result {
@@ -109,5 +112,48 @@ ims_status ims_vectors_search_many(struct ims_vectors *v, const struct ims_vecto
 ims_status ims_vectors_filter_open(struct ims_vectors_filter **out, const int64_t *ids, size_t n, ims_err *err)
     IMS_MUST_CHECK;
 void ims_vectors_filter_close(struct ims_vectors_filter *f); /* no query uses it any more */
+
+/* ---- the index's folder ----
+ *
+ * Everything in it can be made again from what the caller holds. One handle at a time writes there, across
+ * processes; others read what is there and keep what is added to themselves. What was damaged is noticed on
+ * opening or by ims_vectors_verify and never used. */
+
+/* How far the folder goes: what the last save said, 0 when rows must be added from the beginning. */
+int64_t ims_vectors_seq(struct ims_vectors *v);
+/* Gives up rows that are dead, and makes the folder hold the index as it is; seq is remembered. On disk when
+ * it returns. Searches go on meanwhile. */
+ims_status ims_vectors_save(struct ims_vectors *v, int64_t seq, ims_err *err) IMS_MUST_CHECK;
+/* Reads every byte of the folder that is in use against its checksum. IMS_E_CORRUPT: clear, and add again. */
+ims_status ims_vectors_verify(struct ims_vectors *v, ims_err *err) IMS_MUST_CHECK;
+/* Removes all rows, here and in the folder. */
+ims_status ims_vectors_clear(struct ims_vectors *v, ims_err *err) IMS_MUST_CHECK;
+
+struct ims_vectors_info {
+    uint32_t dim;
+    unsigned n_threads;
+    double miss;
+    size_t n_rows;     /* alive */
+    size_t n_dead;     /* rows that take room until the next save */
+    size_t n_coded;    /* rows with codes, dead ones included */
+    size_t n_segments, n_sealed, n_mapped, n_epochs;
+    uint64_t code_bytes; /* read by every search of the whole */
+    uint64_t byte_bytes, row_bytes, id_bytes; /* read for some rows */
+    uint64_t memory_bytes; /* of all these: in memory, the rest is in mapped files */
+    uint64_t disk_bytes;   /* as of the last save */
+    uint64_t generation;   /* of the present state */
+    uint64_t saved_generation; /* 0 = never saved, or no folder */
+    int64_t seq;
+    bool is_writer;
+    char note[256]; /* what was damaged when the folder was opened; "" = nothing */
+    struct ims_vectors_audit {
+        uint64_t n_searches; /* by codes */
+        uint64_t n_audited;  /* of them, answered again by the full scan */
+        uint64_t n_hits;     /* the full scan's */
+        uint64_t n_found;    /* of those, what the codes had found: recall = n_found / n_hits */
+        int64_t last_us;     /* when; 0 = never */
+    } audit;
+};
+void ims_vectors_info(struct ims_vectors *v, struct ims_vectors_info *out);
 
 #endif

@@ -37,6 +37,13 @@ struct ims_vectors_ops {
     /* Every query's vector is finite and of unit length. Any number of threads. */
     ims_status (*search)(void *ctx, const struct ims_vectors_query *queries, size_t n,
                          struct ims_vectors_result *results, ims_err *err);
+
+    /* (optional, all or none) An index that has a folder. As in vectors.h. */
+    int64_t (*seq)(void *ctx);
+    ims_status (*save)(void *ctx, int64_t seq, ims_err *err);
+    ims_status (*verify)(void *ctx, ims_err *err);
+    ims_status (*clear)(void *ctx, ims_err *err);
+    void (*info)(void *ctx, struct ims_vectors_info *out); /* *out is zero */
 };
 
 extern const struct ims_vectors_ops ims__vectors_embedded, ims__vectors_exact;

@@ -21,10 +21,24 @@ struct ims_embedded {
     struct ims_lock lock; /* of the writer: all below */
     bool has_lock;
     struct ims_id_map active_rows; /* id -> slot of the last segment, those alive */
-    struct ims_spreads spreads;    /* of the last segment */
     struct ims_epoch *epoch;       /* for new segments; NULL before the first centre */
     uint64_t next_number;          /* of segments and epochs */
     float *room;                   /* 2 * dim floats */
+
+    /* persist.c; dir NULL: an index in memory */
+    char *dir;
+    char key[IMS_VECTORS_KEY_BYTES];
+    int lock_fd;
+    bool is_writer; /* of the folder: this handle has its lock */
+    uint64_t saved_generation;
+    int64_t seq;
+    struct ims_saved {
+        uint64_t number;
+        uint32_t n_rows;
+        bool has_codes;
+    } *saved; /* what lies in the folder, by segment */
+    size_t n_saved, saved_cap;
+    char note[256]; /* what was found damaged on opening; "" = nothing */
 };
 
 /* writer.c; the lock is held. A change in the making: the next snapshot's views, with the bitmaps that were
@@ -44,6 +58,9 @@ ims_status ims__change_append(struct ims_change *c, int64_t id, const float *row
 ims_status ims__change_publish(struct ims_change *c, ims_err *err) IMS_MUST_CHECK;
 /* Gives up what was not published. */
 void ims__change_drop(struct ims_change *c);
+
+/* Makes active_rows what the present snapshot says. */
+ims_status ims__restore_active_rows(struct ims_embedded *e, ims_err *err) IMS_MUST_CHECK;
 
 /* Where the living row of id is; false when there is none. The lock is held. */
 bool ims__embedded_find(struct ims_embedded *e, const struct ims_snapshot *s, int64_t id, size_t *out_view,

@@ -36,6 +36,7 @@ struct ims_segment *ims__segment_new(uint32_t dim, uint64_t number, uint32_t n_s
 
     if (!s)
         return NULL;
+    n_slots = (n_slots + IMS_CODE_BLOCK - 1) / IMS_CODE_BLOCK * IMS_CODE_BLOCK;
     s->records = room_for(s, i++, n_slots, s->row_stride);
     s->ids = room_for(s, i++, n_slots, sizeof(*s->ids));
     if (dim >= IMS_MIN_CODED_DIM) {
@@ -84,6 +85,13 @@ void ims__segment_put(struct ims_segment *s, uint32_t slot, int64_t id, const fl
     ims__kernels()->normalise_f32((float *)(void *)record, s->dim);
     memcpy(tail, &id, 8);
     s->ids[slot] = id;
+}
+
+void ims__segment_copy(struct ims_segment *s, uint32_t slot, const struct ims_segment *from, uint32_t from_slot)
+{
+    memcpy(s->records + (size_t)slot * s->row_stride, from->records + (size_t)from_slot * s->row_stride,
+           s->row_stride);
+    s->ids[slot] = from->ids[from_slot];
 }
 
 static void scatter_code(uint8_t *block, uint32_t n_bytes, uint32_t lane, const uint8_t *code)

@@ -73,6 +73,8 @@ static inline const float *ims__segment_row(const struct ims_segment *s, uint32_
 
 /* Writes row, brought to unit length, and id at a slot that no view holds yet. */
 void ims__segment_put(struct ims_segment *s, uint32_t slot, int64_t id, const float *row);
+/* Copies the row and id of another segment's slot. */
+void ims__segment_copy(struct ims_segment *s, uint32_t slot, const struct ims_segment *from, uint32_t from_slot);
 uint32_t ims__record_crc(const struct ims_segment *s, uint32_t slot);
 /* Codes the whole blocks from slot `from` (a multiple of IMS_CODE_BLOCK) up to `until`, raising
  * *spreads. room: 2 * dim floats. */

@@ -4,6 +4,7 @@
 #include "vectors/embedded/embedded.h"
 
 #include "base/mem.h"
+#include "vectors/embedded/persist.h"
 
 #include <math.h>
 
@@ -25,6 +26,7 @@ static ims_status embedded_open(void *ctx, const struct ims_vectors_options *opt
     struct ims_snapshot *empty;
 
     e->dim = options->dim;
+    e->lock_fd = -1;
     e->next_number = 1;
     e->rules.miss = options->miss > 0 ? options->miss : IMS_VECTORS_MISS;
     e->rules.deviations = (float)deviations_of(e->rules.miss);
@@ -40,6 +42,17 @@ static ims_status embedded_open(void *ctx, const struct ims_vectors_options *opt
         if (!e->has_rotation)
             return ims_fail(err, IMS_E_NOMEM, "vectors", 0, "opening an index");
         e->rules.rotation = &e->rotation;
+    }
+    if (options->dir) {
+        ims_status st;
+
+        e->dir = ims__strdup(options->dir);
+        if (!e->dir)
+            return ims_fail(err, IMS_E_NOMEM, "vectors", 0, "opening an index");
+        memcpy(e->key, options->key, strlen(options->key));
+        st = ims__embedded_load(e, err);
+        if (st)
+            return st;
     }
     e->has_passes = true;
     return ims__passes_open(&e->passes, &e->snapshots, &e->rules,
@@ -57,6 +70,7 @@ static void embedded_close(void *ctx)
     ims__rotation_release(&e->rotation);
     ims__id_map_release(&e->active_rows);
     ims__free(e->room);
+    ims__embedded_leave_dir(e);
     if (e->has_lock)
         ims__lock_release(&e->lock);
 }
@@ -164,6 +178,53 @@ static ims_status embedded_search(void *ctx, const struct ims_vectors_query *que
     return ims__passes_search(&e->passes, queries, n, results, err);
 }
 
+static int64_t embedded_seq(void *ctx)
+{
+    struct ims_embedded *e = ctx;
+    int64_t seq;
+
+    ims__lock(&e->lock);
+    seq = e->seq;
+    ims__unlock(&e->lock);
+    return seq;
+}
+
+static ims_status embedded_save(void *ctx, int64_t seq, ims_err *err)
+{
+    struct ims_embedded *e = ctx;
+    ims_status st;
+
+    ims__lock(&e->lock);
+    st = ims__embedded_save(e, seq, err);
+    ims__unlock(&e->lock);
+    return st;
+}
+
+static ims_status embedded_verify(void *ctx, ims_err *err)
+{
+    return ims__embedded_verify(ctx, err);
+}
+
+static ims_status embedded_clear(void *ctx, ims_err *err)
+{
+    struct ims_embedded *e = ctx;
+    ims_status st;
+
+    ims__lock(&e->lock);
+    st = ims__embedded_clear(e, err);
+    ims__unlock(&e->lock);
+    return st;
+}
+
+static void embedded_info(void *ctx, struct ims_vectors_info *out)
+{
+    struct ims_embedded *e = ctx;
+
+    ims__lock(&e->lock);
+    ims__embedded_info(e, out);
+    ims__unlock(&e->lock);
+}
+
 const struct ims_vectors_ops ims__vectors_embedded = {
     .abi = IMS_VECTORS_ABI,
     .name = "embedded",
@@ -175,4 +236,9 @@ const struct ims_vectors_ops ims__vectors_embedded = {
     .count = embedded_count,
     .get = embedded_get,
     .search = embedded_search,
+    .seq = embedded_seq,
+    .save = embedded_save,
+    .verify = embedded_verify,
+    .clear = embedded_clear,
+    .info = embedded_info,
 };

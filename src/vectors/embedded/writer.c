@@ -48,8 +48,8 @@ ims_status ims__change_begin(struct ims_change *c, struct ims_embedded *e, size_
     return IMS_OK;
 }
 
-/* The table of the last segment's ids as the present snapshot has them. There is room: it held them before. */
-static void restore_active_rows(struct ims_embedded *e)
+/* The table of the last segment's ids as the present snapshot has them. There is room. */
+static void refill_active_rows(struct ims_embedded *e)
 {
     const struct ims_snapshot *now = present(e);
     const struct ims_view *v = now->n_views ? &now->views[now->n_views - 1] : NULL;
@@ -63,11 +63,22 @@ static void restore_active_rows(struct ims_embedded *e)
     }
 }
 
+ims_status ims__restore_active_rows(struct ims_embedded *e, ims_err *err)
+{
+    const struct ims_snapshot *now = present(e);
+    const struct ims_view *v = now->n_views ? &now->views[now->n_views - 1] : NULL;
+
+    if (v && !v->is_sealed && !ims__id_map_reserve(&e->active_rows, v->n_rows))
+        return no_memory(err);
+    refill_active_rows(e);
+    return IMS_OK;
+}
+
 void ims__change_drop(struct ims_change *c)
 {
     ims__snapshot_free(c->next);
     ims__free(c->is_copied);
-    restore_active_rows(c->e);
+    refill_active_rows(c->e); /* it held them before */
 }
 
 static uint32_t find_in_view(struct ims_embedded *e, const struct ims_view *v, int64_t id)

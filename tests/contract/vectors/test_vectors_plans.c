@@ -57,6 +57,15 @@ static void pair_close(struct pair *p)
     synthetic_free(p->set);
 }
 
+static bool is_same(const struct ims_vectors_hit *a, const struct ims_vectors_hit *b, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (a[i].id != b[i].id || a[i].score < b[i].score || a[i].score > b[i].score)
+            return false;
+    }
+    return true;
+}
+
 #define MAX_K 12000
 static struct ims_vectors_hit got[MAX_K], want[MAX_K];
 
@@ -213,7 +222,7 @@ TEST(pages, "pages up to the 10,000th hit are cut from one list")
         }
         CHECK_OK(ims_vectors_search(p.fast, &q, got, &n, NULL, &err), err);
         CHECK_INT(n, until);
-        CHECK_MEM(got, page, until * sizeof(*got));
+        CHECK(is_same(got, page, until));
     }
     pair_close(&p);
 }
@@ -239,7 +248,7 @@ TEST(many, "a batch gives each query what it gets alone")
     for (int i = 0; i < Q; i++) {
         CHECK_OK(ims_vectors_search(p.fast, &q[i], got, &n, NULL, &err), err);
         CHECK_INT(r[i].n, n);
-        CHECK_MEM(r[i].hits, got, n * sizeof(*got));
+        CHECK(is_same(r[i].hits, got, n));
         CHECK(r[i].answer.n_shared > 1);
     }
     pair_close(&p);

@@ -1,0 +1,458 @@
+/* Loading the index from its folder, saving it there, and keeping it tidy.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "vectors/embedded/persist.h"
+
+#include "base/mem.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#define DEAD_SHARE 4 /* a full segment with more than 1 / DEAD_SHARE dead rows is written anew */
+
+static ims_status no_memory(ims_err *err)
+{
+    return ims_fail(err, IMS_E_NOMEM, "vectors", 0, "memory for the vector index");
+}
+
+static struct ims_snapshot *present(struct ims_embedded *e)
+{
+    return atomic_load(&e->snapshots.current);
+}
+
+/* ---- what the folder holds ---- */
+
+static struct ims_saved *find_saved(struct ims_embedded *e, uint64_t number)
+{
+    for (size_t i = 0; i < e->n_saved; i++) {
+        if (e->saved[i].number == number)
+            return &e->saved[i];
+    }
+    return NULL;
+}
+
+static ims_status note_saved(struct ims_embedded *e, uint64_t number, uint32_t n_rows, bool has_codes, ims_err *err)
+{
+    struct ims_saved *s = find_saved(e, number);
+
+    if (!s) {
+        if (!ims__grow((void **)&e->saved, &e->saved_cap, e->n_saved, sizeof(*e->saved), UINT32_MAX))
+            return no_memory(err);
+        s = &e->saved[e->n_saved++];
+        *s = (struct ims_saved){ .number = number };
+    }
+    s->n_rows = n_rows;
+    s->has_codes = has_codes;
+    return IMS_OK;
+}
+
+/* ---- loading ---- */
+
+static struct ims_epoch *epoch_of(const struct ims_manifest *m, uint64_t number)
+{
+    for (size_t i = 0; i < m->n_epochs; i++) {
+        if (m->epochs[i]->number == number)
+            return m->epochs[i];
+    }
+    return NULL;
+}
+
+/* Codes that do not agree with their checksums are made again from the rows, which are checked on the way. */
+static ims_status load_segment(struct ims_embedded *e, const struct ims_manifest *m, size_t i,
+                               struct ims_view *out, ims_err *err)
+{
+    const struct ims_saved_segment *saved = &m->segments[i];
+    struct ims_epoch *epoch = epoch_of(m, saved->epoch_number);
+    struct ims_view v = { .n_rows = saved->n_rows, .is_sealed = saved->is_sealed };
+    bool has_codes = true;
+    ims_err why;
+    ims_status st = IMS_E_NOT_FOUND;
+
+    if (saved->is_sealed) {
+        st = ims__segment_map(e->dir, e->dim, saved, false, &v.segment, &why);
+        if (st && st != IMS_E_NOMEM)
+            snprintf(e->note, sizeof(e->note), "%s; made again from rows", why.text);
+    }
+    if (!st)
+        v.spreads = saved->spreads;
+    if (st && st != IMS_E_NOMEM) {
+        has_codes = false;
+        st = ims__segment_read(e->dir, e->dim, saved, &v.segment, err);
+        if (!st && saved->is_sealed && !ims__segment_seal(v.segment, v.n_rows)) {
+            ims__segment_unref(v.segment);
+            st = no_memory(err);
+        }
+    }
+    if (st)
+        return st == IMS_E_NOMEM ? no_memory(err) : st;
+    if (epoch) {
+        v.segment->epoch = epoch;
+        epoch->refs++;
+        v.epoch = epoch;
+        v.n_coded = v.n_rows - v.n_rows % IMS_CODE_BLOCK;
+        if (!has_codes)
+            ims__segment_encode(v.segment, &e->rotation, 0, v.n_coded, e->room, &v.spreads);
+    }
+    if (m->dead[i]) {
+        v.dead = m->dead[i];
+        v.dead->refs++;
+    }
+    *out = v;
+    return note_saved(e, saved->number, saved->n_rows, saved->is_sealed && has_codes, err);
+}
+
+static ims_status check_manifest(struct ims_embedded *e, const struct ims_manifest *m, ims_err *err)
+{
+    if (m->dim != e->dim)
+        return ims_fail(err, IMS_E_CORRUPT, "vectors", 0, "the vector index has %u dimensions, not %u", m->dim,
+                        e->dim);
+    if (strcmp(m->key, e->key) != 0)
+        return ims_fail(err, IMS_E_CORRUPT, "vectors", 0, "the vector index is of another library or model");
+    return IMS_OK;
+}
+
+static ims_status load_all(struct ims_embedded *e, const struct ims_manifest *m, ims_err *err)
+{
+    struct ims_snapshot *next = ims__snapshot_new(m->n_segments);
+    ims_status st = next ? IMS_OK : no_memory(err);
+    size_t n = 0;
+
+    for (; !st && n < m->n_segments; n++)
+        st = load_segment(e, m, n, &next->views[n], err);
+    if (st) {
+        if (next) {
+            next->n_views = n ? n - 1 : 0;
+            if (n && next->views[n - 1].segment) /* loaded, but not noted */
+                next->n_views = n;
+        }
+        ims__snapshot_free(next);
+        e->n_saved = 0;
+        return st;
+    }
+    if (m->n_epochs) {
+        e->epoch = m->epochs[m->n_epochs - 1];
+        e->epoch->refs++;
+    }
+    e->next_number = m->next_number;
+    e->saved_generation = m->generation;
+    e->seq = m->seq;
+    ims__snapshots_publish(&e->snapshots, next);
+    return ims__restore_active_rows(e, err);
+}
+
+static void take_lock(struct ims_embedded *e)
+{
+    char *path = ims__path_join(e->dir, "lock");
+
+    /* Per open file, not per process: two handles of one process must not both write. */
+    if (path)
+        e->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    ims__free(path);
+    if (e->lock_fd >= 0)
+        e->is_writer = flock(e->lock_fd, LOCK_EX | LOCK_NB) == 0;
+}
+
+/* A writer may replace what a reader is just opening: once more then. */
+ims_status ims__embedded_load(struct ims_embedded *e, ims_err *err)
+{
+    struct ims_manifest m = { 0 };
+    ims_err why;
+    ims_status st;
+
+    if (ims__mkdir_p(e->dir, NULL) == IMS_OK)
+        take_lock(e);
+    for (int i = 0; i < 2; i++) {
+        st = ims__manifest_read(e->dir, &m, &why);
+        if (!st)
+            st = check_manifest(e, &m, &why);
+        if (!st)
+            st = load_all(e, &m, &why);
+        ims__manifest_release(&m);
+        if (!st || st == IMS_E_NOT_FOUND || st == IMS_E_NOMEM)
+            break;
+    }
+    if (st == IMS_E_NOMEM)
+        return no_memory(err);
+    if (st && st != IMS_E_NOT_FOUND)
+        snprintf(e->note, sizeof(e->note), "%s; made again from the library", why.text);
+    if (st == IMS_E_NOT_FOUND && e->n_saved)
+        e->n_saved = 0;
+    return IMS_OK;
+}
+
+/* ---- tidying ---- */
+
+static bool is_wasteful(const struct ims_view *v)
+{
+    return v->is_sealed && v->dead && (uint64_t)v->dead->n * DEAD_SHARE > v->n_rows;
+}
+
+/* The living rows of one segment in a segment of their own; no view when none lives. */
+static ims_status copy_living(struct ims_embedded *e, const struct ims_view *from, struct ims_view *out,
+                              ims_err *err)
+{
+    uint32_t n_live = from->n_rows - from->dead->n, n = 0;
+    struct ims_view v = { .epoch = from->epoch, .is_sealed = true };
+
+    v.segment = ims__segment_new(e->dim, e->next_number, n_live);
+    if (!v.segment)
+        return no_memory(err);
+    for (uint32_t slot = 0; slot < from->n_rows; slot++) {
+        if (!ims__is_dead(from->dead, slot))
+            ims__segment_copy(v.segment, n++, from->segment, slot);
+    }
+    v.n_rows = n;
+    if (!ims__segment_seal(v.segment, n)) {
+        ims__segment_unref(v.segment);
+        return no_memory(err);
+    }
+    e->next_number++;
+    if (v.epoch) {
+        v.segment->epoch = from->segment->epoch;
+        v.segment->epoch->refs++;
+        v.n_coded = n - n % IMS_CODE_BLOCK;
+        ims__segment_encode(v.segment, &e->rotation, 0, v.n_coded, e->room, &v.spreads);
+    }
+    *out = v;
+    return IMS_OK;
+}
+
+/* Replaces every segment of which much is dead. Rows keep their order. */
+ims_status ims__embedded_tidy(struct ims_embedded *e, ims_err *err)
+{
+    struct ims_snapshot *now = present(e), *next;
+    ims_status st = IMS_OK;
+    size_t n_wasteful = 0, n = 0;
+
+    for (size_t i = 0; i < now->n_views; i++)
+        n_wasteful += is_wasteful(&now->views[i]);
+    if (!n_wasteful)
+        return IMS_OK;
+    next = ims__snapshot_new(now->n_views);
+    if (!next)
+        return no_memory(err);
+    for (size_t i = 0; !st && i < now->n_views; i++) {
+        const struct ims_view *v = &now->views[i];
+
+        if (!is_wasteful(v)) {
+            next->views[n++] = *v;
+            v->segment->refs++;
+            if (v->dead)
+                v->dead->refs++;
+        } else if (v->dead->n < v->n_rows) {
+            st = copy_living(e, v, &next->views[n], err);
+            n += !st;
+        }
+    }
+    next->n_views = n;
+    if (st)
+        ims__snapshot_free(next);
+    else
+        ims__snapshots_publish(&e->snapshots, next);
+    return st;
+}
+
+/* ---- saving ---- */
+
+static ims_status save_segment(struct ims_embedded *e, const struct ims_view *v, ims_err *err)
+{
+    const struct ims_segment *s = v->segment;
+    struct ims_saved *saved = find_saved(e, s->number);
+    uint32_t from = saved ? saved->n_rows : 0;
+    bool has_codes = saved && saved->has_codes;
+    ims_status st = IMS_OK;
+
+    if (from < v->n_rows)
+        st = ims__rows_append(e->dir, s, from, v->n_rows, err);
+    if (!st && v->is_sealed && !has_codes) {
+        st = ims__codes_write(e->dir, s, v->n_rows, err);
+        has_codes = true;
+    }
+    return st ? st : note_saved(e, s->number, v->n_rows, has_codes, err);
+}
+
+static struct ims_saved_segment entry_of(const struct ims_view *v)
+{
+    return (struct ims_saved_segment){ .number = v->segment->number,
+                                       .epoch_number = v->epoch ? v->epoch->number : 0,
+                                       .n_rows = v->n_rows,
+                                       .n_dead = v->dead ? v->dead->n : 0,
+                                       .is_sealed = v->is_sealed,
+                                       .spreads = v->spreads };
+}
+
+static void add_epoch(struct ims_manifest *m, struct ims_epoch *epoch)
+{
+    size_t at = m->n_epochs;
+
+    if (!epoch)
+        return;
+    for (size_t i = 0; i < m->n_epochs; i++) {
+        if (m->epochs[i] == epoch)
+            return;
+    }
+    for (; at > 0 && m->epochs[at - 1]->number > epoch->number; at--)
+        m->epochs[at] = m->epochs[at - 1];
+    m->epochs[at] = epoch;
+    epoch->refs++;
+    m->n_epochs++;
+}
+
+static ims_status write_manifest(struct ims_embedded *e, const struct ims_snapshot *s, int64_t seq, ims_err *err)
+{
+    struct ims_manifest m = { .dim = e->dim,
+                              .generation = e->saved_generation + 1,
+                              .seq = seq,
+                              .next_number = e->next_number };
+    ims_status st = IMS_OK;
+
+    memcpy(m.key, e->key, sizeof(m.key));
+    m.segments = ims__zalloc(s->n_views, sizeof(*m.segments));
+    m.dead = ims__zalloc(s->n_views, sizeof(*m.dead));
+    m.epochs = ims__zalloc(s->n_views + 1, sizeof(*m.epochs));
+    if (!m.segments || !m.dead || !m.epochs)
+        st = no_memory(err);
+    for (size_t i = 0; !st && i < s->n_views; i++) {
+        m.segments[i] = entry_of(&s->views[i]);
+        m.dead[i] = s->views[i].dead;
+        if (m.dead[i])
+            m.dead[i]->refs++;
+        m.n_segments++;
+        add_epoch(&m, s->views[i].segment->epoch);
+    }
+    if (!st)
+        add_epoch(&m, e->epoch);
+    if (!st)
+        st = ims__manifest_write(e->dir, &m, err);
+    if (!st) {
+        e->saved_generation++;
+        e->seq = seq;
+    }
+    ims__manifest_release(&m);
+    return st;
+}
+
+/* Full segments that were just written leave memory: their files take their place. */
+static ims_status map_saved(struct ims_embedded *e, ims_err *err)
+{
+    struct ims_snapshot *now = present(e), *next = ims__snapshot_new(now->n_views);
+    bool is_changed = false;
+
+    if (!next)
+        return no_memory(err);
+    for (size_t i = 0; i < now->n_views; i++) {
+        struct ims_view *v = &next->views[i];
+        struct ims_segment *mapped = NULL;
+
+        *v = now->views[i];
+        if (v->dead)
+            v->dead->refs++;
+        if (v->is_sealed && !v->segment->code_map.data) {
+            struct ims_saved_segment saved = entry_of(v);
+
+            /* A failure here costs nothing but memory: the segment stays where it is. */
+            if (ims__segment_map(e->dir, e->dim, &saved, false, &mapped, NULL) == IMS_OK) {
+                mapped->epoch = v->segment->epoch;
+                if (mapped->epoch)
+                    mapped->epoch->refs++;
+                v->segment = mapped;
+                is_changed = true;
+            }
+        }
+        if (!mapped)
+            v->segment->refs++;
+        next->n_views++;
+    }
+    next->n_views = now->n_views;
+    if (is_changed)
+        ims__snapshots_publish(&e->snapshots, next);
+    else
+        ims__snapshot_free(next);
+    return IMS_OK;
+}
+
+static void sweep(struct ims_embedded *e)
+{
+    const struct ims_snapshot *s = present(e);
+    uint64_t *numbers = ims__alloc(s->n_views, sizeof(*numbers));
+    size_t n = 0;
+
+    for (size_t i = 0; numbers && i < s->n_views; i++)
+        numbers[i] = s->views[i].segment->number;
+    if (numbers)
+        ims__index_dir_sweep(e->dir, numbers, s->n_views);
+    for (size_t i = 0; numbers && i < e->n_saved; i++) {
+        for (size_t k = 0; k < s->n_views; k++) {
+            if (numbers[k] == e->saved[i].number) {
+                e->saved[n++] = e->saved[i];
+                break;
+            }
+        }
+    }
+    if (numbers)
+        e->n_saved = n;
+    ims__free(numbers);
+}
+
+ims_status ims__embedded_save(struct ims_embedded *e, int64_t seq, ims_err *err)
+{
+    const struct ims_snapshot *s;
+    ims_status st = ims__embedded_tidy(e, err);
+
+    if (st || !e->is_writer)
+        return st;
+    s = present(e);
+    for (size_t i = 0; !st && i < s->n_views; i++)
+        st = save_segment(e, &s->views[i], err);
+    if (!st)
+        st = write_manifest(e, s, seq, err);
+    if (!st)
+        st = map_saved(e, err);
+    if (!st)
+        sweep(e);
+    return st;
+}
+
+ims_status ims__embedded_verify(struct ims_embedded *e, ims_err *err)
+{
+    unsigned slot;
+    const struct ims_snapshot *s = ims__snapshot_take(&e->snapshots, &slot);
+    ims_status st = IMS_OK;
+
+    for (size_t i = 0; !st && i < s->n_views; i++)
+        st = ims__segment_verify(s->views[i].segment, s->views[i].n_rows, err);
+    ims__snapshot_leave(&e->snapshots, slot);
+    return st;
+}
+
+ims_status ims__embedded_clear(struct ims_embedded *e, ims_err *err)
+{
+    struct ims_snapshot *empty = ims__snapshot_new(0);
+    char *path = e->dir ? ims__path_join(e->dir, "manifest") : NULL;
+
+    if (!empty || (e->dir && !path)) {
+        ims__free(empty);
+        ims__free(path);
+        return no_memory(err);
+    }
+    if (path && e->is_writer)
+        (void)unlink(path);
+    ims__free(path);
+    ims__snapshots_publish(&e->snapshots, empty);
+    ims__id_map_clear(&e->active_rows);
+    ims__epoch_unref(e->epoch);
+    e->epoch = NULL;
+    e->seq = 0;
+    e->n_saved = 0;
+    return IMS_OK;
+}
+
+void ims__embedded_leave_dir(struct ims_embedded *e)
+{
+    if (e->dir && e->lock_fd >= 0)
+        close(e->lock_fd);
+    ims__free(e->dir);
+    ims__free(e->saved);
+}

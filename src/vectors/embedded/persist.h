@@ -1,0 +1,22 @@
+/* The embedded index and its folder. The writer's lock is held, except for verifying.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef IMS_VECTORS_EMBEDDED_PERSIST_H
+#define IMS_VECTORS_EMBEDDED_PERSIST_H
+
+#include "vectors/embedded/embedded.h"
+#include "vectors/embedded/index_dir.h"
+
+/* Takes the folder's lock if it is free and publishes what the folder holds. Damage is no failure: the index
+ * is then empty or made again from its rows, and e->note says so. */
+ims_status ims__embedded_load(struct ims_embedded *e, ims_err *err) IMS_MUST_CHECK;
+/* Gives up dead rows, then, if this handle has the lock, makes the folder say what the index says. */
+ims_status ims__embedded_save(struct ims_embedded *e, int64_t seq, ims_err *err) IMS_MUST_CHECK;
+ims_status ims__embedded_tidy(struct ims_embedded *e, ims_err *err) IMS_MUST_CHECK;
+/* Reads every mapped byte against its checksum. No lock needed. */
+ims_status ims__embedded_verify(struct ims_embedded *e, ims_err *err) IMS_MUST_CHECK;
+/* Empties the index and what the folder says. */
+ims_status ims__embedded_clear(struct ims_embedded *e, ims_err *err) IMS_MUST_CHECK;
+void ims__embedded_info(struct ims_embedded *e, struct ims_vectors_info *out);
+void ims__embedded_leave_dir(struct ims_embedded *e);
+
+#endif
