@@ -48,6 +48,10 @@ struct ims_engine_options {
     bool is_one_shot; /* a few inferences at most: models start fast rather than run fast */
     unsigned n_threads; /* 0 = as many as this process may use */
 
+    const char *face_model; /* installed face models by name, or their folder; NULL or "" = see ims_engine_index */
+    double min_face_score;  /* of the detector, 0..1; 0 = 0.5 */
+    unsigned min_face_px;   /* width and height of a face in the picture; 0 = 20 */
+
     unsigned batch_size;   /* pictures per inference; 0 = 16 */
     unsigned thumbnail_px; /* 0 = 256 */
     uint64_t max_image_px; /* 0 = the default limit */
@@ -184,6 +188,7 @@ struct ims_index_progress {
     uint64_t total;   /* of them to be done in this run */
     uint64_t done;    /* finished, good or bad */
     uint64_t failed;  /* of done */
+    uint64_t faces;   /* found so far */
     double elapsed_s;
     double rate;      /* finished per second, over the last seconds */
     double eta_s;     /* negative = unknown */
@@ -201,6 +206,7 @@ struct ims_index_options {
     const char *category; /* name, of new pictures; NULL = the default one */
     bool retry_failed;    /* try again what failed before though the file did not change */
     bool no_thumbnails;
+    bool no_faces;
     ims_index_progress_fn on_progress; /* may be NULL */
     ims_index_note_fn on_note;         /* may be NULL; called from any thread, one call at a time */
     void *arg;
@@ -211,6 +217,8 @@ struct ims_index_summary {
     uint64_t unchanged; /* done before */
     uint64_t processed; /* done in this run */
     uint64_t duplicates; /* of processed: same content as another, no decode, no inference */
+    uint64_t total_faces; /* found in this run */
+    uint64_t unusable_faces; /* found, but left out: their points are of no use */
     uint64_t errors;    /* failed in this run */
     uint64_t known_failures; /* failed before, unchanged, not tried */
     uint64_t moved;
@@ -224,10 +232,14 @@ struct ims_index_summary {
     double throughput; /* processed per second */
     double io_s;       /* reading and hashing, summed over threads, wall time */
     double decode_s;   /* CPU time of decoding, thumbnail, preprocessing */
-    double compute_s;  /* CPU: core-seconds of inference; accelerator: wall time */
+    double compute_s;  /* CPU: core-seconds of inference; accelerator: wall time. Faces included */
+    double detect_s;   /* wall time in the face detector, waiting for the device included, summed over threads */
+    double align_s;    /* cutting faces out, likewise */
+    double recognise_s; /* wall time of recognising faces */
     double write_s;    /* CPU time of the writer */
     double wait_decode_s;  /* decoders blocked because inference is behind */
     double wait_compute_s; /* inference blocked because decoders are behind */
+    double wait_crops_s;   /* decoders blocked because too many faces wait for being recognised */
     double efficiency; /* CPU seconds of this process / (cores x elapsed) */
     unsigned cores;
     uint64_t batches;
@@ -236,12 +248,54 @@ struct ims_index_summary {
     char provider[48];
     uint64_t device_faults; /* batches that a device failed and that were computed again */
     char device_fault[400]; /* the last one: which device, what it did, what became of it */
+    char face_model[160];   /* "" = faces were not looked for */
+    char faces_note[512];   /* why, when they were wanted: no face models are installed */
 };
 
-/* IMS_E_NOT_FOUND when a folder is not there (the library stays as it is), IMS_E_BUSY when another
+/* Pictures get their vector and, unless no_faces is set, the faces in them. The face models: the ones named in
+ * the options; else buffalo_l, or the only ones installed; beside the demo's picture model those of the demo.
+ * IMS_E_NOT_FOUND when a folder is not there (the library stays as it is), IMS_E_BUSY when another
  * process indexes this library. A cancelled run is IMS_OK with is_cancelled. */
 IMS_API ims_status ims_engine_index(struct ims_engine *e, const struct ims_index_options *options,
                                     struct ims_index_summary *out, ims_err *err) IMS_MUST_CHECK;
+
+typedef enum ims_faces_scope {
+    IMS_FACES_MISSING, /* pictures that the face models have not looked at */
+    IMS_FACES_ALL,     /* also those that failed */
+    IMS_FACES_REDO     /* every picture again: faces that are found again keep their id, person and history */
+} ims_faces_scope;
+/* Looks for faces in pictures of the library, without a walk: of options->dirs, which may also be files, or of
+ * everything when n_dirs is 0. Otherwise as ims_engine_index; IMS_E_MODEL without face models. */
+IMS_API ims_status ims_engine_detect_faces(struct ims_engine *e, ims_faces_scope scope,
+                                           const struct ims_index_options *options,
+                                           struct ims_index_summary *out, ims_err *err) IMS_MUST_CHECK;
+
+struct ims_faces_stats {
+    int64_t faces, photos; /* photos: pictures of different content that have any */
+    int64_t persons;       /* named, whatever the model */
+    int64_t assigned, unassigned;
+    int64_t clusters, clustered, noise, unclustered; /* of the unassigned faces */
+    int64_t done, failed, queued;                    /* pictures, of being looked at */
+    const char *model; /* that found them; NULL = none did. Lives until the next call */
+};
+/* Of the face models that serve, or, where those are not installed or new here, of those that found most. */
+IMS_API ims_status ims_engine_faces_stats(struct ims_engine *e, struct ims_faces_stats *out, ims_err *err)
+    IMS_MUST_CHECK;
+
+struct ims_face_orphans {
+    int64_t gone;           /* unnamed faces of pictures that are gone */
+    int64_t gone_named;     /* named ones: kept */
+    int64_t without_vector; /* faces that cannot be compared */
+    int64_t stray_thumbs;   /* small pictures of faces that are not in the library */
+};
+/* is_fixed: the first are forgotten, the pictures of the third are looked at again by the next run, the last are
+ * removed; out says what was found. IMS_E_BUSY while another process indexes. */
+IMS_API ims_status ims_engine_face_orphans(struct ims_engine *e, bool is_fixed, struct ims_face_orphans *out,
+                                           ims_err *err) IMS_MUST_CHECK;
+
+/* A small JPEG of a face, as found while indexing; ims_engine_free(*out). IMS_E_NOT_FOUND. */
+IMS_API ims_status ims_engine_face_thumbnail(struct ims_engine *e, int64_t face_id, uint8_t **out, size_t *out_n,
+                                             ims_err *err) IMS_MUST_CHECK;
 
 /* ---- searching ---- */
 
@@ -251,6 +305,8 @@ struct ims_search_filter {
     int64_t from_us;  /* taken at, included */
     int64_t until_us; /* not included */
     const char *category; /* name; NULL = any */
+    const char *const *persons; /* names; all of them are in the picture */
+    size_t n_persons;           /* at most 8 */
 };
 
 struct ims_search_query {
@@ -325,7 +381,9 @@ IMS_API ims_status ims_engine_thumbnail(struct ims_engine *e, int64_t asset_id, 
 struct ims_library_status {
     int64_t assets, done, failed, queued; /* assets == done + failed + queued, for the serving model */
     int64_t deleted, contents, vectors;
-    int64_t faces, persons; /* 0: faces are not part of this release */
+    int64_t faces, persons;
+    int64_t faces_done, faces_failed, faces_queued; /* pictures, of being looked at by the face models */
+    const char *face_model; /* NULL = none has looked for faces here */
     const char *model;      /* name; NULL when there is none */
     char model_problem[512]; /* why there is none */
     const char *database;   /* where, without secrets */
@@ -334,9 +392,11 @@ struct ims_library_status {
 IMS_API ims_status ims_engine_status(struct ims_engine *e, struct ims_library_status *out, ims_err *err)
     IMS_MUST_CHECK;
 
-typedef void (*ims_failure_fn)(void *arg, int64_t asset_id, const char *path, const char *reason,
+/* task: "clip" (the picture's vector) or "faces". */
+typedef void (*ims_failure_fn)(void *arg, int64_t asset_id, const char *path, const char *task, const char *reason,
                                const char *detail);
-/* Every failed file of the serving model, at most limit, in the order of ids. */
+/* Every failure of the serving models, at most limit of each task, by task and id. What failed for the picture and so
+ * for its faces too is shown once. */
 IMS_API ims_status ims_engine_failures(struct ims_engine *e, size_t limit, ims_failure_fn fn, void *arg,
                                        ims_err *err) IMS_MUST_CHECK;
 
@@ -351,11 +411,21 @@ struct ims_asset_story {
     } work[16];
     size_t n_evidence;
     struct ims_asset_evidence {
-        const char *model, *device, *provider, *runtime, *checksum, *error, *metadata_json;
+        const char *task, *model, *device, *provider, *runtime, *checksum, *error, *metadata_json;
         int dim;
         double norm, embedding_ms, total_ms;
         int64_t created_us;
     } evidence[16];
+    size_t n_faces;
+    const struct ims_asset_face {
+        int64_t id;
+        int x, y, w, h; /* pixels of the displayed picture */
+        double score, quality;
+        bool has_age;
+        double age;
+        int64_t cluster_id, person_id; /* 0 = none */
+        const char *person;            /* name; NULL without */
+    } *faces;
 };
 IMS_API ims_status ims_engine_show(struct ims_engine *e, int64_t asset_id, const char *path,
                                    struct ims_asset_story *out, ims_err *err) IMS_MUST_CHECK;

@@ -35,6 +35,16 @@ static const struct range ranges[] = {
     { IMS_CFG_COMPUTE_DEADLINE, 1, 3600 },
     { IMS_CFG_GPU_BATCH_SIZE, 1, 1024 },
     { IMS_CFG_MAX_IMAGE_MPX, 1, 10000 },
+    { IMS_CFG_MIN_FACE_SIZE, 1, 10000 },
+};
+
+struct real_range {
+    ims_cfg id;
+    double min, max;
+};
+
+static const struct real_range real_ranges[] = {
+    { IMS_CFG_MIN_FACE_SCORE, 0.05, 1 },
 };
 
 struct choice {
@@ -88,20 +98,35 @@ static ims_status check_int(ims_cfg id, const char *value, const char *where, im
     return IMS_OK;
 }
 
+static ims_status check_real(ims_cfg id, const char *value, const char *where, ims_err *err)
+{
+    const char *name = ims__config_rows[id].name;
+    double v;
+
+    if (!ims__parse_double(value, -1e300, 1e300, &v))
+        return ims_fail(err, IMS_E_CONFIG, "config", 0, "%s is \"%.60s\" (%s); it must be a number", name, value,
+                        where);
+    for (size_t i = 0; i < IMS_ARRAY_LEN(real_ranges); i++) {
+        const struct real_range *r = &real_ranges[i];
+
+        if (r->id == id && (v < r->min || v > r->max))
+            return ims_fail(err, IMS_E_CONFIG, "config", 0,
+                            "%s is \"%.60s\" (%s); it must be a number from %g to %g", name, value, where, r->min,
+                            r->max);
+    }
+    return IMS_OK;
+}
+
 static ims_status check_value(ims_cfg id, const char *value, const char *where, ims_err *err)
 {
     const struct ims_config_row *row = &ims__config_rows[id];
-    double real;
     bool flag;
 
     switch (row->type) {
     case IMS_CFG_INT:
         return check_int(id, value, where, err);
     case IMS_CFG_REAL:
-        if (!ims__parse_double(value, -1e300, 1e300, &real))
-            return ims_fail(err, IMS_E_CONFIG, "config", 0, "%s is \"%.60s\" (%s); it must be a number",
-                            row->name, value, where);
-        return IMS_OK;
+        return check_real(id, value, where, err);
     case IMS_CFG_BOOL:
         if (!ims__parse_bool(value, &flag))
             return ims_fail(err, IMS_E_CONFIG, "config", 0,

@@ -28,7 +28,10 @@
     X(LOG_LEVEL,       "log_level",       "IMS_LOG_LEVEL LOG_LEVEL", STR, "info",   "debug, info, warning, error or off.") \
     X(LOG_FORMAT,      "log_format",      "IMS_LOG_FORMAT",         STR,  "text",   "text or json.") \
     X(MAX_IMAGE_MPX,   "max_image_mpx",   "IMS_MAX_IMAGE_MPX",      INT,  "200",    "Pictures of more megapixels are refused, 1 to 10000.") \
-    X(FACE_MODEL_NAME, "face_model_name", "FACE_MODEL_NAME",        UNBUILT, "",    "Face model pack; faces are not part of this release.") \
+    X(FACES,           "faces",           "IMS_FACES",              BOOL, "true",   "Look for faces while indexing.") \
+    X(FACE_MODEL_NAME, "face_model_name", "FACE_MODEL_NAME",        STR,  "",       "Installed face models by name, e.g. buffalo_l, or the path of their folder; empty takes buffalo_l, or the only ones installed.") \
+    X(MIN_FACE_SCORE,  "min_face_score",  "IMS_MIN_FACE_SCORE",     REAL, "0.5",    "Faces that the detector is less sure of are left out, 0.05 to 1.") \
+    X(MIN_FACE_SIZE,   "min_face_size",   "IMS_MIN_FACE_SIZE",      INT,  "20",     "Faces of fewer pixels in width or height are left out, 1 to 10000.") \
     X(FACE_MODEL_CHECKPOINT, "face_model_checkpoint", "FACE_MODEL_CHECKPOINT", UNBUILT, "", "Trained face projection; faces are not part of this release.") \
     X(FACE_TRAINING_ENABLED, "face_training_enabled", "FACE_TRAINING_ENABLED", UNBUILT, "", "Face training; not part of this release.") \
     X(FACE_TRIPLET_MARGIN, "face_triplet_margin", "FACE_TRIPLET_MARGIN", UNBUILT, "", "Face training; not part of this release.") \

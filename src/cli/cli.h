@@ -110,6 +110,13 @@ bool cli_is_terminal(int fd);
 void cli_catch_signals(void);
 bool cli_is_interrupted(void);
 
+/* cli_ingest.c, shared by index and faces detect: progress and notes into o, and afterwards the summary. st is
+ * what the run returned; model NULL: no picture was embedded. */
+struct cli_progress;
+void cli_start_ingest(const struct cli *cli, struct cli_progress *progress, struct ims_index_options *o);
+ims_status cli_end_ingest(const struct cli *cli, struct ims_engine *e, struct cli_progress *progress, ims_status st,
+                          const struct ims_index_summary *summary, const char *model, ims_err *err) IMS_MUST_CHECK;
+
 /* cmd_search.c, shared by search and similar */
 ims_status cli_run_query(struct cli *cli, struct ims_engine *e, struct ims_search_query *query,
                          const char *shown, ims_err *err) IMS_MUST_CHECK;
@@ -122,7 +129,13 @@ extern const struct cli_command cli_cmd_index, cli_cmd_search, cli_cmd_similar, 
     cli_cmd_models_import, cli_cmd_models_verify, cli_cmd_models_remove,
     cli_cmd_models_use, cli_cmd_models_drop_vectors, cli_cmd_runtime_list, cli_cmd_runtime_use,
     cli_cmd_runtime_pull, cli_cmd_config,
-    cli_cmd_doctor;
+    cli_cmd_doctor, cli_cmd_faces_detect, cli_cmd_faces_stats, cli_cmd_faces_find_orphans;
+
+#define CLI_FACE_OPTIONS                                                                                 \
+    { "min-face-score", 0, "P", "Leave out faces that the detector is less sure of (default 0.5).",      \
+      IMS_CFG_MIN_FACE_SCORE },                                                                          \
+    { "min-face-size", 0, "PX", "Leave out faces of fewer pixels in width or height (default 20).",      \
+      IMS_CFG_MIN_FACE_SIZE }
 
 #define CLI_QUERY_OPTIONS                                                                                \
     { "limit", 'n', "N", "How many results, 1 to 10000 (default 10).", CLI_NO_CFG },                     \
@@ -131,6 +144,7 @@ extern const struct cli_command cli_cmd_index, cli_cmd_search, cli_cmd_similar, 
     { "from", 0, "DATE", "Taken on or after: 2024, 2024-05, 2024-05-17 or a time.", CLI_NO_CFG },        \
     { "until", 0, "DATE", "Taken on or before the end of DATE.", CLI_NO_CFG },                           \
     { "category", 'c', "NAME", "Only pictures of this category.", CLI_NO_CFG },                          \
+    { "person", 'p', "NAME", "Only pictures of this person; several times: of all of them.", CLI_NO_CFG }, \
     { "html", 0, "FILE", "Also write a contact sheet.", CLI_NO_CFG }
 
 #endif

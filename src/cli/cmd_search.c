@@ -51,7 +51,26 @@ static ims_status read_prefix(const struct cli *cli, struct ims_search_query *q,
     return IMS_OK;
 }
 
-static ims_status read_query_options(const struct cli *cli, struct ims_search_query *q, char **own_prefix,
+static ims_status read_persons(const struct cli *cli, struct ims_search_query *q, const char **names, ims_err *err)
+{
+    for (size_t i = 0; i < cli->n_given; i++) {
+        if (strcmp(cli->given[i].option->name, "person") != 0)
+            continue;
+        if (!*cli->given[i].value)
+            return ims_fail(err, IMS_E_USAGE, "cli", 0, "--person wants a name");
+        names[q->filter.n_persons++] = cli->given[i].value;
+    }
+    q->filter.persons = names;
+    return IMS_OK;
+}
+
+/* What a query points to. */
+struct query_memory {
+    char *prefix;
+    const char *persons[CLI_MAX_OPTIONS];
+};
+
+static ims_status read_query_options(const struct cli *cli, struct ims_search_query *q, struct query_memory *own,
                                      ims_err *err)
 {
     int64_t limit, offset, unused;
@@ -65,13 +84,13 @@ static ims_status read_query_options(const struct cli *cli, struct ims_search_qu
     if (!st)
         st = read_date(cli, "until", &unused, &q->filter.until_us, &q->filter.has_until, err);
     if (!st)
-        st = read_prefix(cli, q, own_prefix, err);
+        st = read_prefix(cli, q, &own->prefix, err);
     if (st)
         return st;
     q->limit = (size_t)limit;
     q->offset = (size_t)offset;
     q->filter.category = cli_value(cli, "category");
-    return IMS_OK;
+    return read_persons(cli, q, own->persons, err);
 }
 
 static ims_json *results_json(const char *shown, const struct ims_search_results *r,
@@ -152,12 +171,13 @@ static ims_status run_search(struct cli *cli, ims_err *err)
 {
     struct ims_search_query q = { 0 };
     struct ims_engine *e = NULL;
-    char *words = NULL, *prefix = NULL;
+    struct query_memory own = { .prefix = NULL };
+    char *words = NULL;
     ims_status st;
 
     st = cli_joined_words(cli, "the words to search for", &words, err);
     if (!st)
-        st = read_query_options(cli, &q, &prefix, err);
+        st = read_query_options(cli, &q, &own, err);
     if (!st)
         st = cli_open_engine(cli, true, &e, err);
     if (!st) {
@@ -166,20 +186,20 @@ static ims_status run_search(struct cli *cli, ims_err *err)
     }
     ims_engine_close(e);
     ims__free(words);
-    ims__free(prefix);
+    ims__free(own.prefix);
     return st;
 }
 
 static ims_status run_similar(struct cli *cli, ims_err *err)
 {
     struct ims_search_query q = { .exclude_self = !cli_has(cli, "with-self") };
+    struct query_memory own = { .prefix = NULL };
     struct ims_engine *e = NULL;
-    char *prefix = NULL;
     ims_status st;
 
     if (cli->n_words != 1)
         return ims_fail(err, IMS_E_USAGE, "cli", 0, "name one picture: a file, or the id of an asset");
-    st = read_query_options(cli, &q, &prefix, err);
+    st = read_query_options(cli, &q, &own, err);
     if (!st)
         st = cli_open_engine(cli, true, &e, err);
     if (!st) {
@@ -188,7 +208,7 @@ static ims_status run_similar(struct cli *cli, ims_err *err)
         st = cli_run_query(cli, e, &q, cli->words[0], err);
     }
     ims_engine_close(e);
-    ims__free(prefix);
+    ims__free(own.prefix);
     return st;
 }
 
@@ -201,6 +221,7 @@ const struct cli_command cli_cmd_search = {
     .examples = "imgsearch search a red car\n"
                 "imgsearch search --in ~/Pictures/2023 --limit 30 \"boats at night\"\n"
                 "imgsearch search --from 2022-06 --until 2022-08 --html sheet.html beach\n"
+                "imgsearch search --person Anna --person Ben on the beach\n"
                 "imgsearch search --json dog | jq -r '.results[].asset.path'",
     .options = search_options,
     .run = run_search,

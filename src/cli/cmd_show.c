@@ -36,6 +36,7 @@ static ims_json *evidence_json(const struct ims_asset_evidence *v)
 {
     ims_json *o = ims__json_new_object();
 
+    (void)ims__json_set(o, "task", ims__json_new_str(v->task));
     (void)ims__json_set(o, "model", ims__json_new_str(v->model));
     (void)ims__json_set(o, "device", ims__json_new_str(v->device));
     (void)ims__json_set(o, "provider", ims__json_new_str(v->provider));
@@ -51,18 +52,41 @@ static ims_json *evidence_json(const struct ims_asset_evidence *v)
     return o;
 }
 
+static ims_json *face_json(const struct ims_asset_face *f)
+{
+    ims_json *o = ims__json_new_object(), *box = ims__json_new_object();
+
+    (void)ims__json_set(box, "x", ims__json_new_int(f->x));
+    (void)ims__json_set(box, "y", ims__json_new_int(f->y));
+    (void)ims__json_set(box, "w", ims__json_new_int(f->w));
+    (void)ims__json_set(box, "h", ims__json_new_int(f->h));
+    (void)ims__json_set(o, "id", ims__json_new_int(f->id));
+    (void)ims__json_set(o, "bbox", box);
+    (void)ims__json_set(o, "score", ims__json_new_num(f->score));
+    (void)ims__json_set(o, "quality", ims__json_new_num(f->quality));
+    (void)ims__json_set(o, "age", f->has_age ? ims__json_new_num(f->age) : ims__json_new_null());
+    (void)ims__json_set(o, "clusterId", f->cluster_id ? ims__json_new_int(f->cluster_id) : ims__json_new_null());
+    (void)ims__json_set(o, "personId", f->person_id ? ims__json_new_int(f->person_id) : ims__json_new_null());
+    (void)ims__json_set(o, "person", ims__json_new_str(f->person));
+    return o;
+}
+
 static ims_json *story_json(const struct ims_asset_story *s)
 {
     ims_json *o = cli_asset_json(&s->asset), *work = ims__json_new_array(), *evidence = ims__json_new_array();
+    ims_json *faces = ims__json_new_array();
 
     for (size_t i = 0; i < s->n_work; i++)
         (void)ims__json_add(work, work_json(&s->work[i]));
     for (size_t i = 0; i < s->n_evidence; i++)
         (void)ims__json_add(evidence, evidence_json(&s->evidence[i]));
+    for (size_t i = 0; i < s->n_faces; i++)
+        (void)ims__json_add(faces, face_json(&s->faces[i]));
     (void)ims__json_set(o, "exif", embedded_json(s->asset.exif_json));
     (void)ims__json_set(o, "note", ims__json_new_str(s->asset.note));
     (void)ims__json_set(o, "work", work);
     (void)ims__json_set(o, "evidence", evidence);
+    (void)ims__json_set(o, "faces", faces);
     return o;
 }
 
@@ -95,9 +119,25 @@ static void print_asset(const struct ims_asset *a)
         printf("%-10s %s\n", "note", a->note);
 }
 
+static void print_faces(const struct ims_asset_story *s)
+{
+    for (size_t i = 0; i < s->n_faces; i++) {
+        const struct ims_asset_face *f = &s->faces[i];
+
+        printf("%-10s %lld at %d,%d of %d x %d, score %.2f, quality %.2f", "face", (long long)f->id, f->x, f->y, f->w,
+               f->h, f->score, f->quality);
+        if (f->has_age)
+            printf(", about %.0f years", f->age);
+        if (f->person)
+            printf(": %s", f->person);
+        printf("\n");
+    }
+}
+
 static void print_story(const struct ims_asset_story *s)
 {
     print_asset(&s->asset);
+    print_faces(s);
     for (size_t i = 0; i < s->n_work; i++) {
         const struct ims_asset_work *w = &s->work[i];
 
@@ -109,8 +149,10 @@ static void print_story(const struct ims_asset_story *s)
     for (size_t i = 0; i < s->n_evidence; i++) {
         const struct ims_asset_evidence *v = &s->evidence[i];
 
-        printf("%-10s %s, %d dimensions, on %s (%s, %s), %.1f ms\n", "vector", v->model, v->dim, v->device,
-               v->provider, v->runtime, v->embedding_ms);
+        printf("%-10s %s, ", strcmp(v->task, "faces") == 0 ? "looked at" : "vector", v->model);
+        if (v->dim)
+            printf("%d dimensions, ", v->dim);
+        printf("on %s (%s, %s), %.1f ms\n", v->device, v->provider, v->runtime, v->embedding_ms);
     }
 }
 

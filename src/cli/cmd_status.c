@@ -12,20 +12,23 @@ static const struct cli_option options[] = {
     { NULL, 0, NULL, NULL, CLI_NO_CFG },
 };
 
-static void print_failure(void *arg, int64_t id, const char *path, const char *reason, const char *detail)
+static void print_failure(void *arg, int64_t id, const char *path, const char *task, const char *reason,
+                          const char *detail)
 {
     (void)arg;
     (void)id;
     cli_print_path(path);
-    printf("\n    %s: %s\n", reason, detail ? detail : "");
+    printf("\n    %s%s: %s\n", strcmp(task, "faces") == 0 ? "faces: " : "", reason, detail ? detail : "");
 }
 
-static void add_failure(void *arg, int64_t id, const char *path, const char *reason, const char *detail)
+static void add_failure(void *arg, int64_t id, const char *path, const char *task, const char *reason,
+                        const char *detail)
 {
     ims_json *o = ims__json_new_object();
 
     (void)ims__json_set(o, "id", ims__json_new_int(id));
     (void)ims__json_set(o, "path", cli_path_json(path));
+    (void)ims__json_set(o, "task", ims__json_new_str(task));
     (void)ims__json_set(o, "reason", ims__json_new_str(reason));
     (void)ims__json_set(o, "detail", ims__json_new_str(detail));
     (void)ims__json_add(arg, o);
@@ -42,6 +45,10 @@ static ims_json *status_json(const struct ims_library_status *s, const struct im
     (void)ims__json_set(o, "queued", ims__json_new_int(s->queued));
     (void)ims__json_set(o, "faces", ims__json_new_int(s->faces));
     (void)ims__json_set(o, "persons", ims__json_new_int(s->persons));
+    (void)ims__json_set(o, "facesDone", ims__json_new_int(s->faces_done));
+    (void)ims__json_set(o, "facesFailed", ims__json_new_int(s->faces_failed));
+    (void)ims__json_set(o, "facesQueued", ims__json_new_int(s->faces_queued));
+    (void)ims__json_set(o, "faceModel", ims__json_new_str(s->face_model));
     (void)ims__json_set(o, "deleted", ims__json_new_int(s->deleted));
     (void)ims__json_set(o, "contents", ims__json_new_int(s->contents));
     (void)ims__json_set(o, "vectors", ims__json_new_int(s->vectors));
@@ -63,6 +70,9 @@ static void print_status(const struct ims_library_status *s, const struct ims_de
     printf("pictures   %lld: %lld done, %lld queued, %lld failed\n", (long long)s->assets, (long long)s->done,
            (long long)s->queued, (long long)s->failed);
     printf("contents   %lld different, %lld vectors\n", (long long)s->contents, (long long)s->vectors);
+    if (s->face_model)
+        printf("faces      %lld; %lld persons have a name; %lld pictures are to be looked at, %lld failed\n",
+               (long long)s->faces, (long long)s->persons, (long long)s->faces_queued, (long long)s->faces_failed);
     if (s->deleted)
         printf("gone       %lld\n", (long long)s->deleted);
     printf("model      %s%s\n", s->model ? s->model : "none: ", s->model ? "" : s->model_problem);

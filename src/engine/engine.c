@@ -30,7 +30,8 @@ static ims_status keep_options(struct ims_engine *e, const struct ims_engine_opt
     const char **strings[] = { &o->data_dir,        &o->database_url,   &o->model, &o->precision,
                                &o->clip_model_name, &o->clip_pretrained, &o->device_flag,
                                &o->device,          &o->pytorch_device, &o->force_cpu,
-                               &o->onnx_providers,  &o->runtime_path,    &o->compute_child };
+                               &o->onnx_providers,  &o->runtime_path,    &o->compute_child,
+                               &o->face_model };
     const char **roots;
     ims_status st = IMS_OK;
 
@@ -51,6 +52,10 @@ static ims_status keep_options(struct ims_engine *e, const struct ims_engine_opt
         o->thumbnail_px = IMS_DEFAULT_THUMBNAIL_PX;
     if (!o->batch_size)
         o->batch_size = IMS_DEFAULT_BATCH;
+    if (o->min_face_score <= 0)
+        o->min_face_score = IMS_DEFAULT_MIN_FACE_SCORE;
+    if (!o->min_face_px)
+        o->min_face_px = IMS_DEFAULT_MIN_FACE_PX;
     return st;
 }
 
@@ -178,6 +183,8 @@ void ims_engine_close(struct ims_engine *e)
         return;
     if (!e->host) {
         ims_vectors_close(e->vectors);
+        ims_face_models_close(e->faces);
+        ims_face_pack_close(e->face_pack);
         ims_clip_close(e->clip);
         ims_pack_close(e->pack);
         ims_media_close(e->media);
@@ -295,6 +302,18 @@ static void note_runtime(struct ims_engine *e)
     ims__free(info);
 }
 
+/* true the first time: the runtime and the reason do not change in a process. */
+static bool note_report(struct ims_engine *e, const struct ims_compute_report *report)
+{
+    bool is_first = !e->used.runtime[0];
+
+    snprintf(e->used.device, sizeof(e->used.device), "%s", report->device_name);
+    snprintf(e->used.provider, sizeof(e->used.provider), "%s", report->provider);
+    if (is_first)
+        note_runtime(e);
+    return is_first;
+}
+
 void ims__engine_note_device(struct ims_engine *e, bool is_image_tower)
 {
     ims_clip_tower tower = is_image_tower ? IMS_CLIP_IMAGE : IMS_CLIP_TEXT;
@@ -303,13 +322,16 @@ void ims__engine_note_device(struct ims_engine *e, bool is_image_tower)
 
     if (!ims_clip_report(e->clip, tower, &report))
         return;
-    snprintf(e->used.device, sizeof(e->used.device), "%s", report.device_name);
-    snprintf(e->used.provider, sizeof(e->used.provider), "%s", report.provider);
-    if (e->used.runtime[0]) /* the runtime and the reason do not change in a process */
-        return;
-    note_runtime(e);
-    if (ims_clip_choose(e->clip, tower, &choice, NULL) == IMS_OK)
+    if (note_report(e, &report) && ims_clip_choose(e->clip, tower, &choice, NULL) == IMS_OK)
         snprintf(e->used.reason, sizeof(e->used.reason), "%s", choice.reason);
+}
+
+void ims__engine_note_face_device(struct ims_engine *e)
+{
+    struct ims_compute_report report;
+
+    if (ims_face_report(e->faces, IMS_FACE_DETECT, &report))
+        (void)note_report(e, &report);
 }
 
 struct ims_compute *ims_engine_compute(struct ims_engine *e)

@@ -10,6 +10,7 @@
 #include "ims/engine.h"
 #include "media/media.h"
 #include "models/clip/clip.h"
+#include "models/face/face.h"
 #include "models/pack.h"
 #include "store/store.h"
 #include "vectors/vectors.h"
@@ -27,6 +28,9 @@ struct ims_engine {
     ims_precision precision;     /* of the pack's vectors, known with it; may be AUTO until the next */
     struct ims_clip *clip;
     int64_t model_id; /* 0 = the library has never seen this model */
+    struct ims_face_pack *face_pack; /* NULL until needed, or when there is none */
+    struct ims_face_models *faces;
+    int64_t face_model_id; /* as model_id */
     struct ims_vectors *vectors;
     int64_t vectors_seq;
     struct ims_device_used used;
@@ -38,6 +42,8 @@ struct ims_engine {
 #define IMS_DEFAULT_THUMBNAIL_PX 256
 #define IMS_DEFAULT_BATCH 16
 #define IMS_THUMBNAIL_QUALITY 85
+#define IMS_DEFAULT_MIN_FACE_SCORE 0.5
+#define IMS_DEFAULT_MIN_FACE_PX 20
 
 /* Opens the library; is_read_only as in the options. */
 ims_status ims__engine_open_store(struct ims_engine *e, ims_err *err) IMS_MUST_CHECK;
@@ -62,8 +68,24 @@ ims_status ims__engine_need_media(struct ims_engine *e, ims_err *err) IMS_MUST_C
 /* create: register the model in the library when it is not there yet; otherwise model_id may stay 0. */
 ims_status ims__engine_need_model_id(struct ims_engine *e, bool create, ims_err *err) IMS_MUST_CHECK;
 
+/* faces_model.c. The face models that serve, opened without loading: leaves e->face_pack and e->faces NULL, with
+ * the reason in why, when none is installed that would do; a model that was asked for by name must be there. The
+ * demo's models serve beside the demo's picture model only, since they know drawn people alone. */
+ims_status ims__engine_need_faces(struct ims_engine *e, char *why, size_t why_bytes, ims_err *err) IMS_MUST_CHECK;
+/* After that, with e->faces: e->face_model_id; create as above. */
+ims_status ims__engine_need_face_model_id(struct ims_engine *e, bool create, ims_err *err) IMS_MUST_CHECK;
+/* For looking at faces that are stored already: the model that serves if the library knows it, else the one that
+ * it has the most faces of; 0 = it has none. */
+ims_status ims__engine_find_face_model(struct ims_engine *e, int64_t *out_id, ims_err *err) IMS_MUST_CHECK;
+
+/* faces.c: the faces of one asset, in e->story. */
+ims_status ims__engine_story_faces(struct ims_engine *e, int64_t asset_id, const struct ims_asset_face **out,
+                                   size_t *out_n, ims_err *err) IMS_MUST_CHECK;
+
 /* Reads back where the session of a tower runs. */
 void ims__engine_note_device(struct ims_engine *e, bool is_image_tower);
+/* The same of the face detector, for a run in which nothing else computes. */
+void ims__engine_note_face_device(struct ims_engine *e);
 
 /* Brings e->vectors up to what the store holds for e->model_id. */
 ims_status ims__engine_catch_up(struct ims_engine *e, ims_err *err) IMS_MUST_CHECK;
@@ -78,6 +100,10 @@ ims_status ims__model_pixels(struct ims_media *media, const struct ims_clip_info
 
 /* data_dir/thumbs/ab/<sha256>.jpg in a new string. */
 char *ims__thumbnail_path(const char *data_dir, const uint8_t sha256[IMS_SHA256_BYTES]);
+/* data_dir/faces/ab/<sha256>_x_y_w_h.jpg, likewise. */
+char *ims__face_thumb_path(const char *data_dir, const uint8_t sha256[IMS_SHA256_BYTES], int x, int y, int w, int h);
+/* IMS_E_CORRUPT for a JPEG that does not end in its end marker. ims__free(*out). */
+ims_status ims__read_jpeg(const char *path, uint8_t **out, size_t *out_n, ims_err *err) IMS_MUST_CHECK;
 
 void ims__asset_from_store(struct ims_asset *out, const struct ims_store_asset *in);
 

@@ -9,13 +9,24 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
 
 #define READ_AHEAD 256  /* jobs waiting to be read: paths only */
 #define EMBED_AHEAD 2   /* batches of model pixels waiting */
 #define WRITE_AHEAD 256 /* results waiting: vectors */
 #define PROGRESS_MS 100
 #define RATE_WINDOW 50 /* progress steps the rate is taken over: 5 seconds */
+
+static void free_faces(struct ims_job_faces *f)
+{
+    ims__free(f->faces);
+    for (int part = 0; part < IMS_FACE_N_PARTS; part++)
+        ims__free(f->crops[part]);
+    ims__free(f->affines);
+    ims__free(f->vectors);
+    ims__free(f->ages);
+    ims__free(f->shapes);
+    ims__free(f->metadata);
+}
 
 void ims__job_free(struct ims_job *j)
 {
@@ -26,6 +37,7 @@ void ims__job_free(struct ims_job *j)
     ims__free(j->pixels);
     ims__free(j->vector);
     ims__free(j->metadata);
+    free_faces(&j->faces);
     ims__free(j);
 }
 
@@ -85,49 +97,89 @@ static void add_dir(struct ims_ingest *g, char *take_dir)
     g->n_dirs = kept;
 }
 
+static ims_status resolve_dir(struct ims_ingest *g, const char *named, ims_err *err)
+{
+    struct ims_file_info info;
+    char shown[IMS_SHOWN_BYTES], *dir;
+    ims_status st = ims__real_path(named, &dir, err);
+
+    if (st)
+        return st;
+    st = ims__stat(dir, true, &info, err);
+    if (!st && !info.is_dir && !g->is_without_walk)
+        st = ims_fail(err, IMS_E_INVALID, "ingest", 0, "%s is not a folder; name the folder it is in",
+                      ims__shown(shown, sizeof(shown), dir));
+    if (st)
+        ims__free(dir);
+    else
+        add_dir(g, dir);
+    return st;
+}
+
 static ims_status resolve_dirs(struct ims_ingest *g, ims_err *err)
 {
+    ims_status st = IMS_OK;
+
     g->dirs = ims__zalloc(g->options->n_dirs, sizeof(*g->dirs));
     if (!g->dirs)
         return ims_fail(err, IMS_E_NOMEM, "ingest", 0, "starting");
-    for (size_t i = 0; i < g->options->n_dirs; i++) {
-        struct ims_file_info info;
-        char shown[IMS_SHOWN_BYTES], *dir;
-        ims_status st = ims__real_path(g->options->dirs[i], &dir, err);
+    for (size_t i = 0; !st && i < g->options->n_dirs; i++)
+        st = resolve_dir(g, g->options->dirs[i], err);
+    return st;
+}
 
-        if (st)
-            return st;
-        st = ims__stat(dir, true, &info, err);
-        if (!st && !info.is_dir)
-            st = ims_fail(err, IMS_E_INVALID, "ingest", 0, "%s is not a folder; name the folder it is in",
-                          ims__shown(shown, sizeof(shown), dir));
-        if (st) {
-            ims__free(dir);
-            return st;
-        }
-        add_dir(g, dir);
+/* Everything that the library has, where nothing is named. */
+static ims_status take_roots(struct ims_ingest *g, ims_err *err)
+{
+    struct ims_store_root *roots;
+    struct ims_arena arena;
+    size_t n = 0;
+    ims_status st;
+
+    ims__arena_init(&arena, 0);
+    st = ims_store_roots(g->e->store, &arena, &roots, &n, err);
+    if (!st)
+        g->dirs = ims__zalloc(n, sizeof(*g->dirs));
+    for (size_t i = 0; !st && i < n; i++) {
+        char *dir = g->dirs ? ims__strdup(roots[i].path) : NULL;
+
+        if (dir)
+            add_dir(g, dir);
+        else
+            st = ims_fail(err, IMS_E_NOMEM, "ingest", 0, "starting");
     }
-    return IMS_OK;
+    ims__arena_release(&arena);
+    return st;
 }
 
 /* What failed for a reason outside the file is tried again in every run, the rest when asked. */
+static ims_status requeue_task(struct ims_ingest *g, const struct ims_store_task *task, const char *dir, ims_err *err)
+{
+    static const char *const passing[] = { "vanished", "no_permission", "unreadable", "out_of_memory", "changed" };
+    struct ims_store_requeue what = { .task = task->name,
+                                      .model_id = task->model_id,
+                                      .path_prefix = dir,
+                                      .include_done = g->redo_faces };
+    bool is_all = g->options->retry_failed || g->redo_faces;
+    ims_status st = IMS_OK;
+    int64_t n;
+
+    if (is_all)
+        return ims_store_requeue(g->e->store, &what, &n, err);
+    for (size_t i = 0; !st && i < IMS_ARRAY_LEN(passing); i++) {
+        what.reason = passing[i];
+        st = ims_store_requeue(g->e->store, &what, &n, err);
+    }
+    return st;
+}
+
 static ims_status requeue(struct ims_ingest *g, ims_err *err)
 {
-    static const char *const passing[] = { "vanished", "no_permission", "unreadable", "out_of_memory" };
     ims_status st = IMS_OK;
 
     for (size_t d = 0; !st && d < g->n_dirs; d++) {
-        struct ims_store_requeue what = { .task = IMS_TASK_CLIP,
-                                          .model_id = g->e->model_id,
-                                          .path_prefix = g->dirs[d] };
-        int64_t n;
-
-        if (g->options->retry_failed)
-            st = ims_store_requeue(g->e->store, &what, &n, err);
-        for (size_t i = 0; !st && !g->options->retry_failed && i < IMS_ARRAY_LEN(passing); i++) {
-            what.reason = passing[i];
-            st = ims_store_requeue(g->e->store, &what, &n, err);
-        }
+        for (size_t t = 0; !st && t < g->n_tasks; t++)
+            st = requeue_task(g, &g->tasks[t], g->dirs[d], err);
     }
     return st;
 }
@@ -143,6 +195,35 @@ static ims_status find_category(struct ims_ingest *g, ims_err *err)
     return st;
 }
 
+/* The picture's vector: every run that walks. */
+static ims_status prepare_clip(struct ims_ingest *g, ims_err *err)
+{
+    ims_status st = ims__engine_need_model_id(g->e, true, err);
+
+    if (st)
+        return st;
+    g->has_clip = true;
+    g->info = ims_clip_info(g->e->clip);
+    g->tasks[g->n_tasks++] = (struct ims_store_task){ IMS_TASK_CLIP, g->e->model_id };
+    return find_category(g, err);
+}
+
+/* Without face models a walk goes on with the pictures alone, and says so. */
+static ims_status prepare_faces(struct ims_ingest *g, ims_err *err)
+{
+    ims_status st = ims__engine_need_faces(g->e, g->faces_note, sizeof(g->faces_note), err);
+
+    if (!st && !g->e->faces)
+        return g->has_clip ? IMS_OK : ims_fail(err, IMS_E_MODEL, "ingest", 0, "%s", g->faces_note);
+    if (!st)
+        st = ims__engine_need_face_model_id(g->e, true, err);
+    if (st)
+        return st;
+    g->has_faces = true;
+    g->tasks[g->n_tasks++] = (struct ims_store_task){ IMS_TASK_FACES, g->e->face_model_id };
+    return IMS_OK;
+}
+
 static ims_status prepare(struct ims_ingest *g, ims_err *err)
 {
     unsigned n = g->e->options.n_threads;
@@ -156,19 +237,17 @@ static ims_status prepare(struct ims_ingest *g, ims_err *err)
     g->n_readers = n ? n : g->cores;
     if (g->n_readers > IMS_INGEST_MAX_READERS)
         g->n_readers = IMS_INGEST_MAX_READERS;
-    st = resolve_dirs(g, err);
+    st = g->options->n_dirs || !g->is_without_walk ? resolve_dirs(g, err) : take_roots(g, err);
     if (!st)
         st = ims__engine_need_media(g->e, err);
-    if (!st)
-        st = ims__engine_need_model_id(g->e, true, err);
+    if (!st && !g->is_without_walk)
+        st = prepare_clip(g, err);
+    if (!st && !g->options->no_faces)
+        st = prepare_faces(g, err);
     if (st)
         return st;
-    g->info = ims_clip_info(g->e->clip);
-    g->tasks[g->n_tasks++] = (struct ims_store_task){ IMS_TASK_CLIP, g->e->model_id };
     ims__ingest_probe_machine(g->e->compute, &g->machine);
-    st = find_category(g, err);
-    if (!st)
-        st = requeue(g, err);
+    st = requeue(g, err);
     if (!st)
         st = ims__chan_new(&g->to_read, READ_AHEAD, err);
     if (!st)
@@ -240,6 +319,7 @@ static bool report(struct ims_ingest *g, struct rate *r, uint64_t start_ns)
         .total = g->total > g->fed ? g->total : g->fed,
         .done = g->done,
         .failed = g->errors,
+        .faces = g->n_faces,
         .elapsed_s = (double)(ims__mono_ns() - start_ns) / 1e9,
         .eta_s = -1.0,
     };
@@ -288,81 +368,6 @@ static void run(struct ims_ingest *g, uint64_t start_ns)
 
 /* ---- the end ---- */
 
-static double seconds(uint64_t ns)
-{
-    return (double)ns / 1e9;
-}
-
-static uint64_t peak_rss_bytes(void)
-{
-    struct rusage usage;
-
-    if (getrusage(RUSAGE_SELF, &usage) != 0)
-        return 0;
-#if defined(__APPLE__)
-    return (uint64_t)usage.ru_maxrss;
-#else
-    return (uint64_t)usage.ru_maxrss * 1024;
-#endif
-}
-
-/* *out_is_isolated: the first device computes in a process whose time is not in ours. */
-static void sum_up_devices(const struct ims_ingest *g, struct ims_index_summary *s, bool *out_is_isolated)
-{
-    struct ims_pool_info *info = ims__zalloc(1, sizeof(*info));
-
-    *out_is_isolated = false;
-    if (info && ims_clip_describe(g->e->clip, IMS_CLIP_IMAGE, info)) {
-        *out_is_isolated = info->slots[0].is_isolated;
-        for (size_t i = 0; i < info->n_slots; i++) {
-            const struct ims_pool_slot_info *slot = &info->slots[i];
-
-            s->device_faults += slot->n_faults;
-            if (slot->n_faults)
-                snprintf(s->device_fault, sizeof(s->device_fault), "%s (%s now): %s", slot->name,
-                         ims__health_name(slot->health.state), slot->reason);
-        }
-    }
-    ims__free(info);
-}
-
-static void sum_up(struct ims_ingest *g, uint64_t start_ns, uint64_t start_cpu_ns,
-                   struct ims_index_summary *s)
-{
-    double cpu_s = seconds(ims__process_cpu_ns() - start_cpu_ns);
-    bool is_cpu, is_isolated;
-
-    *s = g->scan;
-    s->found = g->found;
-    s->unchanged = g->unchanged;
-    s->known_failures = g->known_failures;
-    s->duplicates = g->duplicates;
-    s->errors = g->errors;
-    s->processed = g->done - g->errors;
-    s->moved += g->moved;
-    s->is_cancelled = g->stop;
-    s->elapsed_s = seconds(ims__mono_ns() - start_ns);
-    s->throughput = s->elapsed_s > 0 ? (double)s->processed / s->elapsed_s : 0;
-    s->io_s = seconds(g->io.wall_ns);
-    s->decode_s = seconds(g->decode.cpu_ns);
-    s->write_s = seconds(g->write.cpu_ns);
-    s->cores = g->cores;
-    s->batches = g->n_batches;
-    s->efficiency = s->elapsed_s > 0 ? cpu_s / (s->elapsed_s * g->cores) : 0;
-    s->wait_decode_s = seconds(ims__chan_push_blocked_ns(g->to_embed));
-    s->wait_compute_s = seconds(ims__chan_pop_blocked_ns(g->to_embed));
-    s->peak_rss_bytes = peak_rss_bytes();
-    memcpy(s->device, g->e->used.device, sizeof(s->device));
-    memcpy(s->provider, g->e->used.provider, sizeof(s->provider));
-    sum_up_devices(g, s, &is_isolated);
-    /* The runtime's own threads are not ours to time: on the CPU, what nobody else used is theirs. */
-    is_cpu = strncmp(s->device, "cpu", 3) == 0 && !is_isolated;
-    s->compute_s = is_cpu ? cpu_s - s->decode_s - s->write_s - seconds(g->io.cpu_ns + g->walk.cpu_ns)
-                          : seconds(g->embed.wall_ns);
-    if (s->compute_s < 0)
-        s->compute_s = 0;
-}
-
 static void release(struct ims_ingest *g)
 {
     for (size_t i = 0; i < g->n_dirs; i++)
@@ -378,22 +383,15 @@ static void release(struct ims_ingest *g)
     ims__free(g);
 }
 
-ims_status ims_engine_index(struct ims_engine *e, const struct ims_index_options *options,
-                            struct ims_index_summary *out, ims_err *err)
+static ims_status run_all(struct ims_engine *e, struct ims_ingest *take_g, struct ims_index_summary *out,
+                          ims_err *err)
 {
     uint64_t start_ns = ims__mono_ns(), start_cpu_ns = ims__process_cpu_ns();
     struct ims_lock_file *lock = NULL;
-    struct ims_ingest *g;
-    ims_status st;
+    struct ims_ingest *g = take_g;
+    ims_status st = ims__lock_file_take(&lock, e->options.data_dir, "index.lock", err);
 
-    if (options->n_dirs == 0)
-        return ims_fail(err, IMS_E_INVALID, "ingest", 0, "no folder is named");
-    g = ims__zalloc(1, sizeof(*g));
-    if (!g)
-        return ims_fail(err, IMS_E_NOMEM, "ingest", 0, "starting");
     g->e = e;
-    g->options = options;
-    st = ims__lock_file_take(&lock, e->options.data_dir, "index.lock", err);
     if (!st)
         st = prepare(g, err);
     if (!st) {
@@ -403,8 +401,39 @@ ims_status ims_engine_index(struct ims_engine *e, const struct ims_index_options
             *err = g->fatal_err;
     }
     if (!st)
-        sum_up(g, start_ns, start_cpu_ns, out);
+        ims__ingest_sum_up(g, start_ns, start_cpu_ns, out);
     ims__lock_file_release(lock);
     release(g);
     return st;
+}
+
+ims_status ims_engine_index(struct ims_engine *e, const struct ims_index_options *options,
+                            struct ims_index_summary *out, ims_err *err)
+{
+    struct ims_ingest *g;
+
+    if (options->n_dirs == 0)
+        return ims_fail(err, IMS_E_INVALID, "ingest", 0, "no folder is named");
+    g = ims__zalloc(1, sizeof(*g));
+    if (!g)
+        return ims_fail(err, IMS_E_NOMEM, "ingest", 0, "starting");
+    g->options = options;
+    return run_all(e, g, out, err);
+}
+
+ims_status ims_engine_detect_faces(struct ims_engine *e, ims_faces_scope scope,
+                                   const struct ims_index_options *options, struct ims_index_summary *out,
+                                   ims_err *err)
+{
+    struct ims_index_options faces = *options;
+    struct ims_ingest *g = ims__zalloc(1, sizeof(*g));
+
+    if (!g)
+        return ims_fail(err, IMS_E_NOMEM, "ingest", 0, "starting");
+    faces.no_faces = false;
+    faces.retry_failed = scope != IMS_FACES_MISSING;
+    g->options = &faces;
+    g->is_without_walk = true;
+    g->redo_faces = scope == IMS_FACES_REDO;
+    return run_all(e, g, out, err);
 }

@@ -3,8 +3,8 @@
  *     scan thread   walks the folders and registers every picture in the store        (the queue is SQL)
  *     feed thread   reads what is queued, page by page                 -> chan to_read
  *     n readers     read, hash; unless the content is known: decode once, perceptual hash, thumbnail,
- *                   model pixels                                       -> chan to_embed (or to_write)
- *     embed thread  batches                                            -> chan to_write
+ *                   model pixels, faces found and cut out              -> chan to_embed (or to_write)
+ *     embed thread  batches of pictures, batches of faces of all of them -> chan to_write
  *     write thread  one transaction per batch
  *
  * The caller's thread reports progress. Every queue is bounded, so memory is bounded by configuration.
@@ -17,31 +17,58 @@
 #define IMS_ENGINE_INGEST_H
 
 #include "base/hash.h"
+#include "base/limits.h"
 #include "base/thread.h"
 #include "compute/pool.h"
 #include "engine/engine_internal.h"
+#include "models/face/face.h"
+#include "store/faces.h"
 
 #define IMS_INGEST_MAX_READERS 64
 
-/* Places in struct ims_ingest's tasks. */
-enum { IMS_INGEST_CLIP, IMS_INGEST_N_TASKS };
+/* Crops of faces that wait for the embed thread, in bytes. One picture may exceed it, when no other waits. */
+#define IMS_INGEST_MAX_CROP_BYTES (96 * IMS_MIB)
+
+/* The faces of one picture on its way. What has n elements is NULL while n is 0. */
+struct ims_job_faces {
+    bool is_known;            /* the content was looked at before */
+    struct ims_face *faces;   /* n, best score first */
+    size_t n;
+    uint8_t *crops[IMS_FACE_N_PARTS]; /* n each, of the parts that the models have; [IMS_FACE_DETECT] is unused */
+    struct ims_face_affine *affines;  /* n, of the crops for landmarks */
+    size_t crop_bytes;                /* that count for IMS_INGEST_MAX_CROP_BYTES */
+    float *vectors;                   /* n * IMS_FACE_DIM */
+    struct ims_face_gender_age *ages; /* n, or NULL: not told */
+    struct ims_face_shape *shapes;    /* n, or NULL: not told */
+    char device[16];                  /* where the detector ran, as read back */
+    char provider[48];
+    double detect_ms, align_ms, recognise_ms;
+    ims_status failure; /* of this part alone; the picture itself is fine */
+    const char *reason; /* static */
+    char detail[256];
+    char *metadata; /* evidence, JSON */
+};
 
 /* One picture on its way. Owned by the stage that holds it. */
 struct ims_job {
     int64_t asset_id;
+    int64_t content_id; /* as stored before this run; 0 = never read */
     int64_t root_id;
+    bool is_clip_due, is_faces_due;
     char *path;
     int64_t size_bytes;
     int64_t mtime_us;
     bool has_sha256;
     uint8_t sha256[IMS_SHA256_BYTES];
-    bool is_duplicate; /* the content has its vector already */
+    bool is_duplicate; /* nothing had to be computed: what is due was known of the content */
+    bool has_vector;   /* the content had its vector already */
     bool is_decoded;
     struct ims_media_info info;
     bool has_phash;
     uint64_t phash;
     uint8_t *pixels; /* for the model */
     float *vector;
+    struct ims_job_faces faces;
     uint64_t started_ns;
     double embedding_ms;
     char device[16]; /* where it was computed, as read back */
@@ -67,16 +94,28 @@ struct ims_stage_time {
     _Atomic uint64_t wall_ns;
 };
 
+/* Wall time, summed over threads. */
+struct ims_ingest_face_times {
+    _Atomic uint64_t detect_ns; /* in the detector, waiting for the device included */
+    _Atomic uint64_t align_ns;  /* cutting out */
+    _Atomic uint64_t recognise_ns;
+    _Atomic uint64_t wait_ns; /* readers waiting for room for crops */
+};
+
 struct ims_ingest {
     struct ims_engine *e;
     const struct ims_index_options *options;
-    const struct ims_clip_info *info;
+    const struct ims_clip_info *info; /* NULL unless has_clip */
     unsigned cores;
     unsigned n_readers;
     char **dirs; /* real paths */
     size_t n_dirs;
     int64_t category_id;
-    struct ims_store_task tasks[IMS_INGEST_N_TASKS];
+    bool has_clip, has_faces;
+    bool is_without_walk; /* only what the library has */
+    bool redo_faces;      /* also of contents that were looked at before */
+    char faces_note[512]; /* why has_faces is false, though faces are wanted; "" = they are not */
+    struct ims_store_task tasks[2]; /* of these two, in this order */
     size_t n_tasks;
     struct ims_ingest_machine machine;
 
@@ -103,6 +142,10 @@ struct ims_ingest {
     _Atomic uint64_t settled; /* of them committed; done or, seldom, queued again */
     _Atomic uint64_t done, errors, duplicates, moved;
     _Atomic uint64_t n_batches;
+    _Atomic uint64_t n_faces, n_unusable_faces;
+    size_t crop_bytes;          /* of jobs on their way to the embed thread; guarded by lock */
+    _Atomic unsigned n_waiting; /* readers that wait for room for crops */
+    struct ims_ingest_face_times face_times;
     struct ims_index_summary scan; /* the scan thread's own counters; read after it ended */
     struct ims_stage_time io, decode, embed, write, walk;
 };
@@ -125,5 +168,25 @@ void ims__ingest_write(void *arg);
 void ims__ingest_probe_machine(struct ims_compute *compute, struct ims_ingest_machine *out);
 /* Evidence of one finished item, in the groups that docs/notes/evidence.md lists. NULL without memory. */
 char *ims__ingest_evidence(const struct ims_ingest *g, const struct ims_job *j);
+char *ims__ingest_face_evidence(const struct ims_ingest *g, const struct ims_job *j, const char *runtime);
+
+/* ingest_faces.c: finds the faces of a decoded picture and cuts them out. A failure that is the picture's
+ * is in j->faces; one that ends the run is returned. */
+ims_status ims__ingest_find_faces(struct ims_ingest *g, struct ims_job *j, const struct ims_image *image,
+                                  ims_err *err) IMS_MUST_CHECK;
+/* Waits until the job's crops may join those on their way. */
+void ims__ingest_take_room(struct ims_ingest *g, const struct ims_job *j);
+/* face_thumbs.c: a small JPEG of each. Returns only what ends the run: no room, no permission. */
+ims_status ims__ingest_store_face_thumbs(struct ims_ingest *g, struct ims_job *j, const struct ims_image *image,
+                                         ims_err *err) IMS_MUST_CHECK;
+/* ingest_recognise.c: the crops of n jobs to vectors, in batches; the crops are gone afterwards, and their room
+ * is free. Failures as above. */
+ims_status ims__ingest_recognise(struct ims_ingest *g, struct ims_job *const *jobs, size_t n,
+                                 ims_err *err) IMS_MUST_CHECK;
+void ims__job_fail_faces(struct ims_job *j, ims_status st, const char *reason, const ims_err *why);
+
+/* ingest_summary.c */
+void ims__ingest_sum_up(struct ims_ingest *g, uint64_t start_ns, uint64_t start_cpu_ns,
+                        struct ims_index_summary *out);
 
 #endif

@@ -1,4 +1,4 @@
-/* Ingest, third part: pictures to vectors, in batches.
+/* Ingest, third part: pictures and the faces in them to vectors, in batches.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "base/clock.h"
 #include "engine/ingest.h"
@@ -12,11 +12,13 @@ struct batcher {
     struct ims_ingest *g;
     size_t room;       /* pictures that the arrays hold: a batch for each device */
     size_t max;        /* pictures at a time; halved when memory is short */
-    size_t px_bytes;   /* of one picture */
+    size_t px_bytes;   /* of one picture; 0 when only faces are looked for, as is the next */
+    size_t dim;
     uint8_t *pixels;
     float *vectors;
     uint8_t *slots; /* which device of the model's pool computed each */
     struct ims_job **jobs;
+    struct ims_job **clip_jobs; /* of them, those that need a vector of the picture */
 };
 
 static ims_status embed(struct batcher *b, size_t first, size_t n, ims_err *err)
@@ -24,7 +26,7 @@ static ims_status embed(struct batcher *b, size_t first, size_t n, ims_err *err)
     struct ims_ingest *g = b->g;
 
     for (size_t i = 0; i < n; i++)
-        memcpy(b->pixels + i * b->px_bytes, b->jobs[first + i]->pixels, b->px_bytes);
+        memcpy(b->pixels + i * b->px_bytes, b->clip_jobs[first + i]->pixels, b->px_bytes);
     return ims_clip_embed_images_on(g->e->clip, b->pixels, n, b->vectors + first * g->info->dim,
                                     b->slots + first, err);
 }
@@ -36,7 +38,7 @@ static ims_status embed_singly(struct batcher *b, size_t first, size_t n, ims_er
         ims_status st = embed(b, i, 1, err);
 
         if (st == IMS_E_MODEL)
-            ims__job_fail(b->jobs[i], st, "bad_vector", err);
+            ims__job_fail(b->clip_jobs[i], st, "bad_vector", err);
         else if (st)
             return st;
     }
@@ -77,25 +79,42 @@ static void note_device(struct ims_ingest *g, struct ims_job *j, size_t slot)
     memcpy(j->provider, report.provider, sizeof(j->provider));
 }
 
-static void hand_over(struct batcher *b, size_t n, uint64_t start_ns)
+/* Copies what was computed for each of the first n pictures that needed it. */
+static void take_vectors(struct batcher *b, size_t n, uint64_t start_ns)
 {
     struct ims_ingest *g = b->g;
-    uint64_t now = ims__mono_ns();
+    double ms = (double)(ims__mono_ns() - start_ns) / 1e6;
 
     for (size_t i = 0; i < n; i++) {
-        struct ims_job *j = b->jobs[i];
+        struct ims_job *j = b->clip_jobs[i];
 
-        j->embedding_ms = (double)(now - start_ns) / 1e6 / (double)n;
-        j->total_ms = (double)(now - j->started_ns) / 1e6;
+        j->embedding_ms = ms / (double)n;
         ims__free(j->pixels);
         j->pixels = NULL;
         note_device(g, j, b->slots[i]);
         if (!j->failure)
             j->vector = ims__memdup(b->vectors + i * g->info->dim, g->info->dim * sizeof(float));
-        if (!j->failure && j->vector)
-            j->metadata = ims__ingest_evidence(g, j);
-        if (!j->failure && (!j->vector || !j->metadata))
+        if (!j->failure && !j->vector)
             ims__job_fail(j, IMS_E_NOMEM, "out_of_memory", NULL);
+    }
+}
+
+static void hand_over(struct batcher *b, size_t n)
+{
+    struct ims_ingest *g = b->g;
+
+    for (size_t i = 0; i < n; i++) {
+        struct ims_job *j = b->jobs[i];
+
+        j->total_ms = (double)(ims__mono_ns() - j->started_ns) / 1e6;
+        if (j->vector) {
+            j->metadata = ims__ingest_evidence(g, j);
+            if (!j->metadata) {
+                ims__free(j->vector);
+                j->vector = NULL;
+                ims__job_fail(j, IMS_E_NOMEM, "out_of_memory", NULL);
+            }
+        }
         if (!ims__chan_push(g->to_write, j))
             ims__job_free(j);
     }
@@ -113,7 +132,8 @@ static size_t gather(struct batcher *b, bool *out_is_closed)
         return 0;
     b->jobs[n++] = item;
     g->coming--;
-    while (n < want && g->coming > 0 && waited_ms < GATHER_MS && !*out_is_closed) {
+    /* a reader that waits for room for its faces waits for this batch */
+    while (n < want && g->coming > 0 && !g->n_waiting && waited_ms < GATHER_MS && !*out_is_closed) {
         if (ims__chan_pop_timed(g->to_embed, &item, GATHER_STEP_MS, out_is_closed)) {
             b->jobs[n++] = item;
             g->coming--;
@@ -125,24 +145,43 @@ static size_t gather(struct batcher *b, bool *out_is_closed)
     return n;
 }
 
-static void run_batch(struct batcher *b, size_t n)
+static ims_status compute(struct batcher *b, size_t n, ims_err *err)
 {
     struct ims_ingest *g = b->g;
     uint64_t start = ims__mono_ns();
-    ims_err err;
-    bool is_dropped = g->has_failed;
-    ims_status st = is_dropped ? IMS_OK : embed_all(b, n, &err);
+    size_t n_clip = 0;
+    ims_status st = IMS_OK;
 
-    if (st)
-        ims__ingest_fatal(g, st, &err);
-    g->embed.wall_ns += ims__mono_ns() - start;
-    if (!is_dropped && !st) {
+    for (size_t i = 0; i < n; i++) {
+        if (b->jobs[i]->pixels)
+            b->clip_jobs[n_clip++] = b->jobs[i];
+    }
+    if (n_clip)
+        st = embed_all(b, n_clip, err);
+    if (!st && n_clip) {
+        take_vectors(b, n_clip, start);
         ims__lock(&g->lock); /* the writer reads it */
         ims__engine_note_device(g->e, true);
         ims__unlock(&g->lock);
-        hand_over(b, n, start);
+    }
+    if (!st && g->has_faces)
+        st = ims__ingest_recognise(g, b->jobs, n, err);
+    g->embed.wall_ns += ims__mono_ns() - start;
+    return st;
+}
+
+static void run_batch(struct batcher *b, size_t n)
+{
+    struct ims_ingest *g = b->g;
+    ims_err err;
+    ims_status st = g->has_failed ? IMS_E_CANCELLED : compute(b, n, &err);
+
+    if (!st) {
+        hand_over(b, n);
         return;
     }
+    if (!g->has_failed)
+        ims__ingest_fatal(g, st, &err);
     for (size_t i = 0; i < n; i++)
         ims__job_free(b->jobs[i]);
 }
@@ -153,6 +192,7 @@ static void release(struct batcher *b)
     ims__free(b->vectors);
     ims__free(b->slots);
     ims__free(b->jobs);
+    ims__free(b->clip_jobs);
 }
 
 static bool make_room(struct batcher *b, size_t n)
@@ -160,30 +200,41 @@ static bool make_room(struct batcher *b, size_t n)
     release(b);
     b->room = b->max = n;
     b->pixels = ims__alloc(n, b->px_bytes);
-    b->vectors = ims__alloc(n * b->g->info->dim, sizeof(float));
+    b->vectors = ims__alloc(n * b->dim, sizeof(float));
     b->slots = ims__zalloc(n, 1);
     b->jobs = ims__alloc(n, sizeof(*b->jobs));
-    return b->pixels && b->vectors && b->slots && b->jobs;
+    b->clip_jobs = ims__alloc(n, sizeof(*b->clip_jobs));
+    return b->pixels && b->vectors && b->slots && b->jobs && b->clip_jobs;
+}
+
+/* Known after the first batch. */
+static size_t n_devices(const struct ims_ingest *g)
+{
+    return g->has_clip ? ims_clip_n_devices(g->e->clip, IMS_CLIP_IMAGE)
+                       : ims_face_n_devices(g->e->faces, IMS_FACE_EMBED);
 }
 
 void ims__ingest_embed(void *arg)
 {
     struct ims_ingest *g = arg;
-    const struct ims_clip_preprocess *p = &g->info->preprocess;
     size_t batch = g->e->options.batch_size;
-    struct batcher b = { .g = g, .px_bytes = (size_t)p->width * (size_t)p->height * 3 };
-    bool is_closed = false, has_room = make_room(&b, batch);
+    struct batcher b = { .g = g };
+    bool is_closed = false, has_room;
     void *item;
     ims_err err;
 
+    if (g->has_clip) {
+        b.px_bytes = (size_t)g->info->preprocess.width * (size_t)g->info->preprocess.height * 3;
+        b.dim = g->info->dim;
+    }
+    has_room = make_room(&b, batch);
     while (has_room && !is_closed) {
-        size_t n = gather(&b, &is_closed), n_devices;
+        size_t n = gather(&b, &is_closed);
 
         if (n)
             run_batch(&b, n);
-        n_devices = ims_clip_n_devices(g->e->clip, IMS_CLIP_IMAGE); /* known after the first batch */
-        if (n_devices * batch > b.room)
-            has_room = make_room(&b, n_devices * batch);
+        if (n_devices(g) * batch > b.room)
+            has_room = make_room(&b, n_devices(g) * batch);
     }
     if (!has_room) {
         ims__ingest_fatal(g, ims_fail(&err, IMS_E_NOMEM, "ingest", 0, "memory for a batch of %zu", b.room), &err);

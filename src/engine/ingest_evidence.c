@@ -54,16 +54,20 @@ void ims__ingest_probe_machine(struct ims_compute *compute, struct ims_ingest_ma
     }
 }
 
-static ims_json *environment_group(const struct ims_ingest *g, const struct ims_job *j)
+/* Where something was computed, and by what. */
+struct origin {
+    const char *device, *provider, *runtime, *digest;
+};
+
+static ims_json *environment_group(const struct ims_ingest *g, const struct origin *from)
 {
-    const struct ims_device_used *used = &g->e->used;
     const struct ims_ingest_machine *m = &g->machine;
     ims_json *o = ims__json_new_object();
 
     (void)ims__json_set(o, "python_version", ims__json_new_str("none: imgsearch " IMS_VERSION));
-    (void)ims__json_set(o, "pytorch_version", ims__json_new_str(used->runtime));
-    (void)ims__json_set(o, "device", ims__json_new_str(j->device));
-    (void)ims__json_set(o, "provider", ims__json_new_str(j->provider));
+    (void)ims__json_set(o, "pytorch_version", ims__json_new_str(from->runtime));
+    (void)ims__json_set(o, "device", ims__json_new_str(from->device));
+    (void)ims__json_set(o, "provider", ims__json_new_str(from->provider));
     (void)ims__json_set(o, "cuda_available", ims__json_new_bool(m->has_cuda));
     (void)ims__json_set(o, "mps_available", ims__json_new_bool(m->has_mps));
     (void)ims__json_set(o, "platform", ims__json_new_str(m->platform));
@@ -72,7 +76,7 @@ static ims_json *environment_group(const struct ims_ingest *g, const struct ims_
         (void)ims__json_set(o, "gpu_name", ims__json_new_str(m->gpu_name));
         (void)ims__json_set(o, "cuda_version", ims__json_new_str(m->cuda_version));
     }
-    (void)ims__json_set(o, "model_digest", ims__json_new_str(g->info->digest));
+    (void)ims__json_set(o, "model_digest", ims__json_new_str(from->digest));
     return o;
 }
 
@@ -86,20 +90,62 @@ static ims_json *timing_group(const struct ims_job *j)
     return o;
 }
 
-char *ims__ingest_evidence(const struct ims_ingest *g, const struct ims_job *j)
+/* Takes o. NULL without memory. */
+static char *as_text(ims_json *o)
 {
-    ims_json *o = ims__json_new_object();
     struct ims_buf text;
     char *out = NULL;
 
     ims__buf_init(&text, MAX_EVIDENCE_BYTES);
-    (void)ims__json_set(o, "image", image_group(j));
-    (void)ims__json_set(o, "embedding", embedding_group(g, j));
-    (void)ims__json_set(o, "environment", environment_group(g, j));
-    (void)ims__json_set(o, "timing", timing_group(j));
     if (ims__json_write(o, 0, &text, NULL) == IMS_OK)
         out = ims__buf_take(&text, NULL);
     ims__buf_release(&text);
     ims__json_free(o);
     return out;
+}
+
+char *ims__ingest_evidence(const struct ims_ingest *g, const struct ims_job *j)
+{
+    const struct origin from = { j->device, j->provider, g->e->used.runtime, g->info->digest };
+    ims_json *o = ims__json_new_object();
+
+    (void)ims__json_set(o, "image", image_group(j));
+    (void)ims__json_set(o, "embedding", embedding_group(g, j));
+    (void)ims__json_set(o, "environment", environment_group(g, &from));
+    (void)ims__json_set(o, "timing", timing_group(j));
+    return as_text(o);
+}
+
+static ims_json *faces_group(const struct ims_ingest *g, const struct ims_job *j)
+{
+    ims_json *o = ims__json_new_object();
+
+    (void)ims__json_set(o, "count", ims__json_new_int((int64_t)j->faces.n));
+    (void)ims__json_set(o, "dimension", ims__json_new_int(IMS_FACE_DIM));
+    (void)ims__json_set(o, "min_score", ims__json_new_num(g->e->options.min_face_score));
+    (void)ims__json_set(o, "min_size", ims__json_new_int(g->e->options.min_face_px));
+    return o;
+}
+
+static ims_json *face_timing_group(const struct ims_job *j)
+{
+    const struct ims_job_faces *f = &j->faces;
+    ims_json *o = ims__json_new_object();
+
+    (void)ims__json_set(o, "detection_time_ms", ims__json_new_num(rounded(f->detect_ms, 1e3)));
+    (void)ims__json_set(o, "alignment_time_ms", ims__json_new_num(rounded(f->align_ms, 1e3)));
+    (void)ims__json_set(o, "embedding_time_ms", ims__json_new_num(rounded(f->recognise_ms, 1e3)));
+    return o;
+}
+
+char *ims__ingest_face_evidence(const struct ims_ingest *g, const struct ims_job *j, const char *runtime)
+{
+    const struct origin from = { j->faces.device, j->faces.provider, runtime, g->e->face_pack->digest };
+    ims_json *o = ims__json_new_object();
+
+    (void)ims__json_set(o, "image", image_group(j));
+    (void)ims__json_set(o, "faces", faces_group(g, j));
+    (void)ims__json_set(o, "environment", environment_group(g, &from));
+    (void)ims__json_set(o, "timing", face_timing_group(j));
+    return as_text(o);
 }

@@ -101,42 +101,98 @@ static ims_status make_pixels(struct ims_ingest *g, struct ims_job *j, const str
     return ims__model_pixels(g->e->media, g->info, image, j->pixels, err);
 }
 
-/* One decode, then everything from its pixels. */
-static void decode(struct ims_ingest *g, struct ims_job *j, const struct ims_buf *bytes)
+static bool needs_vector(const struct ims_job *j)
 {
-    struct ims_image *image = NULL;
-    ims_err err;
-    ims_status st = ims_media_decode(g->e->media, (const uint8_t *)bytes->data, bytes->len, &j->info,
-                                     &image, &err);
-
-    if (st) {
-        ims__job_fail(j, st, decode_failure_word(st), &err);
-        return;
-    }
-    j->is_decoded = true;
-    st = ims_media_dhash(image, &j->phash, &err);
-    j->has_phash = st == IMS_OK;
-    if (!st)
-        st = make_pixels(g, j, image, &err);
-    if (st) {
-        ims__job_fail(j, st, decode_failure_word(st), &err);
-    } else if (!g->options->no_thumbnails) {
-        st = store_thumbnail(g, j, image, &err);
-        if (st == IMS_E_NO_SPACE || st == IMS_E_PERMISSION)
-            ims__ingest_fatal(g, st, &err);
-        else if (st)
-            ims__ingest_note(g, j->path, "no_thumbnail", err.text);
-    }
-    ims_image_unref(image);
+    return j->is_clip_due && !j->has_vector;
 }
 
+static bool needs_faces(const struct ims_job *j)
+{
+    return j->is_faces_due && !j->faces.is_known;
+}
+
+/* Everything that is made from the pixels. Returns what ends the run. */
+static ims_status use(struct ims_ingest *g, struct ims_job *j, const struct ims_image *image, ims_err *err)
+{
+    uint64_t cpu = ims__thread_cpu_ns();
+    ims_status st = ims_media_dhash(image, &j->phash, err);
+
+    j->has_phash = st == IMS_OK;
+    if (!st && needs_vector(j))
+        st = make_pixels(g, j, image, err);
+    if (st) {
+        ims__job_fail(j, st, decode_failure_word(st), err);
+        st = IMS_OK;
+    } else if (!g->options->no_thumbnails) {
+        st = store_thumbnail(g, j, image, err);
+        if (st && st != IMS_E_NO_SPACE && st != IMS_E_PERMISSION) {
+            ims__ingest_note(g, j->path, "no_thumbnail", err->text);
+            st = IMS_OK;
+        }
+    }
+    g->decode.cpu_ns += ims__thread_cpu_ns() - cpu;
+    if (!st && !j->failure && needs_faces(j))
+        st = ims__ingest_find_faces(g, j, image, err);
+    return st;
+}
+
+/* One decode, then everything from its pixels. */
+static ims_status decode(struct ims_ingest *g, struct ims_job *j, const struct ims_buf *bytes, ims_err *err)
+{
+    struct ims_image *image = NULL;
+    uint64_t cpu = ims__thread_cpu_ns();
+    ims_status st = ims_media_decode(g->e->media, (const uint8_t *)bytes->data, bytes->len, &j->info,
+                                     &image, err);
+
+    g->decode.cpu_ns += ims__thread_cpu_ns() - cpu;
+    if (st) {
+        ims__job_fail(j, st, decode_failure_word(st), err);
+        return IMS_OK;
+    }
+    j->is_decoded = true;
+    st = use(g, j, image, err);
+    ims_image_unref(image);
+    return st;
+}
+
+static ims_status look_up_model(struct ims_store *store, const struct ims_job *j, int64_t model_id,
+                                struct ims_store_known *out, ims_err *err)
+{
+    const uint8_t(*sha256)[IMS_SHA256_BYTES] = (const uint8_t(*)[IMS_SHA256_BYTES])&j->sha256;
+
+    return ims_store_find_contents(store, sha256, 1, model_id, out, err);
+}
+
+static void note_changed(const struct ims_ingest *g, struct ims_job *j)
+{
+    ims_err err;
+
+    j->is_clip_due = g->has_clip;
+    if (!g->has_clip)
+        ims__job_fail(j,
+                      ims_fail(&err, IMS_E_CONSTRAINT, "ingest", 0,
+                               "the file is another than the one in the library; index its folder"),
+                      "changed", &err);
+}
+
+/* What is known of these bytes need not be computed. */
 static ims_status look_up(struct ims_ingest *g, struct ims_store *store, struct ims_job *j, ims_err *err)
 {
     struct ims_store_known known = { 0 };
-    const uint8_t(*sha256)[IMS_SHA256_BYTES] = (const uint8_t(*)[IMS_SHA256_BYTES])&j->sha256;
-    ims_status st = ims_store_find_contents(store, sha256, 1, g->e->model_id, &known, err);
+    ims_status st = IMS_OK;
 
-    j->is_duplicate = !st && known.has_vector;
+    if (j->is_faces_due)
+        st = look_up_model(store, j, g->e->face_model_id, &known, err);
+    if (st)
+        return st;
+    j->faces.is_known = known.has_vector && !g->redo_faces;
+    /* the file changed behind the walk's back: then all that is known of it is out of date */
+    if (!j->is_clip_due && known.content_id != j->content_id)
+        note_changed(g, j);
+    if (j->is_clip_due)
+        st = look_up_model(store, j, g->e->model_id, &known, err);
+    j->has_vector = j->is_clip_due && !st && known.has_vector;
+    j->is_duplicate = !needs_vector(j) && !needs_faces(j);
     return st;
 }
 
@@ -144,7 +200,6 @@ static ims_status look_up(struct ims_ingest *g, struct ims_store *store, struct 
 static struct ims_chan *process(struct ims_ingest *g, struct ims_store *store, struct ims_job *j)
 {
     struct ims_buf bytes;
-    uint64_t cpu;
     ims_err err;
     ims_status st;
 
@@ -153,18 +208,14 @@ static struct ims_chan *process(struct ims_ingest *g, struct ims_store *store, s
     if (load(g, j, &bytes))
         return g->to_write;
     st = look_up(g, store, j, &err);
+    if (!st && !j->failure && !j->is_duplicate)
+        st = decode(g, j, &bytes, &err);
+    ims__buf_release(&bytes);
     if (st) {
-        ims__buf_release(&bytes);
         ims__ingest_fatal(g, st, &err);
         return NULL;
     }
-    if (!j->is_duplicate) {
-        cpu = ims__thread_cpu_ns();
-        decode(g, j, &bytes);
-        g->decode.cpu_ns += ims__thread_cpu_ns() - cpu;
-    }
-    ims__buf_release(&bytes);
-    return j->is_duplicate || j->failure ? g->to_write : g->to_embed;
+    return !j->failure && (j->pixels || j->faces.n) ? g->to_embed : g->to_write;
 }
 
 void ims__ingest_read(void *arg)
@@ -181,7 +232,9 @@ void ims__ingest_read(void *arg)
         struct ims_job *j = item;
         struct ims_chan *next = ims__ingest_is_ending(g) ? NULL : process(g, store, j);
 
-        if (next != g->to_embed)
+        if (next == g->to_embed)
+            ims__ingest_take_room(g, j);
+        else
             g->coming--;
         if (!next || !ims__chan_push(next, j))
             ims__job_free(j);

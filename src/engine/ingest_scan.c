@@ -140,6 +140,30 @@ static ims_status scan_dir(struct scan *s, const char *dir, ims_err *err)
     return st;
 }
 
+/* What the library knows already, without a look at the folders. */
+static ims_status register_known(struct ims_ingest *g, struct ims_store *store, ims_err *err)
+{
+    ims_status st = IMS_OK;
+
+    for (size_t i = 0; !st && i < g->n_dirs; i++) {
+        const struct ims_store_filter below = { .path_prefix = g->dirs[i] };
+        struct ims_store_asset *none;
+        struct ims_arena arena;
+        int64_t n = 0;
+        size_t n_none;
+
+        for (size_t t = 0; !st && t < g->n_tasks; t++)
+            st = ims_store_queue_missing(store, g->tasks[t].name, g->tasks[t].model_id, g->dirs[i], NULL,
+                                         err);
+        ims__arena_init(&arena, 0);
+        if (!st)
+            st = ims_store_list_assets(store, &below, 0, 0, &arena, &none, &n_none, &n, err);
+        ims__arena_release(&arena);
+        g->found += (uint64_t)n;
+    }
+    return st;
+}
+
 void ims__ingest_scan(void *arg)
 {
     struct ims_ingest *g = arg;
@@ -156,7 +180,9 @@ void ims__ingest_scan(void *arg)
     ims__arena_init(&s->paths, 0);
     ims__arena_init(&s->failed_paths, 0);
     st = ims_store_open(&s->store, g->e->database, NULL, &err);
-    for (size_t i = 0; !st && i < g->n_dirs; i++)
+    if (!st && g->is_without_walk)
+        st = register_known(g, s->store, &err);
+    for (size_t i = 0; !st && !g->is_without_walk && i < g->n_dirs; i++)
         st = scan_dir(s, g->dirs[i], &err);
     ims_store_close(s->store);
     ims__arena_release(&s->paths);
@@ -188,6 +214,9 @@ static ims_status feed_item(struct ims_ingest *g, const struct ims_store_todo *t
 
     if (j) {
         j->asset_id = todo->asset_id;
+        j->content_id = todo->content_id;
+        j->is_clip_due = g->has_clip && (todo->due & 1);
+        j->is_faces_due = g->has_faces && (todo->due >> (g->n_tasks - 1) & 1); /* the last task */
         j->root_id = todo->root_id;
         j->size_bytes = todo->size_bytes;
         j->mtime_us = todo->mtime_us;

@@ -5,6 +5,7 @@
 #include "base/fs.h"
 #include "base/limits.h"
 #include "engine/engine_internal.h"
+#include "store/persons.h"
 
 static double ms_since(uint64_t start_ns)
 {
@@ -52,6 +53,23 @@ static void candidates_release(struct candidates *c)
     ims__free(c->contents);
 }
 
+static ims_status find_persons(struct ims_engine *e, const struct ims_search_filter *f, int64_t *out, ims_err *err)
+{
+    ims_status st = IMS_OK;
+
+    if (f->n_persons > IMS_STORE_MAX_FILTER_PERSONS)
+        return ims_fail(err, IMS_E_LIMIT, "engine", 0, "a search names at most %d persons",
+                        IMS_STORE_MAX_FILTER_PERSONS);
+    for (size_t i = 0; !st && i < f->n_persons; i++) {
+        st = ims_store_find_person(e->store, f->persons[i], &out[i], err);
+        if (!st && !out[i])
+            st = ims_fail(err, IMS_E_NOT_FOUND, "engine", 0,
+                          "there is no person named %.100s; `imgsearch people list` shows who there is",
+                          f->persons[i]);
+    }
+    return st;
+}
+
 static ims_status find_candidates(struct ims_engine *e, const struct ims_search_query *q,
                                   int64_t excluded_asset, struct candidates *c, ims_err *err)
 {
@@ -60,10 +78,13 @@ static ims_status find_candidates(struct ims_engine *e, const struct ims_search_
                                        .has_taken_until = q->filter.has_until,
                                        .taken_from_us = q->filter.from_us,
                                        .taken_until_us = q->filter.until_us };
-    ims_status st = IMS_OK;
+    int64_t persons[IMS_STORE_MAX_FILTER_PERSONS];
+    ims_status st = find_persons(e, &q->filter, persons, err);
     size_t kept = 0;
 
-    if (q->filter.category)
+    filter.person_ids = persons;
+    filter.n_person_ids = q->filter.n_persons;
+    if (!st && q->filter.category)
         st = ims_store_find_category(e->store, q->filter.category, &filter.category_id, err);
     if (!st)
         st = ims_store_candidates(e->store, e->model_id, &filter, &c->pairs, &c->n, err);

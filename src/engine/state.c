@@ -3,14 +3,17 @@
 #include "base/fs.h"
 #include "base/text.h"
 #include "engine/engine_internal.h"
+#include "store/faces.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #define PAGE 500
 
 ims_status ims_engine_status(struct ims_engine *e, struct ims_library_status *out, ims_err *err)
 {
     struct ims_store_counts counts;
+    struct ims_faces_stats faces;
     ims_err why;
     ims_status st;
 
@@ -21,8 +24,16 @@ ims_status ims_engine_status(struct ims_engine *e, struct ims_library_status *ou
     else
         snprintf(out->model_problem, sizeof(out->model_problem), "%s", why.text);
     st = ims_store_count(e->store, IMS_TASK_CLIP, e->model_id, &counts, err);
+    if (!st)
+        st = ims_engine_faces_stats(e, &faces, err);
     if (st)
         return st;
+    out->faces = faces.faces;
+    out->persons = faces.persons;
+    out->faces_done = faces.done;
+    out->faces_failed = faces.failed;
+    out->faces_queued = faces.queued;
+    out->face_model = faces.model;
     out->assets = counts.assets;
     out->done = counts.done;
     out->failed = counts.failed;
@@ -33,29 +44,72 @@ ims_status ims_engine_status(struct ims_engine *e, struct ims_library_status *ou
     return IMS_OK;
 }
 
-ims_status ims_engine_failures(struct ims_engine *e, size_t limit, ims_failure_fn fn, void *arg, ims_err *err)
+struct failures {
+    ims_failure_fn fn;
+    void *arg;
+    size_t limit;
+};
+
+/* Where the picture itself failed, its faces did for the same reason: said once. */
+static bool is_repeated(struct ims_engine *e, const struct ims_store_work *w)
 {
+    struct ims_store_work *all;
+    struct ims_arena arena;
+    bool is_found = false;
+    size_t n = 0;
+
+    if (strcmp(w->task, IMS_TASK_FACES) != 0)
+        return false;
+    ims__arena_init(&arena, 0);
+    if (ims_store_asset_work(e->store, w->asset_id, &arena, &all, &n, NULL))
+        n = 0;
+    for (size_t i = 0; i < n; i++)
+        is_found = is_found || (strcmp(all[i].task, IMS_TASK_CLIP) == 0 && all[i].model_id == e->model_id &&
+                                all[i].reason && strcmp(all[i].reason, w->reason) == 0);
+    ims__arena_release(&arena);
+    return is_found;
+}
+
+static ims_status show_failures(struct ims_engine *e, const struct failures *f, const char *task, int64_t model_id,
+                                ims_err *err)
+{
+    size_t limit = f->limit;
     struct ims_arena arena;
     int64_t after = 0;
-    ims_status st = ims__engine_need_model_id(e, false, err);
+    ims_status st = IMS_OK;
 
     ims__arena_init(&arena, 0);
-    while (!st && e->model_id && limit > 0) {
+    while (!st && model_id && limit > 0) {
         struct ims_store_work *work;
         size_t n;
 
-        st = ims_store_failures(e->store, IMS_TASK_CLIP, e->model_id, NULL, after,
-                                limit < PAGE ? limit : PAGE, &arena, &work, &n, err);
+        st = ims_store_failures(e->store, task, model_id, NULL, after, limit < PAGE ? limit : PAGE, &arena, &work, &n,
+                                err);
         if (st || n == 0)
             break;
-        for (size_t i = 0; i < n; i++)
-            fn(arg, work[i].asset_id, work[i].path, work[i].reason, work[i].detail);
+        for (size_t i = 0; i < n; i++) {
+            if (!is_repeated(e, &work[i]))
+                f->fn(f->arg, work[i].asset_id, work[i].path, task, work[i].reason, work[i].detail);
+        }
         after = work[n - 1].asset_id;
         limit -= n;
         ims__arena_release(&arena);
     }
     ims__arena_release(&arena);
     return st;
+}
+
+ims_status ims_engine_failures(struct ims_engine *e, size_t limit, ims_failure_fn fn, void *arg, ims_err *err)
+{
+    const struct failures f = { fn, arg, limit };
+    int64_t face_model_id = 0;
+    ims_status st = ims__engine_need_model_id(e, false, err);
+
+    if (!st)
+        st = show_failures(e, &f, IMS_TASK_CLIP, e->model_id, err);
+    if (!st)
+        st = ims__engine_find_face_model(e, &face_model_id, err);
+    return st ? st : show_failures(e, &f, IMS_TASK_FACES, face_model_id, err);
 }
 
 static ims_status find_asset(struct ims_engine *e, int64_t asset_id, const char *path,
@@ -106,7 +160,8 @@ static ims_status add_evidence(struct ims_engine *e, struct ims_asset_story *out
 
     for (size_t i = 0; !st && i < n; i++)
         out->evidence[out->n_evidence++] =
-            (struct ims_asset_evidence){ .model = ev[i].model_name,
+            (struct ims_asset_evidence){ .task = ev[i].task,
+                                         .model = ev[i].model_name,
                                          .device = ev[i].device,
                                          .provider = ev[i].provider,
                                          .runtime = ev[i].runtime,
@@ -134,5 +189,7 @@ ims_status ims_engine_show(struct ims_engine *e, int64_t asset_id, const char *p
     *out = (struct ims_asset_story){ 0 };
     ims__asset_from_store(&out->asset, asset);
     st = add_work(e, out, err);
-    return st ? st : add_evidence(e, out, err);
+    if (!st)
+        st = add_evidence(e, out, err);
+    return st ? st : ims__engine_story_faces(e, out->asset.id, &out->faces, &out->n_faces, err);
 }

@@ -24,17 +24,11 @@ static bool is_whole_jpeg(const struct ims_buf *b)
     return b->len > 4 && p[0] == 0xff && p[1] == 0xd8 && p[b->len - 2] == 0xff && p[b->len - 1] == 0xd9;
 }
 
-static ims_status read_stored(struct ims_engine *e, const struct ims_store_asset *asset, uint8_t **out,
-                              size_t *out_n, ims_err *err)
+ims_status ims__read_jpeg(const char *path, uint8_t **out, size_t *out_n, ims_err *err)
 {
-    char *path = ims__thumbnail_path(e->options.data_dir, asset->sha256);
     struct ims_buf bytes;
-    ims_status st;
+    ims_status st = ims__read_file(path, 16 * IMS_MIB, &bytes, NULL, err);
 
-    if (!path)
-        return ims_fail(err, IMS_E_NOMEM, "engine", 0, "reading a thumbnail");
-    st = ims__read_file(path, 16 * IMS_MIB, &bytes, NULL, err);
-    ims__free(path);
     if (st)
         return st;
     if (!is_whole_jpeg(&bytes)) {
@@ -43,6 +37,17 @@ static ims_status read_stored(struct ims_engine *e, const struct ims_store_asset
     }
     *out = (uint8_t *)ims__buf_take(&bytes, out_n);
     return IMS_OK;
+}
+
+static ims_status read_stored(struct ims_engine *e, const struct ims_store_asset *asset, uint8_t **out,
+                              size_t *out_n, ims_err *err)
+{
+    char *path = ims__thumbnail_path(e->options.data_dir, asset->sha256);
+    ims_status st = path ? ims__read_jpeg(path, out, out_n, err)
+                         : ims_fail(err, IMS_E_NOMEM, "engine", 0, "reading a thumbnail");
+
+    ims__free(path);
+    return st;
 }
 
 ims_status ims_engine_thumbnail(struct ims_engine *e, int64_t asset_id, unsigned max_px, uint8_t **out,

@@ -163,6 +163,21 @@ struct ims_store_face_counts {
 ims_status ims_store_count_faces(struct ims_store *s, int64_t model_id,
                                  struct ims_store_face_counts *out, ims_err *err) IMS_MUST_CHECK;
 
+struct ims_store_face_orphans {
+    int64_t gone;           /* faces of pictures whose files are all gone */
+    int64_t gone_held;      /* the same where the user said who they are, or are not: kept */
+    int64_t without_vector; /* faces of pictures that are there */
+};
+/* Of all models. is_fixed: the first are forgotten and the pictures of the last are queued again; a picture
+ * whose faces were forgotten is looked at again when it comes back. */
+ims_status ims_store_face_orphans(struct ims_store *s, bool is_fixed,
+                                  struct ims_store_face_orphans *out, ims_err *err) IMS_MUST_CHECK;
+typedef ims_status (*ims_store_face_box_fn)(void *arg, const uint8_t sha256[IMS_SHA256_BYTES], int x,
+                                            int y, int w, int h, ims_err *err);
+/* Shows the box of every face, of all models and of deleted files too, with the hash of its picture. */
+ims_status ims_store_face_boxes(struct ims_store *s, ims_store_face_box_fn fn, void *arg,
+                                ims_err *err) IMS_MUST_CHECK;
+
 /* --- vectors, for clustering, matching and training --- */
 
 struct ims_store_face_key {

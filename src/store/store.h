@@ -318,6 +318,7 @@ ims_status ims_store_asset_vector(struct ims_store *s, int64_t asset_id, int64_t
 /* All conditions must hold; a zero or NULL field asks for nothing. Deleted assets never match.
  * "/a/b" matches "/a/b" and what is below it, not "/a/bc". The dates are those when the picture was
  * taken (EXIF): a picture without one is not in any range. */
+#define IMS_STORE_MAX_FILTER_PERSONS 8
 struct ims_store_filter {
     const char *path_prefix;
     bool has_taken_from;
@@ -325,6 +326,8 @@ struct ims_store_filter {
     int64_t taken_from_us;  /* included */
     int64_t taken_until_us; /* not included */
     int64_t category_id;
+    const int64_t *person_ids; /* all of them are in the picture, by faces of any model */
+    size_t n_person_ids;       /* at most IMS_STORE_MAX_FILTER_PERSONS */
 };
 
 struct ims_store_pair {

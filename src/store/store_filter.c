@@ -89,6 +89,14 @@ ims_status ims__store_sql_filter(struct ims__store_sql *q, const struct ims_stor
         ims__store_sql_add(q, " AND c.taken_at_us < ?", IMS_DB_ARGS(ims_db_int(f->taken_until_us)));
     if (f->category_id)
         ims__store_sql_add(q, " AND a.category_id = ?", IMS_DB_ARGS(ims_db_int(f->category_id)));
+    if (f->n_person_ids > IMS_STORE_MAX_FILTER_PERSONS)
+        return ims_fail(err, IMS_E_LIMIT, "store", 0, "a filter names at most %d persons",
+                        IMS_STORE_MAX_FILTER_PERSONS);
+    for (size_t i = 0; i < f->n_person_ids; i++)
+        ims__store_sql_add(q,
+                           " AND EXISTS (SELECT 1 FROM faces f WHERE f.content_id = a.content_id "
+                           "AND f.person_id = ?)",
+                           IMS_DB_ARGS(ims_db_int(f->person_ids[i])));
     if (f->path_prefix) {
         ims_status st = ims__store_sql_below(q, "a.path", f->path_prefix, err);
 
