@@ -316,6 +316,113 @@ TEST(strips,
     ims_face_pack_close(pack);
 }
 
+/* ---- batches ---- */
+
+/* A detector of a free batch whose outputs have one too: every picture has a face at anchor 20, with a
+ * score of 0.7 and a fifth of the picture's mean. */
+static void write_batched(void)
+{
+    static const struct ims_onnx_dim dims[4] = {
+        { "n", 0 }, { NULL, 3 }, { NULL, 32 }, { NULL, 32 }
+    };
+    struct ims_onnx g;
+    void *bytes = NULL;
+    size_t n;
+    int x, mean[2];
+    ims_err err = { 0 };
+
+    ims__onnx_init(&g);
+    x = ims__onnx_input(&g, "data", IMS_ONNX_FLOAT, dims, 4);
+    x = ims__onnx_node(&g, "ReduceMean", (int[]){ x, ims__onnx_ints(&g, (int64_t[]){ 2, 3 }, 2) },
+                       2, 1, (struct ims_onnx_attr[]){ IMS_ONNX_INT("keepdims", 0) }, 1);
+    x = ims__onnx_node(&g, "ReduceMean", (int[]){ x, ims__onnx_ints(&g, (int64_t[]){ 1 }, 1) }, 2,
+                       1, (struct ims_onnx_attr[]){ IMS_ONNX_INT("keepdims", 1) }, 1);
+    mean[0] = ims__onnx_node(&g, "Unsqueeze", (int[]){ x, ims__onnx_ints(&g, (int64_t[]){ 2 }, 1) },
+                             2, 1, NULL, 0);
+    for (size_t i = 0; i < 9; i++) {
+        const uint64_t shape[3] = { 1, det.outs[i].dims[0], det.outs[i].dims[1] };
+        const struct ims_onnx_dim out[3] = { { "n", 0 },
+                                             { NULL, (int64_t)shape[1] },
+                                             { NULL, (int64_t)shape[2] } };
+        char name[16];
+        int v = ims__onnx_floats(&g, det.values[i], shape[1] * shape[2], shape, 3);
+        mean[1] = ims__onnx_float(&g, i < 3 ? 0.2F : 0);
+        v = ims__onnx_node(&g, "Add", (int[]){ v, ims__onnx_node(&g, "Mul", mean, 2, 1, NULL, 0) },
+                           2, 1, NULL, 0);
+        (void)snprintf(name, sizeof(name), "out%zu", i);
+        ims__onnx_output(&g, v, name, IMS_ONNX_FLOAT, out, 3);
+    }
+    CHECK_OK(ims__onnx_finish(&g, "batched", &bytes, &n, &err), err);
+    write_file("det_test.onnx", bytes, n);
+    ims__free(bytes);
+    ims__onnx_release(&g);
+}
+
+/* Seven pictures, from black to light grey, in one call on two devices. */
+static void detect_seven(struct ims_face_list *lists)
+{
+    const struct ims_compute_options o = { .device.device = "cpu,cpu", .n_threads = 2 };
+    const struct ims_face_options options = { .no_second_scale = true };
+    struct ims_face_input inputs[7] = { { 0 } };
+    struct ims_compute *two = NULL;
+    struct ims_face_pack *pack = NULL;
+    struct ims_face_models *m = NULL;
+    ims_err err = { 0 };
+
+    CHECK_OK(ims_compute_open(&two, &o, &err), err);
+    CHECK_OK(ims_face_pack_open(&pack, dir, &err), err);
+    CHECK_OK(ims_face_models_open(&m, pack, two, &options, &err), err);
+    for (size_t i = 0; i < 7; i++) {
+        memset(grey, (int)i * 30, sizeof(grey));
+        CHECK_OK(ims_face_prepare(m, &view, &inputs[i], &err), err);
+    }
+    CHECK_OK(ims_face_detect(m, inputs, 7, lists, NULL, &err), err);
+    for (size_t i = 0; i < 7; i++)
+        ims_face_input_release(&inputs[i]);
+    ims_face_models_close(m);
+    ims_face_pack_close(pack);
+    ims_compute_close(two);
+    memset(grey, 0, sizeof(grey));
+}
+
+TEST(batched,
+     "a detector that takes several pictures gets them, and each answer goes to its picture")
+{
+    struct ims_face_list lists[7] = { { 0 } };
+
+    begin();
+    for (size_t i = 0; i < 32; i++)
+        det.values[0][i] = 0.2F;
+    for (size_t i = 0; i < 8; i++)
+        det.values[1][i] = 0.2F;
+    det.values[2][0] = det.values[2][1] = 0.2F;
+    det_face(20, 0.7F, 1, 0);
+    write_batched();
+    detect_seven(lists);
+    for (size_t i = 0; i < 7; i++) {
+        CHECK_INT(lists[i].n, 1);
+        CHECK_NEAR((double)lists[i].faces[0].score, 0.7 + 0.2 * ((double)i * 30 - 127.5) / 128,
+                   1e-5);
+        ims_face_list_release(&lists[i]);
+    }
+}
+
+TEST(flat_batch, "a detector whose outputs cannot tell pictures apart gets one at a time, whatever "
+                 "its input says")
+{
+    const struct input in = { { -1, 3, 32, 32 } };
+    struct ims_face_list lists[7] = { { 0 } };
+
+    begin();
+    det_face(9, 0.9F, 1, 0);
+    write_graph("det_test.onnx", &in, det.outs, 9);
+    detect_seven(lists);
+    for (size_t i = 0; i < 7; i++) {
+        CHECK_INT(lists[i].n, 1);
+        ims_face_list_release(&lists[i]);
+    }
+}
+
 /* ---- points ---- */
 
 static ims_status crop_of(float points[5][2], ims_err *err)
@@ -345,7 +452,7 @@ TEST(points, "points that coincide, are no numbers or lie absurdly far away are 
     for (size_t i = 0; i < 5; i++)
         p[i][0] = p[i][1] = 33.5F;
     CHECK_STATUS(crop_of(p, &err), IMS_E_INVALID, err);
-    p[0][0] += 1e-7F; /* apart by less than their own rounding */
+    p[0][0] = nextafterf(33.5F, 40); /* apart by their own rounding */
     CHECK_STATUS(crop_of(p, &err), IMS_E_INVALID, err);
     CHECK(strstr(err.text, "coincide"));
     for (size_t i = 0; i < 5; i++) /* in a line: still turned and scaled somehow */
