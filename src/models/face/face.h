@@ -62,7 +62,7 @@ struct ims_face_options {
     float min_size_px; /* of width and of height, 0 = any */
     size_t max_faces;  /* of one picture, the best; 0 = IMS_FACE_MAX_PER_IMAGE, which is the most */
     bool no_second_scale; /* do not look for faces that fill the picture (at a fifth of the size) */
-    size_t max_batch;     /* crops per run of a graph; 0 = 32 */
+    size_t max_batch;     /* crops per run of a graph; 0 = 8 */
     bool is_one_shot;     /* for a few runs: start fast rather than run fast, trust the device */
 };
 
