@@ -35,6 +35,7 @@ static const struct tier_row tier_rows[IMS_CPU_N_TIERS] = {
 static pthread_once_t tables_once = PTHREAD_ONCE_INIT;
 static struct ims_kernels tables[IMS_CPU_N_TIERS];
 static struct ims_kernels avx512_plain;
+static struct ims_kernels avx512_vnni;
 static struct ims_cpu_found found;
 
 static _Atomic(const struct ims_kernels *) chosen;
@@ -46,6 +47,7 @@ static void start_table(struct ims_kernels *k, ims_cpu_tier tier)
     ims__kernels_fill_generic(k);
     ims__kernels_fill_generic_codes(k);
     ims__kernels_fill_generic_resample(k);
+    ims__kernels_fill_generic_tiles(k);
 }
 
 static void build_tables(void)
@@ -60,6 +62,7 @@ static void build_tables(void)
         ims__kernels_fill_avx2(k);
         ims__kernels_fill_avx2_codes(k);
         ims__kernels_fill_avx2_resample(k);
+        ims__kernels_fill_avx2_tiles(k);
     }
     if (found.has_avx2 && found.has_avx512) {
         avx512_plain = tables[IMS_CPU_AVX2];
@@ -67,10 +70,18 @@ static void build_tables(void)
         avx512_plain.name = "avx512";
         ims__kernels_fill_avx512(&avx512_plain);
         ims__kernels_fill_avx512_codes(&avx512_plain);
+        ims__kernels_fill_avx512_tiles(&avx512_plain);
         tables[IMS_CPU_AVX512] = avx512_plain;
         if (found.has_avx512_vnni) {
-            tables[IMS_CPU_AVX512].name = "avx512+vnni";
-            ims__kernels_fill_vnni(&tables[IMS_CPU_AVX512]);
+            avx512_vnni = avx512_plain;
+            avx512_vnni.name = "avx512+vnni";
+            ims__kernels_fill_vnni(&avx512_vnni);
+            ims__kernels_fill_vnni_tiles(&avx512_vnni);
+            tables[IMS_CPU_AVX512] = avx512_vnni;
+            if (found.has_amx_int8) {
+                tables[IMS_CPU_AVX512].name = "avx512+vnni+amx";
+                ims__kernels_fill_amx_tiles(&tables[IMS_CPU_AVX512]);
+            }
         }
     }
 #elif defined(IMS_KERNELS_ARM)
@@ -79,6 +90,7 @@ static void build_tables(void)
         ims__kernels_fill_neon(&tables[IMS_CPU_NEON]);
         ims__kernels_fill_neon_codes(&tables[IMS_CPU_NEON]);
         ims__kernels_fill_neon_resample(&tables[IMS_CPU_NEON]);
+        ims__kernels_fill_neon_tiles(&tables[IMS_CPU_NEON]);
     }
 #endif
 }
@@ -158,6 +170,12 @@ const struct ims_kernels *ims__kernels_avx512_plain(void)
 {
     pthread_once(&tables_once, build_tables);
     return avx512_plain.name ? &avx512_plain : NULL;
+}
+
+const struct ims_kernels *ims__kernels_avx512_vnni(void)
+{
+    pthread_once(&tables_once, build_tables);
+    return avx512_vnni.name ? &avx512_vnni : NULL;
 }
 
 const char *ims__cpu_tier_name(ims_cpu_tier tier)

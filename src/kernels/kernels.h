@@ -18,7 +18,7 @@ typedef enum ims_cpu_tier {
     IMS_CPU_GENERIC,
     IMS_CPU_NEON,   /* arm64 */
     IMS_CPU_AVX2,   /* AVX2, FMA, F16C */
-    IMS_CPU_AVX512, /* F, BW, DQ, VL; VNNI is used where present */
+    IMS_CPU_AVX512, /* F, BW, DQ, VL; VNNI and AMX are used where present */
     IMS_CPU_N_TIERS
 } ims_cpu_tier;
 
@@ -37,6 +37,33 @@ struct ims_rows_kernel {
 };
 
 #define IMS_RESAMPLE_BITS 22
+
+/* Scores of many vectors against many, a tile of n_rows x n_cols at a time. The columns' side is packed
+ * into panels of n_cols vectors first; out holds n_rows * n_cols scores, out[r * n_cols + c]. */
+#define IMS_TILE_MAX 1024     /* no tier's n_rows * n_cols is larger */
+#define IMS_TILE_SIDE_MAX 64  /* nor is either of them */
+
+struct ims_tiles_f32 {
+    size_t n_rows, n_cols;
+    /* panel[k * n_cols + c] is element k of column c. Each score is off the exact one by at most
+     * (n_k + 8) * 2^-24 * sum |a[k] * b[k]|, and is the same bits wherever in a tile it stands. */
+    void (*run)(const float *const *rows, const float *panel, size_t n_k, float *out);
+};
+
+/* Bytes: b stands for the integer b - 128. n_k is a multiple of 64 and at most IMS_TILE_U8_MAX. Scores
+ * are exact integers rounded to float, so exact themselves up to n_k = 1024: the same bits on every tier. */
+#define IMS_TILE_U8_MAX 16384
+
+struct ims_tiles_u8 {
+    size_t n_rows, n_cols;
+    size_t element_bytes; /* a panel has n_cols * (n_k * element_bytes + 4) bytes */
+    /* n <= n_cols vectors, stride bytes apart; the columns that are left score 0. */
+    void (*pack)(const uint8_t *vectors, size_t stride, size_t n, size_t n_k, void *panel);
+    /* A thread calls begin before its first run and end after its last. */
+    void (*begin)(void);
+    void (*end)(void);
+    void (*run)(const uint8_t *rows, size_t stride, const void *panel, size_t n_k, float *out);
+};
 
 /* Which pixels of a row make which output: output o is the weighted sum of the n_blocks * block_px
  * pixels from first[o] on, with the packed weights at words + o * n_blocks * block_words. */
@@ -66,7 +93,7 @@ struct ims_code_bounds {
 
 struct ims_kernels {
     ims_cpu_tier tier;
-    const char *name; /* "generic", "neon", "avx2", "avx512", "avx512+vnni" */
+    const char *name; /* "generic", "neon", "avx2", "avx512", "avx512+vnni", "avx512+vnni+amx" */
 
     /* Sum of a[i] * b[i]. Off the exact value by at most (n / 8 + 8) * 2^-24 * sum |a[i] * b[i]|.
      */
@@ -76,6 +103,12 @@ struct ims_kernels {
     float (*dot_f32_f16)(const float *a, const uint16_t *b, size_t n);
     /* Exact. n <= IMS_DOT_I8_MAX, so that the sum fits. */
     int32_t (*dot_i8)(const int8_t *a, const int8_t *b, size_t n);
+    /* Sum of a[i] * b[i] in double: products are exact, element i is added to sum i % 16, and the sums are
+     * folded by halves (s[j] += s[j + 8], then + 4, + 2, + 1). The same bits on every tier. */
+    double (*dot_wide)(const float *a, const float *b, size_t n);
+    /* out[r] = sum of (rows[r * stride + i] - 128) * query[i] for n_rows rows, exact. n <= IMS_DOT_I8_MAX. */
+    void (*dot_u8_rows)(const int8_t *query, const uint8_t *rows, size_t stride, size_t n_rows, size_t n,
+                        int32_t *out);
     /* out[r] = dot_f32(query, rows + r * stride, n) for n_rows rows; stride in floats, >= n.
      * Streams several rows at a time; same tolerance. */
     void (*dot_f32_rows)(const float *query, const float *rows, size_t stride, size_t n_rows,
@@ -117,6 +150,12 @@ struct ims_kernels {
                            uint32_t *out_at);
     /* CRC-32C (Castagnoli, RFC 3720) of n bytes after those that gave crc; begin with 0. */
     uint32_t (*crc32c)(uint32_t crc, const void *p, size_t n);
+    struct ims_tiles_f32 tiles_f32;
+    struct ims_tiles_u8 tiles_u8;
+    /* Which scores of a tile are above the lower one of their row's and their column's bound: their places
+     * in tile, ascending, go to out (room for n_rows * n_cols). Returns how many. NaN is never above. */
+    size_t (*tile_above)(const float *tile, size_t n_rows, size_t n_cols, const float *row_bounds,
+                         const float *col_bounds, uint16_t *out);
 
     struct ims_rows_kernel rows_rgb;
     struct ims_rows_kernel rows_grey;
@@ -141,8 +180,9 @@ ims_status ims__kernels_init(const char *cap, ims_err *err) IMS_MUST_CHECK;
 
 /* The table of one tier, NULL when this build or this processor lacks it. For tests and benches. */
 const struct ims_kernels *ims__kernels_for(ims_cpu_tier tier);
-/* AVX-512 without VNNI; NULL as above. */
+/* AVX-512 without VNNI, and with VNNI but without AMX; NULL as above. */
 const struct ims_kernels *ims__kernels_avx512_plain(void);
+const struct ims_kernels *ims__kernels_avx512_vnni(void);
 
 const char *ims__cpu_tier_name(ims_cpu_tier tier);
 /* What was found, for `devices` and the log: "avx2 fma f16c avx512f ..."; static storage. */

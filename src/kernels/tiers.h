@@ -10,6 +10,7 @@ struct ims_cpu_found {
     bool has_avx2;
     bool has_avx512;
     bool has_avx512_vnni;
+    bool has_amx_int8; /* and the operating system lets this process use it */
     bool has_neon;
     char features[160];
 };
@@ -17,19 +18,28 @@ struct ims_cpu_found {
 /* One implementation per processor family; the operating system's support is part of the answer. */
 void ims__cpu_detect(struct ims_cpu_found *out);
 
+/* Asks the operating system for the tile registers; false where it has no such thing or refuses. */
+bool ims__amx_allow(void);
+
 /* Each overrides what it has. The generic one fills every slot; the others follow it in this order.
  */
 void ims__kernels_fill_generic(struct ims_kernels *k);
 void ims__kernels_fill_generic_codes(struct ims_kernels *k);
 void ims__kernels_fill_generic_resample(struct ims_kernels *k);
+void ims__kernels_fill_generic_tiles(struct ims_kernels *k);
 void ims__kernels_fill_avx2(struct ims_kernels *k);
 void ims__kernels_fill_avx2_codes(struct ims_kernels *k);
 void ims__kernels_fill_avx2_resample(struct ims_kernels *k);
+void ims__kernels_fill_avx2_tiles(struct ims_kernels *k);
 void ims__kernels_fill_avx512(struct ims_kernels *k);
 void ims__kernels_fill_avx512_codes(struct ims_kernels *k);
+void ims__kernels_fill_avx512_tiles(struct ims_kernels *k);
 void ims__kernels_fill_vnni(struct ims_kernels *k);
+void ims__kernels_fill_vnni_tiles(struct ims_kernels *k);
+void ims__kernels_fill_amx_tiles(struct ims_kernels *k);
 void ims__kernels_fill_neon(struct ims_kernels *k);
 void ims__kernels_fill_neon_codes(struct ims_kernels *k);
+void ims__kernels_fill_neon_tiles(struct ims_kernels *k);
 void ims__kernels_fill_neon_resample(struct ims_kernels *k);
 
 #endif

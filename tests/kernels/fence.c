@@ -60,9 +60,9 @@ void fill_floats(float *p, size_t n, uint64_t seed)
     }
 }
 
-const struct ims_kernels *table_with_vnni(void)
+const struct ims_kernels *table_with_amx(void)
 {
     const struct ims_kernels *k = ims__kernels_for(IMS_CPU_AVX512);
 
-    return k && strstr(k->name, "vnni") ? k : NULL;
+    return k && strstr(k->name, "amx") ? k : NULL;
 }

@@ -23,6 +23,7 @@ done
 mkdir -p "$work_dir"
 cd "$source_dir"
 kernels="src/kernels/kernels.c src/kernels/generic.c src/kernels/generic_codes.c src/kernels/generic_resample.c
+    src/kernels/generic_tiles.c
     src/kernels/resample.c src/kernels/resample_axis.c src/kernels/arm/*.c"
 base="src/base/status.c src/base/mem.c"
 for test_file in "$@"; do

@@ -38,7 +38,8 @@ void fill_floats(float *p, size_t n, uint64_t seed); /* -1 .. 1, some of them ti
     TIER_TEST(check, avx2, "avx2: " sentence, ims__kernels_for(IMS_CPU_AVX2), "AVX2, FMA, F16C")   \
     TIER_TEST(check, avx512, "avx512: " sentence, ims__kernels_avx512_plain(),                     \
               "AVX-512 F BW DQ VL")                                                                \
-    TIER_TEST(check, vnni, "avx512+vnni: " sentence, table_with_vnni(), "AVX-512 VNNI")
+    TIER_TEST(check, vnni, "avx512+vnni: " sentence, ims__kernels_avx512_vnni(), "AVX-512 VNNI")   \
+    TIER_TEST(check, amx, "avx512+vnni+amx: " sentence, table_with_amx(), "AMX for bytes")
 
 #define TIER_TEST(check, tag, sentence, table, needs)                                              \
     TEST(check##_##tag, sentence)                                                                  \
@@ -50,6 +51,6 @@ void fill_floats(float *p, size_t n, uint64_t seed); /* -1 .. 1, some of them ti
         check(k);                                                                                  \
     }
 
-const struct ims_kernels *table_with_vnni(void); /* NULL when not there */
+const struct ims_kernels *table_with_amx(void); /* NULL when not there */
 
 #endif

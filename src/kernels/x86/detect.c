@@ -8,9 +8,10 @@
 
 #define XCR0_SSE_AVX 0x06u /* xmm and the upper halves of ymm */
 #define XCR0_AVX512 0xe6u  /* and mask registers, zmm */
+#define XCR0_TILES 0x60000u
 
 struct words {
-    unsigned leaf1_ecx, leaf7_ebx, leaf7_ecx;
+    unsigned leaf1_ecx, leaf7_ebx, leaf7_ecx, leaf7_edx;
     unsigned xcr0;
 };
 
@@ -37,6 +38,7 @@ static struct words read_words(void)
     if (__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx)) {
         w.leaf7_ebx = ebx;
         w.leaf7_ecx = ecx;
+        w.leaf7_edx = edx;
     }
     if (has_bit(w.leaf1_ecx, 27)) /* OSXSAVE: XGETBV may be used */
         w.xcr0 = read_xcr0();
@@ -65,10 +67,13 @@ void ims__cpu_detect(struct ims_cpu_found *out)
     bool vl = f && has_bit(w.leaf7_ebx, 31);
     bool vnni = f && has_bit(w.leaf7_ecx, 11);
 
+    bool amx = (w.xcr0 & XCR0_TILES) == XCR0_TILES && has_bit(w.leaf7_edx, 24) && has_bit(w.leaf7_edx, 25);
+
     *out = (struct ims_cpu_found){ 0 };
     out->has_avx2 = avx2 && fma && f16c;
     out->has_avx512 = out->has_avx2 && f && dq && bw && vl;
     out->has_avx512_vnni = out->has_avx512 && vnni;
+    out->has_amx_int8 = out->has_avx512_vnni && amx && ims__amx_allow();
     add_name(out, "avx2", avx2);
     add_name(out, "fma", fma);
     add_name(out, "f16c", f16c);
@@ -77,4 +82,5 @@ void ims__cpu_detect(struct ims_cpu_found *out)
     add_name(out, "avx512bw", bw);
     add_name(out, "avx512vl", vl);
     add_name(out, "avx512_vnni", vnni);
+    add_name(out, "amx_int8", out->has_amx_int8);
 }
