@@ -95,12 +95,7 @@ static ims_status refine_init(struct refine *x, const uint32_t *places, size_t n
 {
     struct ims_graph *g = x->g;
     bool *is_row = ims__zalloc(g->n, sizeof(*is_row));
-    ims_status st = ims__lock_init(&x->lock);
 
-    if (st) {
-        ims__free(is_row);
-        return ims_fail(err, st, "cluster", 0, "a lock");
-    }
     x->n_rows = n;
     x->capacity = 3 * g->k;
     x->order = ims__alloc(g->n, sizeof(*x->order));
@@ -127,7 +122,6 @@ static ims_status refine_init(struct refine *x, const uint32_t *places, size_t n
 
 static void refine_release(struct refine *x)
 {
-    ims__lock_release(&x->lock);
     ims__free(x->order);
     ims__free(x->floors);
     ims__free(x->found);
@@ -141,11 +135,17 @@ ims_status ims__lists_refine(struct ims_graph *g, struct run *r, struct filter *
     struct refine x = { .g = g, .run = r, .filter = f };
     struct sweep s = { .run = r, .filter = f, .n = g->n, .n_rows = n, .phase = "refining",
                        .bounds = take_bounds, .take = take_hits, .arg = &x };
-    ims_status st = refine_init(&x, places, n, err);
-    uint64_t *keys = ims__alloc(g->k + x.capacity, sizeof(*keys));
+    uint64_t *keys = NULL;
+    ims_status st = ims__lock_init(&x.lock);
 
-    if (!st && !keys)
-        st = ims_fail(err, IMS_E_NOMEM, "cluster", 0, "refining lists");
+    if (st)
+        return ims_fail(err, st, "cluster", 0, "a lock");
+    st = refine_init(&x, places, n, err);
+    if (!st) {
+        keys = ims__alloc(g->k + x.capacity, sizeof(*keys));
+        if (!keys)
+            st = ims_fail(err, IMS_E_NOMEM, "cluster", 0, "refining lists");
+    }
     if (!st) {
         ims__filter_order(f, r, x.order);
         s.order = x.order;
@@ -155,5 +155,6 @@ ims_status ims__lists_refine(struct ims_graph *g, struct run *r, struct filter *
         merge(&x, row, keys);
     ims__free(keys);
     refine_release(&x);
+    ims__lock_release(&x.lock);
     return st;
 }
