@@ -125,7 +125,7 @@ ims_status cli_write_html(struct ims_engine *e, const struct ims_search_results 
                           const char *model, const char *path, ims_err *err) IMS_MUST_CHECK;
 
 extern const struct cli_command cli_cmd_index, cli_cmd_search, cli_cmd_similar, cli_cmd_embed,
-    cli_cmd_tokenize, cli_cmd_show, cli_cmd_status, cli_cmd_devices, cli_cmd_models_list, cli_cmd_models_pull,
+    cli_cmd_tokenize, cli_cmd_show, cli_cmd_status, cli_cmd_verify, cli_cmd_devices, cli_cmd_models_list, cli_cmd_models_pull,
     cli_cmd_models_import, cli_cmd_models_verify, cli_cmd_models_remove,
     cli_cmd_models_use, cli_cmd_models_drop_vectors, cli_cmd_runtime_list, cli_cmd_runtime_use,
     cli_cmd_runtime_pull, cli_cmd_config,

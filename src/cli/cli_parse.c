@@ -23,7 +23,7 @@ const struct cli_option cli_global_options[] = {
 };
 
 const struct cli_command *const cli_commands[] = {
-    &cli_cmd_index, &cli_cmd_search,  &cli_cmd_similar,     &cli_cmd_show,   &cli_cmd_status, &cli_cmd_embed,
+    &cli_cmd_index, &cli_cmd_search,  &cli_cmd_similar,     &cli_cmd_show,   &cli_cmd_status, &cli_cmd_verify, &cli_cmd_embed,
     &cli_cmd_faces_detect, &cli_cmd_faces_stats, &cli_cmd_faces_find_orphans,
     &cli_cmd_tokenize, &cli_cmd_devices, &cli_cmd_models_list,
     &cli_cmd_models_pull, &cli_cmd_models_import, &cli_cmd_models_verify, &cli_cmd_models_remove,

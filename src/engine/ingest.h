@@ -71,6 +71,7 @@ struct ims_job {
     struct ims_job_faces faces;
     uint64_t started_ns;
     double embedding_ms;
+    unsigned batch; /* pictures that were given to the model together */
     char device[16]; /* where it was computed, as read back */
     char provider[48];
     double total_ms;
@@ -85,7 +86,10 @@ struct ims_ingest_machine {
     char platform[16];
     char machine[16];
     bool has_cuda, has_mps;
-    char gpu_name[128];
+    char os[128];
+    char processor[128];
+    char gpu_names[IMS_MAX_DEVICES][128]; /* by number, as is "cuda:N" */
+    char driver_version[32];
     char cuda_version[16];
 };
 

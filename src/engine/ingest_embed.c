@@ -25,8 +25,10 @@ static ims_status embed(struct batcher *b, size_t first, size_t n, ims_err *err)
 {
     struct ims_ingest *g = b->g;
 
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
         memcpy(b->pixels + i * b->px_bytes, b->clip_jobs[first + i]->pixels, b->px_bytes);
+        b->clip_jobs[first + i]->batch = (unsigned)n;
+    }
     return ims_clip_embed_images_on(g->e->clip, b->pixels, n, b->vectors + first * g->info->dim,
                                     b->slots + first, err);
 }

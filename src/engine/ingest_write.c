@@ -72,8 +72,8 @@ static void fill_item(struct writer *w, size_t i, const struct ims_job *j)
         w->items[i].media = &w->media[i];
     }
     if (j->vector) {
-        w->evidence[i] = (struct ims_store_evidence_in){ .device = used->device,
-                                                         .provider = used->provider,
+        w->evidence[i] = (struct ims_store_evidence_in){ .device = j->device,
+                                                         .provider = j->provider,
                                                          .runtime = used->runtime,
                                                          .embedding_ms = j->embedding_ms,
                                                          .total_ms = j->total_ms,

@@ -6,6 +6,7 @@
 
 #include <limits.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 const struct ims_clip_preprocess ims__clip_preprocess_openai = {
@@ -155,4 +156,18 @@ ims_status ims__clip_preprocess_run(const struct ims_clip_preprocess *p, const u
     if (r.crop_width < p->width || r.crop_height < p->height)
         memset(out_rgb, p->fill, out_stride * (size_t)p->height);
     return ims__resample(&r, out_rgb + at_y * out_stride + at_x * 3, out_stride, err);
+}
+
+char *ims__clip_preprocess_name(const struct ims_clip_preprocess *p, char *out, size_t size)
+{
+    static const char *const resizes[] = { [IMS_CLIP_RESIZE_SHORTEST] = "shortest",
+                                           [IMS_CLIP_RESIZE_SQUASH] = "squash",
+                                           [IMS_CLIP_RESIZE_LONGEST] = "longest" };
+    static const char *const filters[] = { [IMS_FILTER_BILINEAR] = "bilinear",
+                                           [IMS_FILTER_BICUBIC] = "bicubic",
+                                           [IMS_FILTER_LANCZOS3] = "lanczos3" };
+
+    snprintf(out, size, "%d %s %s %dx%d", IMS_CLIP_PREPROCESS_VERSION, resizes[p->resize],
+             filters[p->interpolation], p->width, p->height);
+    return out;
 }

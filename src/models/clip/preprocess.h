@@ -30,6 +30,11 @@ struct ims_clip_preprocess {
     uint8_t fill; /* all three channels of the padding */
 };
 
+/* Raise it when a picture becomes other bytes than before: evidence records it. */
+#define IMS_CLIP_PREPROCESS_VERSION 1
+/* "1 shortest bicubic 224x224". Returns out. */
+char *ims__clip_preprocess_name(const struct ims_clip_preprocess *p, char *out, size_t size);
+
 /* OpenAI's and LAION's CLIP: 224 x 224, shortest, bicubic, their mean and std. */
 extern const struct ims_clip_preprocess ims__clip_preprocess_openai;
 /* SigLIP's: squash, bicubic, all means and stds 0.5. */
