@@ -1,6 +1,6 @@
 /* The mean head: 68 landmarks in the order of IMS_FACE_LANDMARKS, x to the right, y down, z towards
- * the viewer, in a unit of its own. Numbers of InsightFace's meanshape_68 (MIT licence, copyright (c) 2022 Jiankang Deng and Jia Guo), on which its
- * pose angles rest.
+ * the viewer, in a unit of its own. Numbers of InsightFace's meanshape_68 (MIT licence, copyright
+ * (c) 2022 Jiankang Deng and Jia Guo), on which its pose angles rest.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef IMS_MODELS_FACE_POSE_MEAN_H
 #define IMS_MODELS_FACE_POSE_MEAN_H
