@@ -270,6 +270,43 @@ IMS_API ims_status ims_engine_detect_faces(struct ims_engine *e, ims_faces_scope
                                            const struct ims_index_options *options,
                                            struct ims_index_summary *out, ims_err *err) IMS_MUST_CHECK;
 
+/* A face as the face models see it in one file. Pixels of the displayed picture. */
+struct ims_seen_face {
+    double x, y, width, height; /* may reach outside of the picture */
+    double score, quality;      /* 0..1 */
+    bool is_usable;             /* can be recognised: its points make sense */
+    bool has_points;
+    double points[5][2]; /* eyes, nose, corners of the mouth; left in the picture first */
+    bool has_age;        /* and gender: the models' guess */
+    bool is_male;
+    int age;
+    bool has_pose;
+    double pitch, yaw, roll; /* degrees */
+    uint8_t *crop_jpeg;      /* the face upright, 112 x 112; NULL unless asked for and usable */
+    size_t crop_bytes;
+};
+struct ims_seen_faces {
+    struct ims_seen_face *faces; /* best score first */
+    size_t n;
+    int width, height;
+    uint8_t *picture_jpeg; /* NULL unless asked for */
+    size_t picture_bytes;
+    const char *model; /* lives as long as the engine */
+    bool is_demo;      /* knows only drawn people: tell the user */
+    char device[16];
+    double decode_ms, detect_ms;
+};
+struct ims_faces_look_options {
+    bool with_pictures;  /* crops, and the picture itself */
+    unsigned picture_px; /* its longer side; 0 = 1024 */
+};
+/* What the face models see in a file; needs no library and stores nothing. options may be NULL. IMS_E_MODEL
+ * without face models, otherwise as reading and decoding the file. */
+IMS_API ims_status ims_engine_look_at_faces(struct ims_engine *e, const char *path,
+                                            const struct ims_faces_look_options *options,
+                                            struct ims_seen_faces *out, ims_err *err) IMS_MUST_CHECK;
+IMS_API void ims_seen_faces_release(struct ims_seen_faces *s);
+
 struct ims_faces_stats {
     int64_t faces, photos; /* photos: pictures of different content that have any */
     int64_t persons;       /* named, whatever the model */

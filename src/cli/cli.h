@@ -120,7 +120,14 @@ ims_status cli_end_ingest(const struct cli *cli, struct ims_engine *e, struct cl
 /* cmd_search.c, shared by search and similar */
 ims_status cli_run_query(struct cli *cli, struct ims_engine *e, struct ims_search_query *query,
                          const char *shown, ims_err *err) IMS_MUST_CHECK;
-/* cli_html.c */
+/* cli_faces_look.c: faces detect --dry-run */
+ims_status cli_look_at_faces(struct cli *cli, ims_err *err) IMS_MUST_CHECK;
+/* cli_html.c. Pages in the style of the contact sheet: begin with a title, add, write. Failures of the buffer
+ * show when it is written. */
+void cli_html_start(struct ims_buf *b, const char *title);
+void cli_html_text(struct ims_buf *b, const char *bytes);                   /* the display form, escaped */
+void cli_html_jpeg(struct ims_buf *b, const uint8_t *jpeg, size_t n_bytes); /* as the value of src */
+ims_status cli_html_write(struct ims_buf *b, const char *path, ims_err *err) IMS_MUST_CHECK;
 ims_status cli_write_html(struct ims_engine *e, const struct ims_search_results *r, const char *title,
                           const char *model, const char *path, ims_err *err) IMS_MUST_CHECK;
 

@@ -1,4 +1,4 @@
-/* A contact sheet: one HTML file with the pictures inside.
+/* Pages: one HTML file with the pictures inside.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "base/fs.h"
 #include "base/limits.h"
@@ -20,7 +20,7 @@ static const char head[] =
     "@media(prefers-color-scheme:dark){body{background:#181818;color:#ddd}figure{background:#222;"
     "border-color:#333}img,.none{background:#111}}\n</style>\n";
 
-static void add_escaped(struct ims_buf *b, const char *bytes)
+void cli_html_text(struct ims_buf *b, const char *bytes)
 {
     struct ims_buf shown;
 
@@ -47,6 +47,31 @@ static void add_escaped(struct ims_buf *b, const char *bytes)
     ims__buf_release(&shown);
 }
 
+void cli_html_start(struct ims_buf *b, const char *title)
+{
+    (void)ims__buf_add_str(b, head);
+    (void)ims__buf_add_str(b, "<title>");
+    cli_html_text(b, title);
+    (void)ims__buf_add_str(b, "</title>\n<h1>");
+    cli_html_text(b, title);
+    (void)ims__buf_add_str(b, "</h1>\n");
+}
+
+void cli_html_jpeg(struct ims_buf *b, const uint8_t *jpeg, size_t n)
+{
+    (void)ims__buf_add_str(b, "data:image/jpeg;base64,");
+    (void)ims__base64(jpeg, n, b);
+}
+
+ims_status cli_html_write(struct ims_buf *b, const char *path, ims_err *err)
+{
+    ims_status st = ims__buf_status(b);
+
+    if (st)
+        return ims_fail(err, st, "cli", 0, "the page is too large");
+    return ims__write_file(path, b->data, b->len, err);
+}
+
 /* One picture. A thumbnail that cannot be had (the file is gone) leaves an empty frame, not a hole in
  * the list. */
 static void add_figure(struct ims_engine *e, struct ims_buf *b, const struct ims_search_hit *hit)
@@ -56,15 +81,15 @@ static void add_figure(struct ims_engine *e, struct ims_buf *b, const struct ims
 
     (void)ims__buf_add_str(b, "<figure>");
     if (ims_engine_thumbnail(e, hit->asset.id, SHEET_PX, &jpeg, &n, NULL) == IMS_OK) {
-        (void)ims__buf_add_str(b, "<img alt=\"\" src=\"data:image/jpeg;base64,");
-        (void)ims__base64(jpeg, n, b);
+        (void)ims__buf_add_str(b, "<img alt=\"\" src=\"");
+        cli_html_jpeg(b, jpeg, n);
         (void)ims__buf_add_str(b, "\">");
     } else {
         (void)ims__buf_add_str(b, "<div class=\"none\"></div>");
     }
     ims_engine_free(jpeg);
     (void)ims__buf_addf(b, "<figcaption><b>%.3f</b> ", (double)hit->score);
-    add_escaped(b, hit->asset.path);
+    cli_html_text(b, hit->asset.path);
     (void)ims__buf_add_str(b, "</figcaption></figure>\n");
 }
 
@@ -75,22 +100,14 @@ ims_status cli_write_html(struct ims_engine *e, const struct ims_search_results 
     ims_status st;
 
     ims__buf_init(&b, IMS_GIB);
-    (void)ims__buf_add_str(&b, head);
-    (void)ims__buf_add_str(&b, "<title>");
-    add_escaped(&b, title);
-    (void)ims__buf_add_str(&b, "</title>\n<h1>");
-    add_escaped(&b, title);
-    (void)ims__buf_addf(&b, "</h1>\n<p>%zu of %zu pictures, model ", r->n, r->total);
-    add_escaped(&b, model);
+    cli_html_start(&b, title);
+    (void)ims__buf_addf(&b, "<p>%zu of %zu pictures, model ", r->n, r->total);
+    cli_html_text(&b, model);
     (void)ims__buf_add_str(&b, "</p>\n<main>\n");
     for (size_t i = 0; i < r->n; i++)
         add_figure(e, &b, &r->hits[i]);
     (void)ims__buf_add_str(&b, "</main>\n");
-    st = ims__buf_status(&b);
-    if (st)
-        st = ims_fail(err, st, "cli", 0, "the contact sheet is too large");
-    else
-        st = ims__write_file(path, b.data, b.len, err);
+    st = cli_html_write(&b, path, err);
     ims__buf_release(&b);
     return st;
 }

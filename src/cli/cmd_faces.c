@@ -12,6 +12,9 @@ static const struct cli_option detect_options[] = {
     { "all", 'a', NULL, "Also those that failed before.", CLI_NO_CFG },
     { "redo", 0, NULL, "Every picture again. Faces that are found again keep their name.", CLI_NO_CFG },
     CLI_FACE_OPTIONS,
+    { "dry-run", 0, NULL, "Look at the files named, in the library or not, and store nothing.", CLI_NO_CFG },
+    { "crops", 0, "DIR", "With --dry-run: write each face upright into DIR.", CLI_NO_CFG },
+    { "html", 0, "FILE", "With --dry-run: write a page that shows what was found.", CLI_NO_CFG },
     { "no-thumbnails", 0, NULL, "Do not store small pictures of the faces.", CLI_NO_CFG },
     { "quiet", 'q', NULL, "No progress, no summary.", CLI_NO_CFG },
     { NULL, 0, NULL, NULL, CLI_NO_CFG },
@@ -36,8 +39,13 @@ static ims_status run_detect(struct cli *cli, ims_err *err)
     struct cli_progress progress;
     struct ims_engine *e = NULL;
     ims_faces_scope scope = IMS_FACES_MISSING;
-    ims_status st = read_scope(cli, &scope, err);
+    ims_status st;
 
+    if (cli_has(cli, "dry-run"))
+        return cli_look_at_faces(cli, err);
+    if (cli_value(cli, "crops") || cli_value(cli, "html"))
+        return ims_fail(err, IMS_E_USAGE, "cli", 0, "--crops and --html go with --dry-run");
+    st = read_scope(cli, &scope, err);
     if (!st)
         st = cli_open_engine(cli, false, &e, err);
     if (st)
@@ -57,9 +65,12 @@ const struct cli_command cli_cmd_faces_detect = {
     .details = "Indexing looks for faces by itself. This command is for a library that was indexed without, for\n"
                "other face models and for other limits: it takes what the library has below the paths, or all of\n"
                "it, and looks at nothing else. A face that is found again keeps its name; one that has a name stays\n"
-               "even when it is not found again.",
+               "even when it is not found again.\n"
+               "\n"
+               "With --dry-run it needs no library: it shows what the face models see in the files that are named.",
     .examples = "imgsearch faces detect\n"
-                "imgsearch faces detect --redo --min-face-size 40 ~/Pictures/2023",
+                "imgsearch faces detect --redo --min-face-size 40 ~/Pictures/2023\n"
+                "imgsearch faces detect --dry-run --html faces.html party.jpg",
     .options = detect_options,
     .run = run_detect,
 };

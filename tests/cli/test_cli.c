@@ -120,6 +120,7 @@ static void run_case(void)
 {
     struct cli_case *c = &cases[running++];
     const char *env[MAX_LINES] = { 0 };
+    char *own[MAX_LINES] = { 0 }; /* of env, made here */
     struct run_options o = { .env = env };
     struct run_result r = { 0 };
     char *words = NULL;
@@ -130,7 +131,7 @@ static void run_case(void)
         env[n_env++] = library.env[i];
     for (size_t i = 0; i < c->n_lines; i++) {
         if (ims__starts_with(c->lines[i], "env: "))
-            env[n_env++] = c->lines[i] + 5;
+            env[n_env++] = own[i] = expand(c->lines[i] + 5);
         else if (ims__starts_with(c->lines[i], "$ "))
             words = expand(c->lines[i] + 2);
     }
@@ -141,6 +142,8 @@ static void run_case(void)
             check_line(&r, c->lines[i]);
     }
     run_release(&r);
+    for (size_t i = 0; i < MAX_LINES; i++)
+        free(own[i]);
     free(words);
 }
 
