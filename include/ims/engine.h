@@ -347,10 +347,11 @@ struct ims_search_filter {
 };
 
 struct ims_search_query {
-    /* exactly one of the three */
+    /* exactly one of the four */
     const char *text;
     const char *image_path;
     int64_t asset_id;
+    const float *vector; /* of the serving model's dimension, finite and not zero; its length says nothing */
     bool exclude_self; /* image_path, asset_id: leave out that very file */
 
     struct ims_search_filter filter;
@@ -405,6 +406,10 @@ IMS_API ims_status ims_engine_embed_text(struct ims_engine *e, const char *text,
                                          uint32_t *out_dim, ims_err *err) IMS_MUST_CHECK;
 IMS_API ims_status ims_engine_embed_image(struct ims_engine *e, const char *path, float **out,
                                           uint32_t *out_dim, ims_err *err) IMS_MUST_CHECK;
+/* The same for a picture in memory; what names it in messages. */
+IMS_API ims_status ims_engine_embed_picture(struct ims_engine *e, const uint8_t *bytes, size_t n_bytes,
+                                            const char *what, float **out, uint32_t *out_dim, ims_err *err)
+    IMS_MUST_CHECK;
 IMS_API ims_status ims_engine_tokenize(struct ims_engine *e, const char *text, int32_t **out,
                                        size_t *out_n, ims_err *err) IMS_MUST_CHECK;
 IMS_API void ims_engine_free(void *p);
@@ -412,6 +417,22 @@ IMS_API void ims_engine_free(void *p);
 /* A JPEG of the file at most max_px on a side, as the thumbnails are; ims_engine_free(*out). */
 IMS_API ims_status ims_engine_thumbnail(struct ims_engine *e, int64_t asset_id, unsigned max_px,
                                         uint8_t **out, size_t *out_n, ims_err *err) IMS_MUST_CHECK;
+
+struct ims_thumbnail {
+    char name[80]; /* below the data directory's thumbs/ */
+    int width, height;
+};
+/* Makes the stored thumbnail anew from the file. */
+IMS_API ims_status ims_engine_make_thumbnail(struct ims_engine *e, int64_t asset_id, struct ims_thumbnail *out,
+                                             ims_err *err) IMS_MUST_CHECK;
+
+struct ims_folder_count {
+    uint64_t pictures; /* below the folder, by name */
+    uint64_t known;    /* of them in the library, unchanged */
+};
+/* Looks at names only: nothing is read or entered. */
+IMS_API ims_status ims_engine_count_folder(struct ims_engine *e, const char *dir, struct ims_folder_count *out,
+                                           ims_err *err) IMS_MUST_CHECK;
 
 /* ---- state ---- */
 

@@ -32,6 +32,14 @@
     X(FACE_MODEL_NAME, "face_model_name", "FACE_MODEL_NAME",        STR,  "",       "Installed face models by name, e.g. buffalo_l, or the path of their folder; empty takes buffalo_l, or the only ones installed.") \
     X(MIN_FACE_SCORE,  "min_face_score",  "IMS_MIN_FACE_SCORE",     REAL, "0.5",    "Faces that the detector is less sure of are left out, 0.05 to 1.") \
     X(MIN_FACE_SIZE,   "min_face_size",   "IMS_MIN_FACE_SIZE",      INT,  "20",     "Faces of fewer pixels in width or height are left out, 1 to 10000.") \
+    X(HOST,            "host",            "IMS_HOST",               STR,  "127.0.0.1", "Address that `imgsearch serve` listens on. Any but loopback needs a token.") \
+    X(PORT,            "port",            "IMS_PORT PORT",          INT,  "8000",   "Port that `imgsearch serve` listens on; 0 = any free one.") \
+    X(TOKEN,           "token",           "IMS_TOKEN",              STR,  "",       "What clients of `imgsearch serve` must show; at least 16 characters. Empty: none, and loopback only.") \
+    X(ALLOWED_HOSTS,   "allowed_hosts",   "IMS_ALLOWED_HOSTS",      STR,  "",       "Further names under which clients reach the server, separated by commas.") \
+    X(CORS_ORIGINS,    "cors_origins",    "IMS_CORS_ORIGINS",       STR,  "",       "Further origins whose pages may use the server, such as https://photos.example, separated by commas.") \
+    X(ENABLE_CORS,     "enable_cors",     "ENABLE_CORS",            BOOL, "true",   "Answer pages of loopback and configured origins; false: only the server's own pages.") \
+    X(ALLOW_DESTRUCTIVE, "allow_destructive", "ALLOW_DESTRUCTIVE_ADMIN_OPS", BOOL, "false", "Allow requests that delete data.") \
+    X(CHECK_REPLIES,   "check_replies",   "IMS_CHECK_REPLIES",      BOOL, "false",  "Hold every reply of the server against its contract; a difference is an error. For tests.") \
     X(FACE_MODEL_CHECKPOINT, "face_model_checkpoint", "FACE_MODEL_CHECKPOINT", UNBUILT, "", "Trained face projection; faces are not part of this release.") \
     X(FACE_TRAINING_ENABLED, "face_training_enabled", "FACE_TRAINING_ENABLED", UNBUILT, "", "Face training; not part of this release.") \
     X(FACE_TRIPLET_MARGIN, "face_triplet_margin", "FACE_TRIPLET_MARGIN", UNBUILT, "", "Face training; not part of this release.") \

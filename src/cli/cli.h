@@ -131,12 +131,32 @@ ims_status cli_html_write(struct ims_buf *b, const char *path, ims_err *err) IMS
 ims_status cli_write_html(struct ims_engine *e, const struct ims_search_results *r, const char *title,
                           const char *model, const char *path, ims_err *err) IMS_MUST_CHECK;
 
-extern const struct cli_command cli_cmd_index, cli_cmd_search, cli_cmd_similar, cli_cmd_embed,
-    cli_cmd_tokenize, cli_cmd_show, cli_cmd_status, cli_cmd_verify, cli_cmd_devices, cli_cmd_models_list, cli_cmd_models_pull,
-    cli_cmd_models_import, cli_cmd_models_verify, cli_cmd_models_remove,
-    cli_cmd_models_use, cli_cmd_models_drop_vectors, cli_cmd_runtime_list, cli_cmd_runtime_use,
-    cli_cmd_runtime_pull, cli_cmd_config,
-    cli_cmd_doctor, cli_cmd_faces_detect, cli_cmd_faces_stats, cli_cmd_faces_find_orphans;
+/* One a line: several hands add to this list. */
+extern const struct cli_command cli_cmd_index;
+extern const struct cli_command cli_cmd_search;
+extern const struct cli_command cli_cmd_similar;
+extern const struct cli_command cli_cmd_embed;
+extern const struct cli_command cli_cmd_tokenize;
+extern const struct cli_command cli_cmd_show;
+extern const struct cli_command cli_cmd_status;
+extern const struct cli_command cli_cmd_verify;
+extern const struct cli_command cli_cmd_devices;
+extern const struct cli_command cli_cmd_models_list;
+extern const struct cli_command cli_cmd_models_pull;
+extern const struct cli_command cli_cmd_models_import;
+extern const struct cli_command cli_cmd_models_verify;
+extern const struct cli_command cli_cmd_models_remove;
+extern const struct cli_command cli_cmd_models_use;
+extern const struct cli_command cli_cmd_models_drop_vectors;
+extern const struct cli_command cli_cmd_runtime_list;
+extern const struct cli_command cli_cmd_runtime_use;
+extern const struct cli_command cli_cmd_runtime_pull;
+extern const struct cli_command cli_cmd_config;
+extern const struct cli_command cli_cmd_doctor;
+extern const struct cli_command cli_cmd_faces_detect;
+extern const struct cli_command cli_cmd_faces_stats;
+extern const struct cli_command cli_cmd_faces_find_orphans;
+extern const struct cli_command cli_cmd_serve;
 
 #define CLI_FACE_OPTIONS                                                                                 \
     { "min-face-score", 0, "P", "Leave out faces that the detector is less sure of (default 0.5).",      \

@@ -23,12 +23,32 @@ const struct cli_option cli_global_options[] = {
 };
 
 const struct cli_command *const cli_commands[] = {
-    &cli_cmd_index, &cli_cmd_search,  &cli_cmd_similar,     &cli_cmd_show,   &cli_cmd_status, &cli_cmd_verify, &cli_cmd_embed,
-    &cli_cmd_faces_detect, &cli_cmd_faces_stats, &cli_cmd_faces_find_orphans,
-    &cli_cmd_tokenize, &cli_cmd_devices, &cli_cmd_models_list,
-    &cli_cmd_models_pull, &cli_cmd_models_import, &cli_cmd_models_verify, &cli_cmd_models_remove,
-    &cli_cmd_models_use, &cli_cmd_models_drop_vectors, &cli_cmd_runtime_list,
-    &cli_cmd_runtime_use, &cli_cmd_runtime_pull, &cli_cmd_config, &cli_cmd_doctor, NULL,
+    &cli_cmd_index,
+    &cli_cmd_serve,
+    &cli_cmd_search,
+    &cli_cmd_similar,
+    &cli_cmd_show,
+    &cli_cmd_status,
+    &cli_cmd_verify,
+    &cli_cmd_embed,
+    &cli_cmd_faces_detect,
+    &cli_cmd_faces_stats,
+    &cli_cmd_faces_find_orphans,
+    &cli_cmd_tokenize,
+    &cli_cmd_devices,
+    &cli_cmd_models_list,
+    &cli_cmd_models_pull,
+    &cli_cmd_models_import,
+    &cli_cmd_models_verify,
+    &cli_cmd_models_remove,
+    &cli_cmd_models_use,
+    &cli_cmd_models_drop_vectors,
+    &cli_cmd_runtime_list,
+    &cli_cmd_runtime_use,
+    &cli_cmd_runtime_pull,
+    &cli_cmd_config,
+    &cli_cmd_doctor,
+    NULL,
 };
 
 const char *cli_value(const struct cli *cli, const char *name)

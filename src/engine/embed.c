@@ -27,7 +27,7 @@ ims_status ims_engine_embed_text(struct ims_engine *e, const char *text, float *
     return IMS_OK;
 }
 
-static ims_status embed_bytes(struct ims_engine *e, const struct ims_buf *bytes, float *out, ims_err *err)
+static ims_status embed_bytes(struct ims_engine *e, const uint8_t *bytes, size_t n_bytes, float *out, ims_err *err)
 {
     const struct ims_clip_info *info = ims_clip_info(e->clip);
     struct ims_image *image = NULL;
@@ -36,7 +36,7 @@ static ims_status embed_bytes(struct ims_engine *e, const struct ims_buf *bytes,
 
     if (st)
         return st;
-    st = ims_media_decode(e->media, (const uint8_t *)bytes->data, bytes->len, NULL, &image, err);
+    st = ims_media_decode(e->media, bytes, n_bytes, NULL, &image, err);
     if (st)
         goto out;
     pixels = ims__alloc((size_t)info->preprocess.width * (size_t)info->preprocess.height, 3);
@@ -55,35 +55,37 @@ out:
     return st;
 }
 
+ims_status ims_engine_embed_picture(struct ims_engine *e, const uint8_t *bytes, size_t n_bytes, const char *what,
+                                    float **out, uint32_t *out_dim, ims_err *err)
+{
+    char shown[IMS_SHOWN_BYTES];
+    float *vector;
+    ims_status st = ims__engine_need_clip(e, err);
+
+    if (st)
+        return st;
+    vector = ims__alloc(ims_clip_info(e->clip)->dim, sizeof(float));
+    if (!vector)
+        return ims_fail(err, IMS_E_NOMEM, "engine", 0, "embedding a picture");
+    st = embed_bytes(e, bytes, n_bytes, vector, err);
+    if (st) {
+        ims__free(vector);
+        return ims_fail_in(err, st, "%s", ims__shown(shown, sizeof(shown), what));
+    }
+    *out = vector;
+    *out_dim = ims_clip_info(e->clip)->dim;
+    return IMS_OK;
+}
+
 ims_status ims_engine_embed_image(struct ims_engine *e, const char *path, float **out, uint32_t *out_dim,
                                   ims_err *err)
 {
     struct ims_buf bytes;
-    char shown[IMS_SHOWN_BYTES];
-    float *vector = NULL;
-    ims_status st;
+    ims_status st = ims__read_file(path, IMS_MAX_IMAGE_BYTES, &bytes, NULL, err);
 
-    st = ims__read_file(path, IMS_MAX_IMAGE_BYTES, &bytes, NULL, err);
     if (st)
         return st;
-    st = ims__engine_need_clip(e, err);
-    if (st)
-        goto out;
-    vector = ims__alloc(ims_clip_info(e->clip)->dim, sizeof(float));
-    if (!vector) {
-        st = ims_fail(err, IMS_E_NOMEM, "engine", 0, "embedding a picture");
-        goto out;
-    }
-    st = embed_bytes(e, &bytes, vector, err);
-    if (st) {
-        st = ims_fail_in(err, st, "%s", ims__shown(shown, sizeof(shown), ims__path_base(path)));
-        goto out;
-    }
-    *out = vector;
-    *out_dim = ims_clip_info(e->clip)->dim;
-    vector = NULL;
-out:
-    ims__free(vector);
+    st = ims_engine_embed_picture(e, (const uint8_t *)bytes.data, bytes.len, ims__path_base(path), out, out_dim, err);
     ims__buf_release(&bytes);
     return st;
 }

@@ -197,6 +197,11 @@ void ims_engine_close(struct ims_engine *e)
     ims__free(e);
 }
 
+struct ims_store *ims__engine_store(struct ims_engine *e)
+{
+    return e->store;
+}
+
 void ims_engine_free(void *p)
 {
     ims__free(p);

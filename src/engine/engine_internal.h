@@ -7,6 +7,7 @@
 #include "base/thread.h"
 #include "compute/compute.h"
 #include "compute/precision.h"
+#include "engine/engine_parts.h"
 #include "ims/engine.h"
 #include "media/media.h"
 #include "models/clip/clip.h"
@@ -104,7 +105,5 @@ char *ims__thumbnail_path(const char *data_dir, const uint8_t sha256[IMS_SHA256_
 char *ims__face_thumb_path(const char *data_dir, const uint8_t sha256[IMS_SHA256_BYTES], int x, int y, int w, int h);
 /* IMS_E_CORRUPT for a JPEG that does not end in its end marker. ims__free(*out). */
 ims_status ims__read_jpeg(const char *path, uint8_t **out, size_t *out_n, ims_err *err) IMS_MUST_CHECK;
-
-void ims__asset_from_store(struct ims_asset *out, const struct ims_store_asset *in);
 
 #endif

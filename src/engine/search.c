@@ -23,9 +23,13 @@ static ims_status query_vector(struct ims_engine *e, const struct ims_search_que
         return ims_engine_embed_text(e, q->text, out, &dim, err);
     if (q->image_path)
         return ims_engine_embed_image(e, q->image_path, out, &dim, err);
-    vector = ims__alloc(dim, sizeof(float));
+    vector = q->vector ? ims__memdup(q->vector, dim * sizeof(float)) : ims__alloc(dim, sizeof(float));
     if (!vector)
         return ims_fail(err, IMS_E_NOMEM, "engine", 0, "searching");
+    if (q->vector) {
+        *out = vector;
+        return IMS_OK;
+    }
     st = e->model_id ? ims_store_asset_vector(e->store, q->asset_id, e->model_id, vector, (int)dim, err)
                      : IMS_E_NOT_FOUND;
     if (st == IMS_E_NOT_FOUND)
@@ -259,7 +263,7 @@ static ims_status find_self(struct ims_engine *e, const struct ims_search_query 
     ims_status st;
 
     *out = 0;
-    if (!q->exclude_self || q->text)
+    if (!q->exclude_self || q->text || q->vector)
         return IMS_OK;
     if (q->asset_id) {
         *out = q->asset_id;
@@ -279,7 +283,7 @@ static ims_status find_self(struct ims_engine *e, const struct ims_search_query 
 
 static ims_status check_query(const struct ims_search_query *q, ims_err *err)
 {
-    int n = (q->text != NULL) + (q->image_path != NULL) + (q->asset_id != 0);
+    int n = (q->text != NULL) + (q->image_path != NULL) + (q->asset_id != 0) + (q->vector != NULL);
 
     if (n != 1)
         return ims_fail(err, IMS_E_INVALID, "engine", 0,

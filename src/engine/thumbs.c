@@ -6,6 +6,7 @@
 #include "base/limits.h"
 #include "engine/engine_internal.h"
 
+#include <stdio.h>
 #include <string.h>
 
 char *ims__thumbnail_path(const char *data_dir, const uint8_t sha256[IMS_SHA256_BYTES])
@@ -80,6 +81,60 @@ ims_status ims_engine_thumbnail(struct ims_engine *e, int64_t asset_id, unsigned
 out:
     ims_image_unref(image);
     ims__buf_release(&bytes);
+    ims__arena_release(&arena);
+    return st;
+}
+
+static ims_status remake(struct ims_engine *e, const struct ims_store_asset *asset, struct ims_thumbnail *out, ims_err *err)
+{
+    struct ims_image *image = NULL;
+    struct ims_media_info info = { 0 };
+    struct ims_buf bytes;
+    uint8_t *jpeg = NULL;
+    char *path = NULL;
+    size_t n = 0;
+    ims_status st = ims__read_file(asset->path, IMS_MAX_IMAGE_BYTES, &bytes, NULL, err);
+
+    if (st)
+        return st;
+    st = ims_media_decode(e->media, (const uint8_t *)bytes.data, bytes.len, NULL, &image, err);
+    if (!st)
+        st = ims_media_thumbnail(e->media, image, (int)e->options.thumbnail_px, IMS_THUMBNAIL_QUALITY, &jpeg, &n, err);
+    if (!st)
+        st = ims_media_probe(e->media, jpeg, n, &info, err);
+    path = st ? NULL : ims__thumbnail_path(e->options.data_dir, asset->sha256);
+    if (!st && !path)
+        st = ims_fail(err, IMS_E_NOMEM, "engine", 0, "a thumbnail");
+    if (!st)
+        st = ims__write_derived(path, jpeg, n, err);
+    if (!st) {
+        snprintf(out->name, sizeof(out->name), "%s", path + strlen(e->options.data_dir) + strlen("/thumbs/"));
+        out->width = info.width;
+        out->height = info.height;
+    }
+    ims_media_info_release(&info);
+    ims__free(path);
+    ims__free(jpeg);
+    ims_image_unref(image);
+    ims__buf_release(&bytes);
+    return st;
+}
+
+ims_status ims_engine_make_thumbnail(struct ims_engine *e, int64_t asset_id, struct ims_thumbnail *out, ims_err *err)
+{
+    struct ims_arena arena;
+    struct ims_store_asset *asset;
+    size_t n = 0;
+    ims_status st;
+
+    ims__arena_init(&arena, 0);
+    st = ims_store_assets(e->store, &asset_id, 1, &arena, &asset, &n, err);
+    if (!st && (n == 0 || !asset->has_sha256))
+        st = ims_fail(err, IMS_E_NOT_FOUND, "engine", 0, "there is no asset %lld, or it was never read", (long long)asset_id);
+    if (!st)
+        st = ims__engine_need_media(e, err);
+    if (!st)
+        st = remake(e, asset, out, err);
     ims__arena_release(&arena);
     return st;
 }

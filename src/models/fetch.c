@@ -29,7 +29,7 @@ ims_status ims__fetch_open(struct ims_fetch **out, const struct ims_fetch_option
         f->options.n_attempts = N_ATTEMPTS;
     if (!f->options.stall_s)
         f->options.stall_s = STALL_S;
-    st = ims__http_open(&f->http, err);
+    st = ims__fetch_http_open(&f->http, err);
     if (st) {
         ims__free(f);
         return st;
@@ -42,7 +42,7 @@ void ims__fetch_close(struct ims_fetch *f)
 {
     if (!f)
         return;
-    ims__http_close(f->http);
+    ims__fetch_http_close(f->http);
     ims__free(f);
 }
 

@@ -100,7 +100,7 @@ static ims_status load(ims_err *err)
     return st;
 }
 
-ims_status ims__http_open(struct ims_http **out, ims_err *err)
+ims_status ims__fetch_http_open(struct ims_http **out, ims_err *err)
 {
     struct ims_http *h;
     ims_status st = IMS_OK;
@@ -123,7 +123,7 @@ ims_status ims__http_open(struct ims_http **out, ims_err *err)
     return IMS_OK;
 }
 
-void ims__http_close(struct ims_http *h)
+void ims__fetch_http_close(struct ims_http *h)
 {
     if (!h)
         return;

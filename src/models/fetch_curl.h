@@ -27,8 +27,8 @@ struct ims_http_request {
 };
 
 /* IMS_E_RUNTIME when libcurl is missing. */
-ims_status ims__http_open(struct ims_http **out, ims_err *err) IMS_MUST_CHECK;
-void ims__http_close(struct ims_http *h);
+ims_status ims__fetch_http_open(struct ims_http **out, ims_err *err) IMS_MUST_CHECK;
+void ims__fetch_http_close(struct ims_http *h);
 /* IMS_OK when a whole response came, whatever its status; redirects are responses like others. IMS_E_IO and
  * IMS_E_TIMEOUT carry libcurl's code as native, and origin "curl". */
 ims_status ims__http_run(struct ims_http *h, const struct ims_http_request *request,

@@ -78,6 +78,20 @@ ims_status ims_store_find_category(struct ims_store *s, const char *name, int64_
 ims_status ims_store_categories(struct ims_store *s, struct ims_arena *arena,
                                 struct ims_store_category **out, size_t *out_n,
                                 ims_err *err) IMS_MUST_CHECK;
+/* NULL name = as it is; the others only where has_ says so. IMS_E_NOT_FOUND, IMS_E_EXISTS. */
+struct ims_store_category_change {
+    const char *name;
+    bool has_description, has_color;
+    const char *description, *color;
+};
+ims_status ims_store_change_category(struct ims_store *s, int64_t id,
+                                     const struct ims_store_category_change *change,
+                                     ims_err *err) IMS_MUST_CHECK;
+/* Its assets have none then. IMS_E_NOT_FOUND; IMS_E_PERMISSION: it is the default one;
+ * IMS_E_CONSTRAINT: training sessions use it. */
+ims_status ims_store_delete_category(struct ims_store *s, int64_t id, ims_err *err) IMS_MUST_CHECK;
+ims_status ims_store_count_category_sessions(struct ims_store *s, int64_t id, int64_t *out_n,
+                                             ims_err *err) IMS_MUST_CHECK;
 /* IMS_E_NOT_FOUND when the category or one of the assets does not exist; then nothing is changed.
  */
 ims_status ims_store_set_category(struct ims_store *s, const int64_t *asset_ids, size_t n,
@@ -328,6 +342,10 @@ struct ims_store_filter {
     int64_t category_id;
     const int64_t *person_ids; /* all of them are in the picture, by faces of any model */
     size_t n_person_ids;       /* at most IMS_STORE_MAX_FILTER_PERSONS */
+    bool has_created_from; /* when the file was entered into the library */
+    bool has_created_until;
+    int64_t created_from_us;  /* included */
+    int64_t created_until_us; /* not included */
 };
 
 struct ims_store_pair {

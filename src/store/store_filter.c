@@ -87,6 +87,10 @@ ims_status ims__store_sql_filter(struct ims__store_sql *q, const struct ims_stor
         ims__store_sql_add(q, " AND c.taken_at_us >= ?", IMS_DB_ARGS(ims_db_int(f->taken_from_us)));
     if (f->has_taken_until)
         ims__store_sql_add(q, " AND c.taken_at_us < ?", IMS_DB_ARGS(ims_db_int(f->taken_until_us)));
+    if (f->has_created_from)
+        ims__store_sql_add(q, " AND a.created_us >= ?", IMS_DB_ARGS(ims_db_int(f->created_from_us)));
+    if (f->has_created_until)
+        ims__store_sql_add(q, " AND a.created_us < ?", IMS_DB_ARGS(ims_db_int(f->created_until_us)));
     if (f->category_id)
         ims__store_sql_add(q, " AND a.category_id = ?", IMS_DB_ARGS(ims_db_int(f->category_id)));
     if (f->n_person_ids > IMS_STORE_MAX_FILTER_PERSONS)

@@ -1,0 +1,14 @@
+/* Parts of the engine for the layers above it inside this program.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef IMS_ENGINE_ENGINE_PARTS_H
+#define IMS_ENGINE_ENGINE_PARTS_H
+
+#include "ims/engine.h"
+#include "store/store.h"
+
+/* The engine's own connection: a loan, for the engine's thread. */
+struct ims_store *ims__engine_store(struct ims_engine *e);
+
+void ims__asset_from_store(struct ims_asset *out, const struct ims_store_asset *in);
+
+#endif

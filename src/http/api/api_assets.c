@@ -1,0 +1,179 @@
+/* Assets: lists, one, its evidence; indexing a folder.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "base/limits.h"
+#include "base/text.h"
+#include "engine/engine_parts.h"
+#include "http/api/api.h"
+#include "http/api/api_files.h"
+#include "store/jobs.h"
+
+#include <string.h>
+
+#define MAX_EVIDENCE 1000
+
+/* from_date and to_date: when the picture was entered. */
+static ims_status read_span(const struct ims_http_request *rq, struct ims_store_filter *f, ims_err *err)
+{
+    const char *from = ims__in_str(rq->query, "from_date", NULL), *until = ims__in_str(rq->query, "to_date", NULL);
+    int64_t unused;
+
+    if ((from && !ims__parse_date(from, &f->created_from_us, &unused)) ||
+        (until && !ims__parse_date(until, &unused, &f->created_until_us)))
+        return ims_fail(err, IMS_E_INVALID, "http", 0, "from_date and to_date are dates such as 2024-05-17");
+    f->has_created_from = from != NULL;
+    f->has_created_until = until != NULL;
+    return IMS_OK;
+}
+
+IMS_API_HANDLER(ims__api_assets_list)
+{
+    struct ims_page page = ims__api_page(rq);
+    struct ims_store_filter filter = { 0 };
+    struct ims_arena arena;
+    struct ims_store_asset *found;
+    size_t n = 0;
+    int64_t total = 0;
+    ims_json *items = ims__json_new_array();
+    ims_status st = read_span(rq, &filter, err);
+
+    ims__arena_init(&arena, 0);
+    if (!st)
+        st = ims_store_list_assets(cx->store, &filter, page.offset, page.size, &arena, &found, &n, &total, err);
+    for (size_t i = 0; !st && i < n; i++) {
+        struct ims_asset a;
+
+        ims__asset_from_store(&a, &found[i]);
+        if (!items || ims__json_add(items, ims__api_asset(&a)))
+            st = ims_fail(err, IMS_E_NOMEM, "http", 0, "assets");
+    }
+    ims__arena_release(&arena);
+    if (!st)
+        return ims__reply_json(rp, 200, ims__api_page_json(&page, items, total), err);
+    ims__json_free(items);
+    return st;
+}
+
+IMS_API_HANDLER(ims__api_asset_get)
+{
+    int64_t id = ims__in_int(rq->path, "asset_id", 0);
+    struct ims_arena arena;
+    struct ims_store_asset *found;
+    struct ims_asset a;
+    size_t n = 0;
+    ims_status st;
+
+    ims__arena_init(&arena, 0);
+    st = ims_store_assets(cx->store, &id, 1, &arena, &found, &n, err);
+    if (!st && n == 0)
+        st = ims_fail(err, IMS_E_NOT_FOUND, "http", 0, "there is no asset %lld", (long long)id);
+    if (!st) {
+        ims__asset_from_store(&a, found);
+        st = ims__reply_json(rp, 200, ims__api_asset(&a), err);
+    }
+    ims__arena_release(&arena);
+    return st;
+}
+
+/* ---- evidence ---- */
+
+static ims_json *metadata_of(const struct ims_store_evidence *e)
+{
+    ims_json *v = NULL;
+
+    if (e->metadata_json && ims__json_parse(&v, e->metadata_json, strlen(e->metadata_json), "metadata", NULL) == IMS_OK &&
+        ims__json_type(v) == IMS_JSON_OBJECT)
+        return v;
+    ims__json_free(v);
+    return ims__json_new_null();
+}
+
+/* sessionId: sessions only name folders here; what a picture went through does not hang on one. */
+static ims_json *evidence_json(const struct ims_store_evidence *e)
+{
+    ims_json *o = ims__json_new_object();
+
+    return ims__whole(o, ims__put_int(o, "id", e->id) && ims__put_int(o, "assetId", e->asset_id) &&
+                             ims__put_int(o, "sessionId", 0) && ims__put_str(o, "modelName", e->model_name) &&
+                             ims__put_str(o, "modelVersion", e->model_digest) &&
+                             ims__put_str(o, "embeddingChecksum", e->checksum) && ims__put_str(o, "device", e->device) &&
+                             ims__put_int(o, "processingTimeMs", (int64_t)(e->total_ms + 0.5)) &&
+                             ims__put_str(o, "errorMessage", e->error) && ims__put(o, "metadataJson", metadata_of(e)) &&
+                             ims__put_time(o, "createdAt", e->created_us));
+}
+
+IMS_API_HANDLER(ims__api_asset_history)
+{
+    struct ims_arena arena;
+    struct ims_store_evidence *found;
+    size_t n = 0;
+    ims_json *list = ims__json_new_array();
+    ims_status st;
+
+    ims__arena_init(&arena, 0);
+    st = ims_store_asset_evidence(cx->store, ims__in_int(rq->path, "asset_id", 0), MAX_EVIDENCE, &arena, &found, &n, err);
+    for (size_t i = 0; !st && i < n; i++) {
+        if (!list || ims__json_add(list, evidence_json(&found[i])))
+            st = ims_fail(err, IMS_E_NOMEM, "http", 0, "evidence");
+    }
+    ims__arena_release(&arena);
+    if (!st)
+        return ims__reply_json(rp, 200, list, err);
+    ims__json_free(list);
+    return st;
+}
+
+/* ---- indexing ---- */
+
+static ims_status push_ingest(struct ims_http_context *cx, const char *real, ims_err *err)
+{
+    ims_json *args = ims__json_new_object();
+    struct ims_store_job job = { .queue = "training-normal", .func = "ingest", .max_attempts = 5 };
+    char *key = ims__strfmt("ingest:%s", real);
+    struct ims_buf text;
+    int64_t id;
+    ims_status st;
+
+    ims__buf_init(&text, IMS_MIB);
+    args = ims__whole(args, ims__put_str(args, "path", real));
+    st = args && key ? ims__json_write(args, 0, &text, err) : ims_fail(err, IMS_E_NOMEM, "http", 0, "a job");
+    job.args_json = text.data;
+    job.key = key;
+    if (!st)
+        st = ims_store_push_job(cx->store, &job, &id, err);
+    ims__buf_release(&text);
+    ims__free(key);
+    ims__json_free(args);
+    return st == IMS_E_EXISTS ? IMS_OK : st; /* it is on its way already */
+}
+
+IMS_API_HANDLER(ims__api_assets_ingest)
+{
+    const char *given = ims__in_str(rq->body, "rootPath", "");
+    struct ims_folder_count count = { 0 };
+    struct ims_buf bytes;
+    char *real = NULL;
+    bool is_dry = ims__in_bool(rq->body, "dryRun", false);
+    ims_json *o;
+    ims_status st;
+
+    ims__buf_init(&bytes, IMS_MAX_PATH_BYTES);
+    st = ims__undisplay(given, strlen(given), &bytes);
+    if (!st)
+        st = ims__api_check_path(cx->store, bytes.data, &real, err);
+    ims__buf_release(&bytes);
+    if (!st)
+        st = ims_engine_count_folder(cx->engine, real, &count, err);
+    if (!st && !is_dry)
+        st = push_ingest(cx, real, err);
+    ims__free(real);
+    if (st == IMS_E_NOT_FOUND || st == IMS_E_FORMAT)
+        return ims__reply_error(rp, 400, "rootPath is no folder below one of the library's roots");
+    if (st)
+        return st;
+    o = ims__json_new_object();
+    return ims__reply_json(rp, 200,
+                           ims__whole(o, ims__put_int(o, "discovered", (int64_t)count.pictures) &&
+                                             ims__put_int(o, "enqueued", (int64_t)(is_dry ? 0 : count.pictures - count.known)) &&
+                                             ims__put_int(o, "skipped", (int64_t)count.known)),
+                           err);
+}

@@ -1,0 +1,18 @@
+/* The only door to files of the users' photo folders: what lies below a root of the library, links resolved.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef IMS_HTTP_API_API_FILES_H
+#define IMS_HTTP_API_API_FILES_H
+
+#include "ims/status.h"
+#include "store/store.h"
+
+#include <stdint.h>
+
+/* IMS_E_PERMISSION when the path, links resolved, is below no root; IMS_E_NOT_FOUND when it is not there.
+ * out_real (may be NULL): the resolved path, a new string. */
+ims_status ims__api_check_path(struct ims_store *s, const char *path, char **out_real, ims_err *err) IMS_MUST_CHECK;
+/* The same, and a descriptor of the regular file that is there. */
+ims_status ims__api_open_file(struct ims_store *s, const char *path, int *out_fd, uint64_t *out_bytes, ims_err *err)
+    IMS_MUST_CHECK;
+
+#endif
