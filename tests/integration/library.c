@@ -45,6 +45,23 @@ void library_init(struct library *l)
         make_database(l, server);
 }
 
+bool library_sql(struct library *l, const char *sql)
+{
+    struct ims_db *db = NULL;
+    char path[700];
+    ims_err err = { 0 };
+    ims_status st;
+
+    snprintf(path, sizeof(path), "%s/library.db", l->data);
+    st = ims_db_open(&db, l->database_env[0] ? strchr(l->database_env, '=') + 1 : path, NULL, &err);
+    if (!st)
+        st = ims_db_exec(db, sql, &err);
+    if (st)
+        test_fail(__FILE__, __LINE__, "%s", err.text);
+    ims_db_close(db);
+    return !st;
+}
+
 void library_add_env(struct library *l, const char *name_value)
 {
     size_t n = 0;

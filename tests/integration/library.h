@@ -31,6 +31,9 @@ long long library_status(struct library *l, const char *key);
 /* The reason why a file of `photos` failed; "" if it did not. Static buffer. */
 const char *library_failure(struct library *l, const char *name);
 
+/* Runs SQL on its database, beside whoever uses it. */
+bool library_sql(struct library *l, const char *sql);
+
 /* Copies a file of the source tree into photos under a name; returns its path (static, 4 in turn). */
 const char *library_copy(struct library *l, const char *source, const char *name);
 void library_write(struct library *l, const char *name, const void *p, size_t n);

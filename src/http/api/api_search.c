@@ -1,5 +1,6 @@
 /* Search by words, by picture, by both.
  * SPDX-License-Identifier: Apache-2.0 */
+#include "base/log.h"
 #include "base/text.h"
 #include "http/api/api.h"
 
@@ -128,7 +129,7 @@ static ims_status reply_results(struct ims_http_context *cx, struct ims_http_rep
 }
 
 /* Failures of search have codes that clients know. */
-static ims_status fail_coded(struct ims_http_reply *rp, ims_status st, ims_err *err)
+static ims_status fail_coded(const struct ims_http_request *rq, struct ims_http_reply *rp, ims_status st, ims_err *err)
 {
     int status = ims_status_http(st);
 
@@ -140,13 +141,15 @@ static ims_status fail_coded(struct ims_http_reply *rp, ims_status st, ims_err *
         return ims__reply_coded_error(rp, 404, "not_found", err->text);
     if (status == 503) {
         rp->retry_after_s = ims_status_is_retryable(st) ? 2 : 0;
+        ims__log_err(IMS_LOG_ERROR, err, "%s search", rq->id);
         return ims__reply_coded_error(rp, 503, "service_unavailable", ims_status_text(st));
     }
     return st;
 }
 
-static ims_status search_and_reply(struct ims_http_context *cx, const ims_json *in, const struct ims_search_query *base,
-                                   const ims_json *given, const char *shown, struct ims_http_reply *rp, ims_err *err)
+static ims_status search_and_reply(struct ims_http_context *cx, const struct ims_http_request *rq, const ims_json *in,
+                                   const struct ims_search_query *base, const ims_json *given, const char *shown,
+                                   struct ims_http_reply *rp, ims_err *err)
 {
     struct ims_search_query q = *base;
     struct ims_search_results r = { 0 };
@@ -161,7 +164,7 @@ static ims_status search_and_reply(struct ims_http_context *cx, const ims_json *
     if (!st)
         st = reply_results(cx, rp, shown, &r, err);
     ims_search_results_release(&r);
-    return st ? fail_coded(rp, st, err) : IMS_OK;
+    return st ? fail_coded(rq, rp, st, err) : IMS_OK;
 }
 
 IMS_API_HANDLER(ims__api_search)
@@ -169,7 +172,7 @@ IMS_API_HANDLER(ims__api_search)
     const char *text = ims__in_str(rq->body, "query", "");
     struct ims_search_query q = { .text = text };
 
-    return search_and_reply(cx, rq->body, &q, ims__json_get(rq->body, "filters"), text, rp, err);
+    return search_and_reply(cx, rq, rq->body, &q, ims__json_get(rq->body, "filters"), text, rp, err);
 }
 
 IMS_API_HANDLER(ims__api_search_similar)
@@ -181,7 +184,7 @@ IMS_API_HANDLER(ims__api_search_similar)
     snprintf(shown, sizeof(shown), "<similar to asset %lld>", (long long)id);
     if (!id)
         return ims__reply_coded_error(rp, 404, "not_found", "there is no asset 0");
-    return search_and_reply(cx, rq->query, &q, NULL, shown, rp, err);
+    return search_and_reply(cx, rq, rq->query, &q, NULL, shown, rp, err);
 }
 
 /* ---- with a picture ---- */
@@ -198,7 +201,7 @@ static ims_status picture_vector(struct ims_http_context *cx, const struct ims_h
     if (strncmp(file->content_type, "image/", 6) != 0)
         return ims__reply_coded_error(rp, 400, "invalid_file_type", "the content type of file is not image/*");
     st = ims_engine_embed_picture(cx->engine, file->data, file->n_bytes, file->name, out, out_dim, err);
-    return st ? fail_coded(rp, st, err) : IMS_OK;
+    return st ? fail_coded(rq, rp, st, err) : IMS_OK;
 }
 
 static const char *picture_name(const struct ims_http_request *rq)
@@ -218,7 +221,7 @@ IMS_API_HANDLER(ims__api_search_image)
         return st;
     q.vector = vector;
     snprintf(shown, sizeof(shown), "<image: %.200s>", picture_name(rq));
-    st = search_and_reply(cx, rq->body, &q, NULL, shown, rp, err);
+    st = search_and_reply(cx, rq, rq->body, &q, NULL, shown, rp, err);
     ims_engine_free(vector);
     return st;
 }
@@ -253,9 +256,9 @@ IMS_API_HANDLER(ims__api_search_compose)
     st = compose(cx, text, alpha, vector, dim, err);
     q.vector = vector;
     if (!st)
-        st = search_and_reply(cx, rq->body, &q, NULL, "", rp, err);
+        st = search_and_reply(cx, rq, rq->body, &q, NULL, "", rp, err);
     else
-        st = fail_coded(rp, st, err);
+        st = fail_coded(rq, rp, st, err);
     ims_engine_free(vector);
     if (!st && rp->status == 200 && rp->json) { /* the members of this operation instead of the query's */
         ims_json *o = ims__json_new_object();
@@ -381,7 +384,7 @@ static ims_status hybrid(struct ims_http_context *cx, const struct ims_http_requ
     ims__free(fused);
     ims_search_results_release(&by_text);
     ims_search_results_release(&by_image);
-    return st ? fail_coded(rp, st, err) : IMS_OK;
+    return st ? fail_coded(rq, rp, st, err) : IMS_OK;
 }
 
 IMS_API_HANDLER(ims__api_search_hybrid)

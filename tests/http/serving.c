@@ -1,0 +1,102 @@
+/* Starting and stopping the server of a test.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "serving.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define START_TIMEOUT_MS 30000
+
+static void run_server(const struct serving *s, int out, const char *const *env)
+{
+    int log = open(s->log, O_WRONLY | O_CREAT | O_APPEND, 0600);
+    char data[700];
+
+    dup2(out, STDOUT_FILENO);
+    dup2(log, STDERR_FILENO);
+    for (size_t i = 0; s->library.env[i]; i++)
+        putenv((char *)(uintptr_t)s->library.env[i]);
+    for (; env && *env; env++)
+        putenv((char *)(uintptr_t)*env);
+    setenv("IMS_CHECK_REPLIES", "1", 1);
+    setenv("XDG_DATA_HOME", s->library.data, 1); /* the runtime stays where the cache has it */
+    setenv("XDG_CONFIG_HOME", s->library.data, 1);
+    snprintf(data, sizeof(data), "%s", s->library.data);
+    execl(test_build_path("imgsearch"), "imgsearch", "--data", data, "serve", "--port", "0", (char *)NULL);
+    _exit(127);
+}
+
+/* Bytes that come within the time; 0 at the end. */
+static size_t read_some(int fd, char *out, size_t size, unsigned timeout_ms)
+{
+    struct pollfd p = { .fd = fd, .events = POLLIN };
+    ssize_t n = poll(&p, 1, (int)timeout_ms) > 0 ? read(fd, out, size - 1) : 0;
+
+    out[n > 0 ? n : 0] = '\0';
+    return n > 0 ? (size_t)n : 0;
+}
+
+bool serving_start(struct serving *s, const char *const *env)
+{
+    char line[300];
+    size_t n = 0;
+    int pipes[2];
+    const char *colon;
+
+    if (pipe(pipes))
+        return false;
+    s->pid = fork();
+    if (s->pid == 0) {
+        close(pipes[0]);
+        run_server(s, pipes[1], env);
+    }
+    close(pipes[1]);
+    s->out = pipes[0];
+    while (n < sizeof(line) - 1) { /* "imgsearch serves http://127.0.0.1:PORT" */
+        size_t got = read_some(s->out, line + n, sizeof(line) - n, START_TIMEOUT_MS);
+
+        n += got;
+        if (!got || strchr(line, '\n'))
+            break;
+    }
+    line[n] = '\0';
+    colon = strrchr(line, ':');
+    s->port = colon ? (uint16_t)atoi(colon + 1) : 0;
+    if (!s->port)
+        test_fail(__FILE__, __LINE__, "the server does not start: %s%s", line, test_read_file(s->log, NULL));
+    return s->port != 0;
+}
+
+bool serving_open(struct serving *s, size_t n_pictures, const char *const *env)
+{
+    memset(s, 0, sizeof(*s));
+    library_init(&s->library);
+    snprintf(s->log, sizeof(s->log), "%s.log", s->library.data);
+    for (size_t i = 0; i < n_pictures; i++) {
+        char name[32];
+
+        snprintf(name, sizeof(name), "p%02zu.jpg", i);
+        library_copy(&s->library, library_demo_jpeg(i), name);
+    }
+    if (library_index(&s->library, "processed") != (long long)n_pictures)
+        test_fail(__FILE__, __LINE__, "the pictures were not all indexed");
+    return serving_start(s, env);
+}
+
+void serving_stop(struct serving *s, int sig)
+{
+    int status = 0;
+
+    kill(s->pid, sig);
+    if (waitpid(s->pid, &status, 0) != s->pid)
+        test_fail(__FILE__, __LINE__, "the server is gone already");
+    else if (sig != SIGKILL && (!WIFEXITED(status) || WEXITSTATUS(status) != 0))
+        test_fail(__FILE__, __LINE__, "the server ended with %d: %s", status, test_read_file(s->log, NULL));
+    close(s->out);
+}

@@ -1,0 +1,27 @@
+/* `imgsearch serve` of the build under test on a small library, as a process of its own.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef IMS_TESTS_HTTP_SERVING_H
+#define IMS_TESTS_HTTP_SERVING_H
+
+#include "integration/library.h"
+
+#include <stdint.h>
+#include <sys/types.h>
+
+struct serving {
+    struct library library;
+    pid_t pid;
+    int out; /* its stdout */
+    uint16_t port;
+    char log[700]; /* file with its stderr */
+};
+
+/* Copies n pictures of the demo library, indexes them and starts the server, every reply held against the contract.
+ * env: further "NAME=value", ended by NULL; may be NULL. */
+bool serving_open(struct serving *s, size_t n_pictures, const char *const *env);
+/* Starts it again on the same library after serving_stop. */
+bool serving_start(struct serving *s, const char *const *env);
+/* Asks it to end, and wants it to end well; signal: SIGTERM, SIGKILL ... */
+void serving_stop(struct serving *s, int signal);
+
+#endif
