@@ -104,6 +104,10 @@ ims_status cli_flush(ims_err *err) IMS_MUST_CHECK;
 /* Says so when the demo model serves: the first line of a text answer. */
 void cli_note_demo(const struct cli *cli, const struct ims_model_facts *model);
 void cli_note_device(struct ims_engine *e);
+/* " A B": what a runtime was built with. NVIDIA's where there is no driver of theirs are left out: they
+ * would read like a promise. JSON has them all. */
+struct ims_compute_info;
+void cli_print_providers(const struct ims_compute_info *info);
 bool cli_is_terminal(int fd);
 
 /* cli_signal.c: SIGINT and SIGTERM ask for an orderly end; the second one ends at once. */

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "cli/cli.h"
+#include "compute/compute.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -147,4 +148,23 @@ void cli_note_device(struct ims_engine *e)
     ims_engine_device_used(e, &used);
     if (used.device[0])
         ims__log(IMS_LOG_DEBUG, "device", "%s by %s, %s: %s", used.device, used.provider, used.runtime, used.reason);
+}
+
+void cli_print_providers(const struct ims_compute_info *info)
+{
+    bool has_driver = ims_device_has_cuda_driver();
+    size_t n_absent = 0;
+
+    for (size_t i = 0; i < info->n_providers; i++) {
+        ims_device_kind kind;
+        bool is_nvidia = ims_device_kind_from_provider(info->providers[i], &kind) &&
+                         (kind == IMS_DEVICE_CUDA || kind == IMS_DEVICE_TENSORRT);
+
+        if (is_nvidia && !has_driver)
+            n_absent++;
+        else
+            printf(" %s", info->providers[i]);
+    }
+    if (n_absent)
+        printf(" and %zu for hardware without a driver here", n_absent);
 }

@@ -225,36 +225,16 @@ static void print_hardware(const struct view *v)
         printf("  cuda       %s\n", v->cuda.problem);
 }
 
-/* Those for hardware that is not here are only counted: they would read like a promise. */
-static void print_providers(const struct view *v)
+static void print_choice(const struct ims_compute_info *c)
 {
-    const struct ims_compute_info *c = &v->compute;
-    size_t n_absent = 0;
-
-    printf("providers ");
-    for (size_t i = 0; i < c->n_providers; i++) {
-        ims_device_kind kind;
-        bool is_nvidia = ims_device_kind_from_provider(c->providers[i], &kind) &&
-                         (kind == IMS_DEVICE_CUDA || kind == IMS_DEVICE_TENSORRT);
-
-        if (is_nvidia && !v->cuda.has_driver)
-            n_absent++;
-        else
-            printf(" %s", c->providers[i]);
-    }
-    printf(" (compiled in, not necessarily usable here%s)\n", n_absent ? "; others lack their driver" : "");
-}
-
-static void print_choice(const struct view *v)
-{
-    const struct ims_compute_info *c = &v->compute;
-
     if (!c->has_runtime) {
         printf("runtime    none: %s\n", c->runtime_err.text);
         return;
     }
     printf("runtime    %s %s, %s (%s)\n", c->runtime_name, c->runtime_version, c->runtime_path, c->runtime_origin);
-    print_providers(v);
+    printf("providers ");
+    cli_print_providers(c);
+    printf(" (compiled in, not necessarily usable here)\n");
     printf("asked      %s (%s)\n", c->request.asked, ims_device_source_name(c->request.source));
     if (!c->has_choice) {
         printf("selected   none: %s\n", c->choice_err.text);
@@ -343,7 +323,7 @@ static ims_status run(struct cli *cli, ims_err *err)
         st = cli_print_json(view_json(v), err);
     } else if (!st) {
         print_hardware(v);
-        print_choice(v);
+        print_choice(&v->compute);
         print_verdicts(v);
     }
     if (!st && v->compute.has_runtime && !v->compute.has_choice)

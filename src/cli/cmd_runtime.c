@@ -132,8 +132,7 @@ static void print_runtime(const char *path, const struct ims_compute_info *info,
         return;
     }
     printf("\n    version %s:", info->runtime_version);
-    for (size_t i = 0; i < info->n_providers; i++)
-        printf("%s %s", i ? "," : "", info->providers[i]);
+    cli_print_providers(info);
     printf("\n");
 }
 

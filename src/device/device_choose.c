@@ -92,7 +92,7 @@ static ims_status not_there(const struct round *r, struct ims_device_id id, cons
 
     ims_device_id_name(id, name);
     list_present(r, present, sizeof(present));
-    return ims_fail(err, IMS_E_DEVICE, "device", 0, "%s (%s=%s) cannot be used: %s. Here: %s", name,
+    return ims_fail(err, IMS_E_DEVICE, "device", 0, "%s (%s=%s) cannot be used: %s. Here: %s (docs/devices.md: what each needs)", name,
                     ims_device_source_name(r->request->source), r->request->asked, why, present);
 }
 
@@ -238,14 +238,37 @@ static void reason_auto(struct round *r, const char *passed_over)
         snprintf(out, size, "auto: %s passed the test", name);
 }
 
-static ims_status choose_auto(struct round *r, ims_err *err)
+/* One candidate of auto's. Tells why it is passed over; the first such reason goes to passed_over. */
+static verdict consider(struct round *r, struct ims_device_id id, bool may_be_slow,
+                        char passed_over[IMS_DEVICE_TEXT_BYTES])
+{
+    char why[IMS_DEVICE_TEXT_BYTES], name[IMS_DEVICE_NAME_BYTES];
+    verdict v = judge(r, id, may_be_slow, why, sizeof(why));
+
+    if (v == VERDICT_TAKE)
+        take(r, id);
+    if (v != VERDICT_PASS_OVER || !is_worth_telling(r, id.kind))
+        return v;
+    if (id.kind == IMS_DEVICE_CUDA && r->inventory->n_cuda == 0)
+        snprintf(name, sizeof(name), "%s", ims_device_kind_name(id.kind));
+    else
+        ims_device_id_name(id, name);
+    ims__device_note(&r->choice.notes, true, "%s is passed over: %s", name, why);
+    if (!passed_over[0])
+        snprintf(passed_over, IMS_DEVICE_TEXT_BYTES, "%s did not do: %.*s", name,
+                 IMS_DEVICE_TEXT_BYTES - 64, why);
+    return v;
+}
+
+/* The first of the order that does. Where ONNX_PROVIDERS gives the order, being slower than the CPU
+ * is no reason: the operator has decided. */
+static verdict walk_order(struct round *r, bool may_be_slow,
+                          char passed_over[IMS_DEVICE_TEXT_BYTES])
 {
     static const ims_device_kind usual[] = { IMS_DEVICE_CUDA, IMS_DEVICE_COREML, IMS_DEVICE_CPU };
     const struct ims_device_request *q = r->request;
     const ims_device_kind *order = q->has_permission ? q->allowed : usual;
     size_t n = q->has_permission ? q->n_allowed : sizeof(usual) / sizeof(usual[0]);
-    char why[IMS_DEVICE_TEXT_BYTES], name[IMS_DEVICE_NAME_BYTES];
-    char passed_over[IMS_DEVICE_TEXT_BYTES] = "";
 
     for (size_t i = 0; i < n; i++) {
         size_t count =
@@ -254,30 +277,32 @@ static ims_status choose_auto(struct round *r, ims_err *err)
         if (order[i] == IMS_DEVICE_COREML && !q->has_permission && !r->inventory->is_apple_silicon)
             continue;
         for (size_t j = 0; j < count && j < IMS_MAX_DEVICES; j++) {
-            struct ims_device_id id = { order[i], (unsigned)j };
-            verdict v = judge(r, id, false, why, sizeof(why));
+            verdict v = consider(r, (struct ims_device_id){ order[i], (unsigned)j }, may_be_slow,
+                                 passed_over);
 
-            if (v == VERDICT_PROVE_FIRST)
-                return IMS_OK;
-            if (v == VERDICT_TAKE) {
-                take(r, id);
-                reason_auto(r, passed_over);
-                return IMS_OK;
-            }
-            if (!is_worth_telling(r, id.kind))
-                continue;
-            if (id.kind == IMS_DEVICE_CUDA && r->inventory->n_cuda == 0)
-                snprintf(name, sizeof(name), "%s", ims_device_kind_name(id.kind));
-            else
-                ims_device_id_name(id, name);
-            ims__device_note(&r->choice.notes, true, "%s is passed over: %s", name, why);
-            if (!passed_over[0])
-                snprintf(passed_over, sizeof(passed_over), "%s did not do: %.*s", name,
-                         (int)sizeof(passed_over) - 64, why);
+            if (v != VERDICT_PASS_OVER)
+                return v;
         }
     }
-    return ims_fail(err, IMS_E_DEVICE, "device", 0, "no device passed: %s",
-                    passed_over[0] ? passed_over : "none is permitted");
+    return VERDICT_PASS_OVER;
+}
+
+static ims_status choose_auto(struct round *r, ims_err *err)
+{
+    char passed_over[IMS_DEVICE_TEXT_BYTES] = "", again[IMS_DEVICE_TEXT_BYTES] = "";
+    verdict v = walk_order(r, r->request->has_permission, passed_over);
+    struct ims_device_notes notes = r->choice.notes;
+
+    if (v == VERDICT_PASS_OVER) { /* then a right device that is slow is better than none */
+        v = walk_order(r, true, again);
+        r->choice.notes = notes;
+    }
+    if (v == VERDICT_PASS_OVER)
+        return ims_fail(err, IMS_E_DEVICE, "device", 0, "no device passed: %s",
+                        passed_over[0] ? passed_over : "none is permitted");
+    if (v == VERDICT_TAKE)
+        reason_auto(r, passed_over);
+    return IMS_OK;
 }
 
 ims_status ims_device_choose(struct ims_device_choice *out,
