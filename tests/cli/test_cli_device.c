@@ -39,6 +39,7 @@ static const struct row {
     { "runtime list", "", 0, 0 },
     { "runtime use", "@TMP@/none.so", 5, 0 },
     { "runtime pull", "no-such-runtime", 2, 0 },
+    { "serve", "--host|0.0.0.0", 15, 0 }, /* serving itself is tested over HTTP */
     { "config", "", 0, 0 },
     { "doctor", "", 0, 0 },
 };
