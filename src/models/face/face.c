@@ -5,6 +5,7 @@
 #include "base/fs.h"
 #include "base/mem.h"
 #include "models/face/face_internal.h"
+#include "models/face/face_proof.h"
 
 #include <stdio.h>
 
@@ -118,7 +119,9 @@ static ims_status open_pool(struct ims_face_models *m, struct ims_face_graph *gr
 {
     const struct ims_compute_graph file = { .path = m->pack->files[graph->part] };
     const bool is_detector = graph->part == IMS_FACE_DETECT;
+    struct ims_face_proof proof;
     struct ims_pool_options options = {
+        .proof = m->no_proof ? NULL : &proof.set,
         .no_prepacking = m->options.is_one_shot,
         .check_every = m->options.is_one_shot ? IMS_POOL_NO_CHECKS : 0,
         .max_rows = is_detector ? FACE_DETECT_BATCH : m->options.max_batch,
@@ -136,6 +139,7 @@ static ims_status open_pool(struct ims_face_models *m, struct ims_face_graph *gr
     (void)snprintf(label, sizeof(label), "%.40s %s", m->pack->name,
                    ims_face_part_name(graph->part));
     options.label = label;
+    ims__face_proof_init(&proof, graph);
     st = ims_pool_open(out, m->compute, &file, &options, err);
     if (!st && !graph->has_free_batch)
         ims_pool_limit_rows(*out, 1);

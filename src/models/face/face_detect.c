@@ -140,12 +140,13 @@ static ims_status init_run(struct run *r, const struct ims_face_scale *s, bool i
     return IMS_OK;
 }
 
-/* (x - 127.5) / 128 in planes, R first. */
+/* Planes, R first. */
 static void fill_planes(const struct ims_face_scale *s, const struct ims_face_input *inputs,
                         size_t n, size_t offset_px, float *planes)
 {
-    static const float scale[3] = { 1 / 128.0F, 1 / 128.0F, 1 / 128.0F };
-    static const float bias[3] = { -127.5F / 128, -127.5F / 128, -127.5F / 128 };
+    const struct ims_face_pixels *rule = &ims__face_pixels[IMS_FACE_DETECT];
+    const float scale[3] = { rule->scale, rule->scale, rule->scale };
+    const float bias[3] = { rule->bias, rule->bias, rule->bias };
     const size_t n_px = canvas_px(s);
 
     for (size_t i = 0; i < n; i++)

@@ -9,11 +9,9 @@
 
 #define ORIGIN "face"
 
-/* What a part does to a pixel: x * scale + bias. InsightFace's other two graphs begin with their
- * own normalisation and take 0..255. */
-static const struct {
-    float scale, bias;
-} pixel_rules[IMS_FACE_N_PARTS] = {
+/* InsightFace's last two graphs begin with their own normalisation and take 0..255. */
+const struct ims_face_pixels ims__face_pixels[IMS_FACE_N_PARTS] = {
+    [IMS_FACE_DETECT] = { 1 / 128.0F, -127.5F / 128 },
     [IMS_FACE_EMBED] = { 1 / 127.5F, -1 },
     [IMS_FACE_GENDER_AGE] = { 1, 0 },
     [IMS_FACE_LANDMARKS] = { 1, 0 },
@@ -24,7 +22,7 @@ static ims_status run_crops(struct ims_face_models *m, ims_face_part part, const
                             size_t n, size_t length, float *planes, float *out, uint8_t *slots,
                             ims_err *err)
 {
-    const float s = pixel_rules[part].scale, b = pixel_rules[part].bias;
+    const float s = ims__face_pixels[part].scale, b = ims__face_pixels[part].bias;
     const float scale[3] = { s, s, s }, bias[3] = { b, b, b };
     const int side = ims_face_crop_side(part);
     const size_t n_px = (size_t)side * (size_t)side;

@@ -10,10 +10,16 @@
 
 #define FACE_DETECT_SIDE_PX 640 /* where the graph leaves its size free; InsightFace's sizes */
 #define FACE_SMALL_SIDE_PX 128
-#define FACE_DETECT_BATCH 4 /* pictures per run where the graph takes several */
+#define FACE_DETECT_BATCH 4  /* pictures per run where the graph takes several */
 #define FACE_DEFAULT_BATCH 8 /* on two cores as fast as any, at a third of the memory of 32 */
 #define FACE_DEFAULT_MIN_SCORE 0.5F
 #define FACE_LANDMARK_ROWS 1103 /* of which the last 68 are the landmarks */
+
+/* What a part does to a pixel: x * scale + bias. */
+struct ims_face_pixels {
+    float scale, bias;
+};
+extern const struct ims_face_pixels ims__face_pixels[IMS_FACE_N_PARTS];
 
 /* What a graph's ports say, read when its first session opens. */
 struct ims_face_graph {
@@ -48,6 +54,7 @@ struct ims_face_models {
     struct ims_face_side sides[IMS_FACE_N_PARTS];
     struct ims_face_scale scales[IMS_FACE_MAX_SCALES]; /* the small one first, as ties go by it */
     size_t n_scales;
+    bool no_proof; /* tests with graphs that give constants */
 };
 
 /* Opens the sessions of a part if they are not there yet. */
