@@ -70,6 +70,8 @@ IMS_API_HANDLER(ims__api_ready);
 IMS_API_HANDLER(ims__api_metrics);
 IMS_API_HANDLER(ims__api_openapi);
 IMS_API_HANDLER(ims__api_docs);
+IMS_API_HANDLER(ims__api_web_index);
+IMS_API_HANDLER(ims__api_web_file);
 IMS_API_HANDLER(ims__api_login);
 IMS_API_HANDLER(ims__api_logout);
 IMS_API_HANDLER(ims__api_image_thumbnail);

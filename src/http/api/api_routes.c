@@ -10,6 +10,8 @@ const struct ims_http_route ims__api_routes[] = {
     { "metrics", ims__api_metrics },
     { "openapi", ims__api_openapi },
     { "docs", ims__api_docs },
+    { "webIndex", ims__api_web_index },
+    { "webFile", ims__api_web_file },
     { "login", ims__api_login },
     { "logout", ims__api_logout },
     { "imageThumbnail", ims__api_image_thumbnail },
