@@ -113,7 +113,8 @@ CREATE TABLE person_prototypes (
 ) {strict};
 CREATE INDEX person_prototypes_person ON person_prototypes (person_id);
 
--- Every change of who is whom. undoes: the event that this one took back; at most one does.
+-- Every change of who is whom. undoes: the event that this one took back. undone_by: the one that took this
+-- back and still stands; an undo that was undone does not.
 CREATE TABLE person_events (
     id {id},
     created_us {int} NOT NULL,
@@ -123,7 +124,8 @@ CREATE TABLE person_events (
     to_person_id {int} REFERENCES persons (id),
     n_faces {int} NOT NULL,
     n_photos {int} NOT NULL,
-    undoes {int} UNIQUE REFERENCES person_events (id),
+    undoes {int} REFERENCES person_events (id),
+    undone_by {int} REFERENCES person_events (id),
     note TEXT
 ) {strict};
 CREATE INDEX person_events_from ON person_events (from_person_id) WHERE from_person_id IS NOT NULL;

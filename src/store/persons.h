@@ -124,11 +124,16 @@ ims_status ims_store_event_changes(struct ims_store *s, int64_t event_id, struct
                                    struct ims_store_change **out, size_t *out_n,
                                    ims_err *err) IMS_MUST_CHECK;
 
+/* Ids of the persons whose faces the event changed, before or after; each once, in rising order. */
+ims_status ims_store_event_persons(struct ims_store *s, int64_t event_id, struct ims_arena *arena,
+                                   int64_t **out, size_t *out_n, ims_err *err) IMS_MUST_CHECK;
+
 /* Puts back what the event changed, as a new event (operation IMS_EVENT_UNDO, or the one in `in`).
  * IMS_E_NOT_FOUND; IMS_E_EXISTS when it was undone before (naming by which event); IMS_E_CONSTRAINT when
  * something was changed since (naming the first and by which event), when a name is taken by now, or when
  * a person would be twice in a photo. is_partial: what was changed since stays as it is, and a face that
- * has gone is passed over; *out_n_kept counts both. An undo can be undone. */
+ * has gone is passed over; n_kept counts both. An undo can be undone; what it had taken back stands again
+ * then, and can be undone again. */
 struct ims_store_undo {
     int64_t event_id;
     bool is_partial;

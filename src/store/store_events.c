@@ -5,6 +5,8 @@
 #include "base/clock.h"
 #include "base/mem.h"
 
+#include <stdlib.h>
+
 /* --- pages --- */
 
 ims_status ims__add_limit(struct ims__store_sql *q, int64_t offset, int64_t limit, ims_err *err)
@@ -50,6 +52,19 @@ ims_status ims__event_check(struct ims_store *s, const struct ims_store_event *e
     return IMS_OK;
 }
 
+static ims_status check_person(struct ims_store *s, int64_t id, ims_err *err)
+{
+    bool is_found = true;
+    int64_t one = 0;
+    ims_status st = id ? ims_db_get_int(s->db, "SELECT 1 FROM persons WHERE id = $1",
+                                        IMS_DB_ARGS(ims_db_int(id)), &one, &is_found, err)
+                       : IMS_OK;
+
+    if (!st && !is_found)
+        st = ims_fail(err, IMS_E_NOT_FOUND, "store", 0, "there is no person %lld", (long long)id);
+    return st;
+}
+
 ims_status ims_store_event_begin(struct ims_store *s, const struct ims_store_event_in *in,
                                  struct ims_store_event *out, ims_err *err)
 {
@@ -58,6 +73,11 @@ ims_status ims_store_event_begin(struct ims_store *s, const struct ims_store_eve
 
     if (!ims_db_is_in_transaction(s->db))
         return ims_fail(err, IMS_E_INVALID, "store", 0, "an event is written inside a transaction");
+    st = check_person(s, in->from_person_id, err);
+    if (!st)
+        st = check_person(s, in->to_person_id, err);
+    if (st)
+        return st;
     st = ims_db_get_int(
         s->db,
         "INSERT INTO person_events (created_us, actor, operation, from_person_id, "
@@ -198,10 +218,11 @@ ims_status ims_store_events(struct ims_store *s, const struct ims_store_event_fi
 
     ims__store_sql_init(&count, "SELECT count(*) FROM person_events e WHERE 1 = 1");
     ims__store_sql_init(
-        &page, "SELECT e.id, e.created_us, e.operation, e.actor, e.from_person_id, e.to_person_id, "
-               "a.name, b.name, e.n_faces, e.n_photos, e.undoes, u.id, e.note FROM person_events e "
-               "LEFT JOIN persons a ON a.id = e.from_person_id LEFT JOIN persons b ON "
-               "b.id = e.to_person_id LEFT JOIN person_events u ON u.undoes = e.id WHERE 1 = 1");
+        &page,
+        "SELECT e.id, e.created_us, e.operation, e.actor, e.from_person_id, e.to_person_id, "
+        "a.name, b.name, e.n_faces, e.n_photos, e.undoes, e.undone_by, e.note FROM person_events e "
+        "LEFT JOIN persons a ON a.id = e.from_person_id LEFT JOIN persons b ON "
+        "b.id = e.to_person_id WHERE 1 = 1");
     add_event_filter(&count, filter);
     add_event_filter(&page, filter);
     ims__store_sql_add(&page, " ORDER BY e.id DESC", NULL, 0);
@@ -245,6 +266,63 @@ ims_status ims_store_event_changes(struct ims_store *s, int64_t event_id, struct
                                       "FROM person_event_changes WHERE event_id = $1 ORDER BY n",
                                       IMS_DB_ARGS(ims_db_int(event_id)), take_change, &l, err);
 
+    st = ims__store_list_end(&l, st, &items, out_n, err);
+    if (!st)
+        *out = items;
+    return st;
+}
+
+/* --- who was touched --- */
+
+static int compare_ids(const void *pa, const void *pb)
+{
+    int64_t a = *(const int64_t *)pa, b = *(const int64_t *)pb;
+
+    return (a > b) - (a < b);
+}
+
+static ims_status add_person_of(const char *json, struct ims__store_list *l, ims_err *err)
+{
+    struct ims__face_state state;
+    int64_t *id;
+    ims_status st = ims__face_state_parse(json, &state, err);
+
+    if (st || !state.person_id)
+        return st;
+    id = ims__store_list_add(l, err);
+    if (!id)
+        return IMS_E_NOMEM;
+    *id = state.person_id;
+    return IMS_OK;
+}
+
+static ims_status take_face_change(void *arg, const struct ims_db_query *row, ims_err *err)
+{
+    ims_status st = add_person_of(ims_db_column_text(row, 0, NULL), arg, err);
+
+    return st ? st : add_person_of(ims_db_column_text(row, 1, NULL), arg, err);
+}
+
+ims_status ims_store_event_persons(struct ims_store *s, int64_t event_id, struct ims_arena *arena,
+                                   int64_t **out, size_t *out_n, ims_err *err)
+{
+    struct ims__store_list l = { .arena = arena, .item_size = sizeof(**out) };
+    void *items = NULL;
+    ims_status st = ims__store_select(s,
+                                      "SELECT before_json, after_json FROM person_event_changes "
+                                      "WHERE event_id = $1 AND subject = "
+                                      "'face' ORDER BY n",
+                                      IMS_DB_ARGS(ims_db_int(event_id)), take_face_change, &l, err);
+    int64_t *ids = l.items;
+    size_t n = 0;
+
+    if (!st && l.n)
+        qsort(ids, l.n, sizeof(*ids), compare_ids);
+    for (size_t i = 0; !st && i < l.n; i++) {
+        if (!i || ids[i] != ids[i - 1])
+            ids[n++] = ids[i];
+    }
+    l.n = n;
     st = ims__store_list_end(&l, st, &items, out_n, err);
     if (!st)
         *out = items;

@@ -292,6 +292,28 @@ static ims_status check_event(struct ims_store *s, int64_t id, int64_t *out_from
     return IMS_OK;
 }
 
+/* `by` took `event` back. If that was an undo itself, what it had taken back stands again, and so on down
+ * the chain. */
+static ims_status link_events(struct ims_store *s, int64_t by, int64_t event, ims_err *err)
+{
+    bool is_undone = true;
+    ims_status st = ims_db_run(s->db, "UPDATE person_events SET undoes = $2 WHERE id = $1",
+                               IMS_DB_ARGS(ims_db_int(by), ims_db_int(event)), NULL, err);
+
+    while (!st && event) {
+        st = ims_db_run(s->db, "UPDATE person_events SET undone_by = $2 WHERE id = $1",
+                        IMS_DB_ARGS(ims_db_int(event), is_undone ? ims_db_int(by) : ims_db_null()),
+                        NULL, err);
+        by = event;
+        is_undone = !is_undone;
+        if (!st)
+            st =
+                ims_db_get_int(s->db, "SELECT COALESCE(undoes, 0) FROM person_events WHERE id = $1",
+                               IMS_DB_ARGS(ims_db_int(by)), &event, NULL, err);
+    }
+    return st;
+}
+
 static ims_status undo(struct ims_store *s, void *arg, ims_err *err)
 {
     struct undo *x = arg;
@@ -310,10 +332,7 @@ static ims_status undo(struct ims_store *s, void *arg, ims_err *err)
         st = undo_change(s, x, &changes[i], err);
     if (!st)
         st = ims_store_event_end(s, &x->e, err);
-    if (!st && x->e.id)
-        st = ims_db_run(s->db, "UPDATE person_events SET undoes = $2 WHERE id = $1",
-                        IMS_DB_ARGS(ims_db_int(x->e.id), ims_db_int(x->what->event_id)), NULL, err);
-    return st;
+    return st || !x->e.id ? st : link_events(s, x->e.id, x->what->event_id, err);
 }
 
 ims_status ims_store_undo(struct ims_store *s, const struct ims_store_event_in *in,
