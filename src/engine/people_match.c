@@ -1,0 +1,403 @@
+/* Matching: unassigned faces against the gallery, then what follows for each person in one change.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "engine/people_internal.h"
+
+#include "kernels/kernels.h"
+#include "people/identity/centroid.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_SCORES_SHOWN 20
+
+/* A face and the person it is most like. */
+struct hit {
+    int64_t face_id;
+    size_t person; /* of the gallery */
+    double score;  /* aggregate */
+    double confidence;
+    int64_t source_face_id; /* 0 = the centroid */
+    size_t n_matches;
+    char *scores_json; /* in the run's arena; NULL = none */
+    bool is_assigned;
+};
+
+struct run {
+    struct ims_engine *e;
+    struct ims_people_match *what;
+    struct ims__gallery g;
+    struct ims_arena arena;
+    double auto_threshold, threshold;
+    size_t max_suggestions; /* of a person */
+    float *view, *scores;
+    size_t n_total, n_done;
+    struct hit *hits;
+    size_t n_hits, cap_hits;
+};
+
+/* --- one face --- */
+
+static double score_of(const struct run *x, const struct ims__gallery_person *p,
+                       struct ims_match *m)
+{
+    double centroid = p->centroid == (size_t)-1 ? -2 : (double)x->scores[p->centroid];
+
+    ims_match_person(x->scores + p->first, x->g.qualities + p->first, p->n, centroid, x->threshold,
+                     m);
+    return p->n || centroid > -2 ? m->aggregate : -2;
+}
+
+static void score_all(struct run *x, const float *vector)
+{
+    size_t dim = (size_t)x->g.dim;
+
+    ims__gallery_view(&x->g, vector, x->view);
+    ims__kernels()->dot_f32_rows(x->view, x->g.vectors, dim, x->g.n_rows, dim, x->scores);
+}
+
+/* {"face id of a prototype": score, ...} of those that match. */
+static ims_status scores_text(struct run *x, const struct ims__gallery_person *p, char **out,
+                              ims_err *err)
+{
+    char text[MAX_SCORES_SHOWN * 40 + 3];
+    size_t len = 0, n = 0;
+
+    for (size_t i = 0; i < p->n && n < MAX_SCORES_SHOWN; i++) {
+        double score = (double)x->scores[p->first + i];
+
+        if (score < x->threshold)
+            continue;
+        len += (size_t)snprintf(text + len, sizeof(text) - len, "%s\"%lld\":%.6f", n++ ? "," : "{",
+                                (long long)x->g.face_ids[p->first + i], score);
+    }
+    if (!n)
+        return IMS_OK;
+    text[len++] = '}';
+    *out = ims__arena_strndup(&x->arena, text, len);
+    return *out ? IMS_OK : ims__people_nomem(err);
+}
+
+static ims_status add_hit(struct run *x, int64_t face_id, size_t person, bool is_ambiguous,
+                          ims_err *err)
+{
+    const struct ims__gallery_person *p = &x->g.persons[person];
+    void *hits = x->hits;
+    struct ims_match m;
+    struct hit *h;
+
+    if (!ims__grow(&hits, &x->cap_hits, x->n_hits, sizeof(*x->hits), SIZE_MAX / sizeof(*x->hits)))
+        return ims__people_nomem(err);
+    x->hits = hits;
+    (void)score_of(x, p, &m);
+    h = &x->hits[x->n_hits++];
+    *h = (struct hit){ .face_id = face_id,
+                       .person = person,
+                       .score = m.aggregate,
+                       .confidence = m.confidence,
+                       .n_matches = m.n_matches,
+                       .is_assigned = m.aggregate >= x->auto_threshold && !is_ambiguous };
+    if (m.n_matches)
+        h->source_face_id = x->g.face_ids[p->first + m.best];
+    return scores_text(x, p, &h->scores_json, err);
+}
+
+static ims_status is_rejected(struct run *x, int64_t face_id, int64_t person_id, bool *out,
+                              ims_err *err)
+{
+    struct ims_store_rejection *r = NULL;
+    struct ims_arena arena;
+    size_t n = 0;
+    ims_status st;
+
+    ims__arena_init(&arena, 0);
+    st = ims_store_rejections(x->e->store, face_id, person_id, &arena, &r, &n, err);
+    ims__arena_release(&arena);
+    *out = n > 0;
+    return st;
+}
+
+/* The best person that the user has not ruled out; is another one good enough to be meant? */
+static ims_status compare_face(struct run *x, int64_t face_id, const float *vector, ims_err *err)
+{
+    size_t best = x->g.n_persons;
+    double best_score = -2;
+    bool is_rival = false;
+    ims_status st = IMS_OK;
+
+    score_all(x, vector);
+    for (size_t i = 0; !st && i < x->g.n_persons; i++) {
+        struct ims_match m;
+        double score = score_of(x, &x->g.persons[i], &m);
+        bool is_out = false;
+
+        if (score < x->threshold)
+            continue;
+        st = is_rejected(x, face_id, x->g.persons[i].id, &is_out, err);
+        if (st || is_out)
+            continue;
+        is_rival = is_rival || (best < x->g.n_persons && best_score >= x->auto_threshold &&
+                                score >= x->auto_threshold);
+        if (score > best_score) {
+            best = i;
+            best_score = score;
+        }
+    }
+    if (st || best == x->g.n_persons)
+        return st;
+    x->what->n_ambiguous += is_rival;
+    return add_hit(x, face_id, best, is_rival, err);
+}
+
+/* --- all faces --- */
+
+static ims_status read_faces(struct run *x, struct ims_store_face **out, size_t *out_n,
+                             ims_err *err)
+{
+    const struct ims_store_face_filter filter = { .model_id = x->g.model_id,
+                                                  .who = IMS_STORE_FACE_UNASSIGNED,
+                                                  .created_from_us = x->what->created_from_us };
+
+    return ims_store_faces(x->e->store, &filter, IMS_STORE_FACES_BY_ID, 0,
+                           (int64_t)x->what->max_faces, &x->arena, out, out_n, NULL, err);
+}
+
+static ims_status compare_all(struct run *x, ims_err *err)
+{
+    struct ims_store_face *faces = NULL;
+    float *vector = ims__aligned_alloc(64, (size_t)x->g.dim, sizeof(*vector));
+    ims_status st = IMS_OK;
+
+    x->view = ims__aligned_alloc(64, (size_t)x->g.dim, sizeof(*x->view));
+    x->scores = ims__alloc(x->g.n_rows + 1, sizeof(*x->scores));
+    if (!vector || !x->view || !x->scores)
+        st = ims__people_nomem(err);
+    if (!st)
+        st = read_faces(x, &faces, &x->n_total, err);
+    for (x->n_done = 0; !st && x->n_done < x->n_total; x->n_done++) {
+        if (x->what->on_progress && x->n_done % 256 == 0 &&
+            !x->what->on_progress(x->what->arg, x->n_done, x->n_total))
+            st = ims_fail(err, IMS_E_CANCELLED, "people", 0, "cancelled; nothing was changed");
+        if (!st)
+            st = ims_store_face_vectors_by_id(x->e->store, &faces[x->n_done].id, 1, x->g.dim,
+                                              vector, err);
+        if (!st)
+            st = compare_face(x, faces[x->n_done].id, vector, err);
+    }
+    ims__free(vector);
+    return st;
+}
+
+/* --- what follows --- */
+
+/* By person, assigned first, then the better score: of two faces of a photo the better one becomes the
+ * person. */
+static int compare_hits(const void *pa, const void *pb)
+{
+    const struct hit *a = pa, *b = pb;
+
+    if (a->person != b->person)
+        return a->person < b->person ? -1 : 1;
+    if (a->is_assigned != b->is_assigned)
+        return a->is_assigned ? -1 : 1;
+    if (a->score != b->score)
+        return a->score > b->score ? -1 : 1;
+    return (a->face_id > b->face_id) - (a->face_id < b->face_id);
+}
+
+struct follow {
+    struct run *x;
+    const struct hit *hits; /* of one person */
+    size_t n, n_auto;
+    size_t n_assigned, n_suggested;
+};
+
+static ims_status suggest(struct ims__people_job *j, struct follow *f, struct ims_arena *arena,
+                          ims_err *err)
+{
+    const struct run *x = f->x;
+    struct ims_store_suggestion *s = ims__arena_alloc(arena, f->n + 1, sizeof(*s));
+    size_t n = 0;
+
+    if (!s)
+        return ims__people_nomem(err);
+    /* those that were to be assigned and could not be are passed over by the store, if that still holds */
+    for (size_t i = f->n_auto; i < f->n && n < x->max_suggestions; i++)
+        s[n++] = (struct ims_store_suggestion){ .face_id = f->hits[i].face_id,
+                                                .person_id = j->to,
+                                                .source_face_id = f->hits[i].source_face_id,
+                                                .confidence = f->hits[i].confidence,
+                                                .aggregate_confidence = f->hits[i].score,
+                                                .n_matches = (int64_t)f->hits[i].n_matches,
+                                                .scores_json = f->hits[i].scores_json };
+    return ims_store_put_suggestions(j->s, s, n, &f->n_suggested, err);
+}
+
+static ims_status run_follow(struct ims__people_job *j, ims_err *err)
+{
+    struct follow *f = j->ctx;
+    struct ims_store_assign what = { .n = f->n_auto, .person_id = j->to, .by = IMS_ASSIGNED_AUTO };
+    struct ims_arena arena;
+    int64_t *ids;
+    double *scores;
+    ims_status st = IMS_OK;
+
+    ims__arena_init(&arena, 0);
+    ids = ims__arena_alloc(&arena, f->n_auto + 1, sizeof(*ids));
+    scores = ims__arena_alloc(&arena, f->n_auto + 1, sizeof(*scores));
+    if (!ids || !scores)
+        st = ims__people_nomem(err);
+    for (size_t i = 0; !st && i < f->n_auto; i++) {
+        ids[i] = f->hits[i].face_id;
+        scores[i] = f->hits[i].score;
+    }
+    what.face_ids = ids;
+    what.scores = scores;
+    if (!st)
+        st = ims_store_assign_faces(j->s, &j->ev, &what, err);
+    if (!st)
+        st = suggest(j, f, &arena, err);
+    f->n_assigned = what.n_changed;
+    ims__arena_release(&arena);
+    return st;
+}
+
+static ims_status follow_person(struct run *x, const struct ims_people_by *by, size_t first,
+                                size_t end, ims_err *err)
+{
+    struct follow f = { .x = x, .hits = x->hits + first, .n = end - first };
+    struct ims__people_job j = { .e = x->e,
+                                 .by = by,
+                                 .operation = IMS_EVENT_AUTO_ASSIGN,
+                                 .to = x->g.persons[x->hits[first].person].id,
+                                 .run = run_follow,
+                                 .ctx = &f };
+    ims_status st = IMS_OK;
+
+    while (f.n_auto < f.n && f.hits[f.n_auto].is_assigned)
+        f.n_auto++;
+    if (!x->what->is_dry_run)
+        st = ims__people_run(&j, err);
+    if (st == IMS_E_CONSTRAINT || st == IMS_E_NOT_FOUND)
+        return IMS_OK; /* the person was merged or deleted, or a face went, since: the next run sees */
+    if (st)
+        return st;
+    x->what->n_assigned += x->what->is_dry_run ? f.n_auto : f.n_assigned;
+    x->what->n_suggested += x->what->is_dry_run ? f.n - f.n_auto : f.n_suggested;
+    return IMS_OK;
+}
+
+/* --- the whole --- */
+
+static ims_status read_settings(struct run *x, ims_err *err)
+{
+    double n = 0;
+    ims_status st = ims_people_setting(x->e, "face_auto_assign_threshold", &x->auto_threshold, err);
+
+    if (!st)
+        st = ims_people_setting(x->e, "face_suggestion_threshold", &x->threshold, err);
+    if (!st)
+        st = ims_people_setting(x->e, "face_suggestion_max_results", &n, err);
+    x->max_suggestions = (size_t)n;
+    if (x->what->auto_threshold > 0)
+        x->auto_threshold = x->what->auto_threshold;
+    if (x->what->threshold > 0)
+        x->threshold = x->what->threshold;
+    if (x->threshold > x->auto_threshold)
+        x->threshold = x->auto_threshold;
+    return st;
+}
+
+ims_status ims_people_match(struct ims_engine *e, const struct ims_people_by *by,
+                            struct ims_people_match *what, ims_err *err)
+{
+    struct run x = { .e = e, .what = what };
+    ims_status st;
+
+    what->n_faces = what->n_persons = what->n_assigned = what->n_suggested = what->n_ambiguous = 0;
+    ims__arena_init(&x.arena, 0);
+    st = ims__gallery_open(e, what->person_id, &x.g, err);
+    if (!st)
+        st = read_settings(&x, err);
+    if (!st && x.g.n_rows)
+        st = compare_all(&x, err);
+    if (!st && x.n_hits)
+        qsort(x.hits, x.n_hits, sizeof(*x.hits), compare_hits);
+    for (size_t i = 0, end; !st && i < x.n_hits; i = end) {
+        for (end = i + 1; end < x.n_hits && x.hits[end].person == x.hits[i].person; end++)
+            ;
+        st = follow_person(&x, by, i, end, err);
+    }
+    what->n_faces = x.n_total;
+    what->n_persons = x.g.n_persons;
+    what->has_projection = x.g.projection != NULL;
+    ims__free(x.view);
+    ims__free(x.scores);
+    ims__free(x.hits);
+    ims__arena_release(&x.arena);
+    ims__gallery_release(&x.g);
+    return st;
+}
+
+/* --- one face, for looking --- */
+
+static int compare_candidates(const void *pa, const void *pb)
+{
+    const struct ims_people_candidate *a = pa, *b = pb;
+
+    if (a->score != b->score)
+        return a->score > b->score ? -1 : 1;
+    return (a->person_id > b->person_id) - (a->person_id < b->person_id);
+}
+
+static ims_status fill_candidates(struct run *x, int64_t face_id, size_t limit,
+                                  struct ims_arena *arena, struct ims_people_candidate **out,
+                                  size_t *out_n, ims_err *err)
+{
+    struct ims_people_candidate *list = ims__arena_alloc(arena, x->g.n_persons + 1, sizeof(*list));
+    float *vector = ims__aligned_alloc(64, (size_t)x->g.dim + 1, sizeof(*vector));
+    size_t n = 0;
+    ims_status st = IMS_OK;
+
+    x->view = ims__aligned_alloc(64, (size_t)x->g.dim + 1, sizeof(*x->view));
+    x->scores = ims__alloc(x->g.n_rows + 1, sizeof(*x->scores));
+    if (!list || !vector || !x->view || !x->scores)
+        st = ims__people_nomem(err);
+    if (!st)
+        st = ims_store_face_vectors_by_id(x->e->store, &face_id, 1, x->g.dim, vector, err);
+    if (!st)
+        score_all(x, vector);
+    for (size_t i = 0; !st && i < x->g.n_persons; i++) {
+        const struct ims__gallery_person *p = &x->g.persons[i];
+        struct ims_match m;
+        double score = score_of(x, p, &m);
+
+        if (score < x->threshold)
+            continue;
+        list[n].person_id = p->id;
+        list[n].score = score;
+        list[n++].name = ims__arena_strndup(arena, p->name, strlen(p->name));
+    }
+    ims__free(vector);
+    if (st)
+        return st;
+    qsort(list, n, sizeof(*list), compare_candidates);
+    *out = list;
+    *out_n = n < limit ? n : limit;
+    return IMS_OK;
+}
+
+ims_status ims_people_candidates(struct ims_engine *e, int64_t face_id, double threshold,
+                                 size_t limit, struct ims_arena *arena,
+                                 struct ims_people_candidate **out, size_t *out_n, ims_err *err)
+{
+    struct run x = { .e = e, .threshold = threshold };
+    ims_status st = ims__gallery_open(e, 0, &x.g, err);
+
+    if (!st)
+        st = fill_candidates(&x, face_id, limit, arena, out, out_n, err);
+    ims__free(x.view);
+    ims__free(x.scores);
+    ims__gallery_release(&x.g);
+    return st;
+}
