@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "base/mem.h"
 #include "base/text.h"
-#include "cli/cli.h"
+#include "cli/cli_people.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -34,6 +34,24 @@ const struct cli_command *const cli_commands[] = {
     &cli_cmd_faces_detect,
     &cli_cmd_faces_stats,
     &cli_cmd_faces_find_orphans,
+    &cli_cmd_faces_assign,
+    &cli_cmd_faces_suggestions,
+    &cli_cmd_faces_centroids,
+    &cli_cmd_people_list,
+    &cli_cmd_people_show,
+    &cli_cmd_people_name,
+    &cli_cmd_people_merge,
+    &cli_cmd_people_unmerge,
+    &cli_cmd_people_split,
+    &cli_cmd_people_move,
+    &cli_cmd_people_reject,
+    &cli_cmd_people_hide,
+    &cli_cmd_people_delete,
+    &cli_cmd_people_history,
+    &cli_cmd_people_undo,
+    &cli_cmd_people_export,
+    &cli_cmd_people_import,
+    &cli_cmd_people, /* the short form comes last */
     &cli_cmd_tokenize,
     &cli_cmd_devices,
     &cli_cmd_models_list,
