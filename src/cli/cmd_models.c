@@ -1,6 +1,7 @@
 /* imgsearch models list: the models on this machine.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "cli/cli.h"
+#include "models/face/face_pack.h"
 #include "models/install.h"
 #include "models/pack.h"
 
@@ -50,13 +51,12 @@ static ims_status list_available(struct cli *cli, ims_err *err)
 
 /* ---- those that are here ---- */
 
-/* A face model is no CLIP model, and none the worse for it. */
-static bool is_faces(const struct ims_pack_entry *entry)
+/* Face models are no CLIP model, and none the worse for it. NULL when it is none of either. */
+static struct ims_face_pack *open_faces(const struct ims_pack_entry *entry)
 {
-    struct ims_model_note note;
+    struct ims_face_pack *faces = NULL;
 
-    return !entry->pack && ims_model_note_read(entry->dir, &note) &&
-           strcmp(note.kind, "faces") == 0;
+    return !entry->pack && ims_face_pack_open(&faces, entry->dir, NULL) == IMS_OK ? faces : NULL;
 }
 
 /* How many vectors the library has of which model. */
@@ -93,31 +93,40 @@ static ims_status open_library(struct cli *cli, struct ims_engine **out, struct 
     return st;
 }
 
-static ims_json *entry_json(const struct ims_pack_entry *entry, bool serves, int64_t n_vectors)
+static void add_pack(ims_json *o, const char *layout, bool is_demo, uint64_t size_bytes,
+                     const char *digest)
+{
+    (void)ims__json_set(o, "layout", ims__json_new_str(layout));
+    (void)ims__json_set(o, "demo", ims__json_new_bool(is_demo));
+    (void)ims__json_set(o, "size", ims__json_new_int((int64_t)size_bytes));
+    (void)ims__json_set(o, "digest", ims__json_new_str(digest));
+}
+
+static ims_json *entry_json(const struct ims_pack_entry *entry, const struct ims_face_pack *faces,
+                            bool serves, int64_t n_vectors)
 {
     const struct ims_pack *p = entry->pack;
     ims_json *o = ims__json_new_object();
 
-    (void)ims__json_set(o, "name", ims__json_new_str(p ? p->name : entry->name));
+    (void)ims__json_set(o, "name", ims__json_new_str(p ? p->name : faces ? faces->name : entry->name));
     (void)ims__json_set(o, "dir", cli_path_json(entry->dir));
-    (void)ims__json_set(o, "usable", ims__json_new_bool(p != NULL || is_faces(entry)));
+    (void)ims__json_set(o, "usable", ims__json_new_bool(p || faces));
     (void)ims__json_set(o, "serves", ims__json_new_bool(serves));
     (void)ims__json_set(o, "vectors", ims__json_new_int(n_vectors));
-    if (p) {
-        (void)ims__json_set(
-            o, "layout", ims__json_new_str(p->layout == IMS_PACK_IMMICH ? "immich" : "open_clip"));
-        (void)ims__json_set(o, "demo", ims__json_new_bool(p->is_demo));
-        (void)ims__json_set(o, "size", ims__json_new_int((int64_t)p->size_bytes));
-        (void)ims__json_set(o, "digest", ims__json_new_str(p->digest));
-    } else {
-        (void)ims__json_set(o, "problem",
-                            ims__json_new_str(is_faces(entry) ? NULL : entry->why.text));
-    }
-    (void)ims__json_set(o, "kind", ims__json_new_str(is_faces(entry) ? "faces" : "clip"));
+    if (p)
+        add_pack(o, p->layout == IMS_PACK_IMMICH ? "immich" : "open_clip", p->is_demo, p->size_bytes,
+                 p->digest);
+    else if (faces)
+        add_pack(o, faces->layout == IMS_FACE_IMMICH ? "immich" : "insightface", faces->is_demo,
+                 faces->size_bytes, faces->digest);
+    if (!p)
+        (void)ims__json_set(o, "problem", ims__json_new_str(faces ? NULL : entry->why.text));
+    (void)ims__json_set(o, "kind", ims__json_new_str(faces ? "faces" : "clip"));
     return o;
 }
 
-static void print_entry(const struct ims_pack_entry *entry, bool serves, int64_t n_vectors)
+static void print_entry(const struct ims_pack_entry *entry, const struct ims_face_pack *faces,
+                        bool serves, int64_t n_vectors)
 {
     const struct ims_pack *p = entry->pack;
 
@@ -125,8 +134,10 @@ static void print_entry(const struct ims_pack_entry *entry, bool serves, int64_t
         printf("%s %-32s %8.1f MB  %7lld vectors  %s%s\n", serves ? "*" : " ", p->name,
                (double)p->size_bytes / 1e6, (long long)n_vectors, entry->dir,
                p->is_demo ? "  (demo: knows only drawn scenes)" : "");
-    else if (is_faces(entry))
-        printf("  %-32s (faces)      %s\n", entry->name, entry->dir);
+    else if (faces)
+        printf("  %-32s %8.1f MB    face models  %s%s\n", faces->name,
+               (double)faces->size_bytes / 1e6, entry->dir,
+               faces->is_demo ? "  (demo: knows only drawn people)" : "");
     else
         printf("  %-32s unusable: %s\n", entry->name, entry->why.text);
 }
@@ -153,13 +164,15 @@ static ims_status run(struct cli *cli, ims_err *err)
     if (ims_engine_model(e, &model, &why))
         fprintf(stderr, "imgsearch: no model serves: %s\n", why.text);
     for (size_t i = 0; i < list.n; i++) {
-        bool serves = model.dir && strcmp(model.dir, list.entries[i].dir) == 0;
+        const struct ims_pack_entry *entry = &list.entries[i];
+        struct ims_face_pack *faces = open_faces(entry);
+        bool serves = model.dir && strcmp(model.dir, entry->dir) == 0;
 
         if (cli->is_json)
-            (void)ims__json_add(
-                out, entry_json(&list.entries[i], serves, vectors_of(&counts, &list.entries[i])));
+            (void)ims__json_add(out, entry_json(entry, faces, serves, vectors_of(&counts, entry)));
         else
-            print_entry(&list.entries[i], serves, vectors_of(&counts, &list.entries[i]));
+            print_entry(entry, faces, serves, vectors_of(&counts, entry));
+        ims_face_pack_close(faces);
     }
     if (cli->is_json) {
         st = cli_print_json(out, err);
@@ -186,6 +199,9 @@ const struct cli_command cli_cmd_models_list = {
         "  immich     config.json, visual/model.onnx, visual/preprocess_cfg.json, "
         "textual/model.onnx,\n"
         "             textual/tokenizer.json\n"
+        "or face models, as InsightFace's packs (det_*.onnx, w600k_*.onnx ...) or Immich's "
+        "(detection/model.onnx,\n"
+        "recognition/model.onnx). "
         "Its folder is named ARCHITECTURE__WEIGHTS, e.g. ViT-B-32__laion2b_s34b_b79k. With "
         "--available: name,\n"
         "size, dimension of the vectors, size of a picture, licence.",

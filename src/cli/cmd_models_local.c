@@ -60,12 +60,15 @@ const struct cli_command cli_cmd_models_import = {
     .summary = "Take in a model that is on this machine already.",
     .words = "FOLDER|FILE",
     .details = "A folder in open_clip's form (weights in one file or several), Immich's ready ONNX "
-               "pack, the files of\n"
-               "an InsightFace pack, or a single .safetensors file with its configuration and "
+               "pack, face models in\n"
+               "InsightFace's or Immich's layout (known packs are checked by their sums, and what "
+               "else they hold comes\n"
+               "along), or a single .safetensors file with its configuration and "
                "tokenizer. It is copied\n"
                "into the data directory. Pickle files (.bin, .pt) are refused: loading one runs "
                "what is in it.",
     .examples = "imgsearch models import ~/Downloads/CLIP-ViT-B-32-laion2B-s34B-b79K\n"
+                "imgsearch models import ~/.insightface/models/buffalo_l\n"
                 "imgsearch models import w.safetensors --config open_clip_config.json --tokenizer "
                 "tokenizer.json --name mine",
     .options = import_options,

@@ -256,7 +256,9 @@ const struct cli_command cli_cmd_models_pull = {
     .words = "[NAME]",
     .details =
         "NAME is one of `imgsearch models list --available`, an architecture alone (ViT-B-32), or\n"
-        "hf-hub:OWNER/REPOSITORY for any other open_clip model of the hub. Without a name: the "
+        "hf-hub:OWNER/REPOSITORY for any other open_clip model of the hub; \"faces\" is whichever face "
+        "models are to be\n"
+        "had most freely. Without a name: the "
         "model that the\n"
         "settings name, else ViT-B-32__laion2b_s34b_b79k. What was interrupted goes on where it "
         "was. A model\n"

@@ -5,7 +5,8 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "base/text.h"
-#include "models/install_internal.h"
+#include "models/face/face_pack.h"
+#include "models/import_internal.h"
 #include "models/pack_internal.h"
 
 #include <stdio.h>
@@ -17,15 +18,6 @@
     "repository's open_clip_model.safetensors, or convert the file on a machine where you trust "  \
     "it "                                                                                          \
     "(safetensors.torch.save_file)"
-
-struct import {
-    const struct ims_import_options *options;
-    const char *from; /* the folder; NULL for a single file */
-    char *name;
-    const struct ims_registry_row *row; /* known by its name or its sums; may be NULL */
-    struct ims_staging staging;
-    struct ims_manifest manifest;
-};
 
 /* ---- what is it ---- */
 
@@ -58,7 +50,7 @@ static ims_status check_pickle(const char *path, ims_err *err)
                      : IMS_OK;
 }
 
-static bool has_file(const char *dir, const char *name)
+bool ims__import_has(const char *dir, const char *name)
 {
     struct ims_file_info info;
     char *path = ims__path_join(dir, name);
@@ -74,9 +66,9 @@ static ims_status explain_folder(const char *dir, ims_err *err)
     struct ims_dir_names d = { 0 };
     ims_status st = IMS_OK;
 
-    if (has_file(dir, "open_clip_model.safetensors") ||
-        has_file(dir, "open_clip_model.safetensors.index.json") ||
-        has_file(dir, "visual/model.onnx"))
+    if (ims__import_has(dir, "open_clip_model.safetensors") ||
+        ims__import_has(dir, "open_clip_model.safetensors.index.json") ||
+        ims__import_has(dir, "visual/model.onnx"))
         return IMS_OK;
     if (ims__dir_names_read(&d, dir, err))
         return IMS_OK; /* opening it says why */
@@ -86,7 +78,7 @@ static ims_status explain_folder(const char *dir, ims_err *err)
                           d.names[i]);
     }
     ims__dir_names_release(&d);
-    if (!st && has_file(dir, "model.safetensors") && !has_file(dir, "open_clip_config.json"))
+    if (!st && ims__import_has(dir, "model.safetensors") && !ims__import_has(dir, "open_clip_config.json"))
         st = ims_fail(err, IMS_E_UNSUPPORTED, ORIGIN, 0,
                       "%.200s holds a model in the form of the transformers library "
                       "(model.safetensors); expected "
@@ -128,7 +120,7 @@ static const struct ims_registry_row *row_of_path(const char *path, bool is_open
 }
 
 /* The name asked for, else the known one, else that of the folder. */
-static ims_status choose_name(struct import *m, bool is_open_clip, ims_err *err)
+ims_status ims__import_name(struct ims_import *m, bool is_open_clip, ims_err *err)
 {
     const char *wanted = m->options->name;
     char *real = NULL;
@@ -136,7 +128,7 @@ static ims_status choose_name(struct import *m, bool is_open_clip, ims_err *err)
 
     if (st)
         return st;
-    if (!m->row)
+    if (!m->row && !m->faces)
         m->row = row_of_path(real, is_open_clip);
     if (!wanted && m->row)
         wanted = m->row->name;
@@ -154,7 +146,7 @@ static ims_status choose_name(struct import *m, bool is_open_clip, ims_err *err)
 
 /* ---- the copy ---- */
 
-static ims_status take_file(struct import *m, const char *from, const char *local, ims_err *err)
+static ims_status take_file(struct ims_import *m, const char *from, const char *local, ims_err *err)
 {
     char *to = NULL;
     ims_status st = ims__staging_path(&m->staging, local, &to, err);
@@ -167,7 +159,7 @@ static ims_status take_file(struct import *m, const char *from, const char *loca
     return st;
 }
 
-static ims_status take_below(struct import *m, const char *relative, const char *local,
+ims_status ims__import_take(struct ims_import *m, const char *relative, const char *local,
                              ims_err *err)
 {
     char *from = ims__path_join(m->from, relative);
@@ -179,7 +171,7 @@ static ims_status take_below(struct import *m, const char *relative, const char 
 }
 
 /* visual/ and textual/ of a ready pack: the graphs may keep weights in further files of any name. */
-static ims_status take_folder(struct import *m, const char *sub, ims_err *err)
+static ims_status take_folder(struct ims_import *m, const char *sub, ims_err *err)
 {
     struct ims_dir_names d = { 0 };
     char *dir = ims__path_join(m->from, sub);
@@ -191,9 +183,9 @@ static ims_status take_folder(struct import *m, const char *sub, ims_err *err)
 
         if (!local)
             st = ims_fail(err, IMS_E_NOMEM, ORIGIN, 0, "copying");
-        else if (has_file(m->from, local) && !ims__ends_with(local, ".armnn") &&
+        else if (ims__import_has(m->from, local) && !ims__ends_with(local, ".armnn") &&
                  !ims__ends_with(local, ".rknn"))
-            st = take_below(m, local, local, err);
+            st = ims__import_take(m, local, local, err);
         ims__free(local);
     }
     ims__dir_names_release(&d);
@@ -201,17 +193,17 @@ static ims_status take_folder(struct import *m, const char *sub, ims_err *err)
     return st;
 }
 
-static ims_status take_pack(struct import *m, const struct ims_pack *pack, ims_err *err)
+static ims_status take_pack(struct ims_import *m, const struct ims_pack *pack, ims_err *err)
 {
-    ims_status st = take_below(m, ims__path_base(pack->files[IMS_PACK_CONFIG]),
+    ims_status st = ims__import_take(m, ims__path_base(pack->files[IMS_PACK_CONFIG]),
                                ims__path_base(pack->files[IMS_PACK_CONFIG]), err);
 
     if (!st && pack->layout == IMS_PACK_OPEN_CLIP) {
-        st = take_below(m, "tokenizer.json", "tokenizer.json", err);
-        if (!st && has_file(m->from, "tokenizer_config.json"))
-            st = take_below(m, "tokenizer_config.json", "tokenizer_config.json", err);
+        st = ims__import_take(m, "tokenizer.json", "tokenizer.json", err);
+        if (!st && ims__import_has(m->from, "tokenizer_config.json"))
+            st = ims__import_take(m, "tokenizer_config.json", "tokenizer_config.json", err);
         for (size_t i = 0; !st && i < pack->n_weight_files; i++)
-            st = take_below(m, pack->weight_files[i], pack->weight_files[i], err);
+            st = ims__import_take(m, pack->weight_files[i], pack->weight_files[i], err);
     } else if (!st) {
         st = take_folder(m, "visual", err);
         if (!st)
@@ -220,7 +212,7 @@ static ims_status take_pack(struct import *m, const struct ims_pack *pack, ims_e
     return st;
 }
 
-static ims_status finish(struct import *m, const char *kind, char **out_dir, ims_err *err)
+ims_status ims__import_finish(struct ims_import *m, const char *kind, char **out_dir, ims_err *err)
 {
     ims_status st = IMS_OK;
 
@@ -244,7 +236,7 @@ static ims_status finish(struct import *m, const char *kind, char **out_dir, ims
 }
 
 /* Nothing of another try may be left in the folder: a copy is quick, unlike a download. */
-static ims_status begin(struct import *m, ims_err *err)
+ims_status ims__import_begin(struct ims_import *m, ims_err *err)
 {
     struct ims_file_info info;
     ims_status st = ims__staging_open(&m->staging, m->options->data_dir, m->name, err);
@@ -262,7 +254,7 @@ static ims_status begin(struct import *m, ims_err *err)
 
 /* ---- folders ---- */
 
-static ims_status import_pack(struct import *m, char **out_dir, ims_err *err)
+static ims_status import_pack(struct ims_import *m, char **out_dir, ims_err *err)
 {
     struct ims_pack *pack = NULL;
     ims_status st = explain_folder(m->from, err);
@@ -272,73 +264,17 @@ static ims_status import_pack(struct import *m, char **out_dir, ims_err *err)
     if (!st)
         st = ims__model_probe(m->from, err);
     if (!st)
-        st = choose_name(m, pack->layout == IMS_PACK_OPEN_CLIP, err);
+        st = ims__import_name(m, pack->layout == IMS_PACK_OPEN_CLIP, err);
     if (!st)
-        st = begin(m, err);
+        st = ims__import_begin(m, err);
     if (!st)
         st = take_pack(m, pack, err);
     if (!st)
         st = ims__model_probe(m->staging.dir, err);
     if (!st)
-        st = finish(m, "clip", out_dir, err);
+        st = ims__import_finish(m, "clip", out_dir, err);
     ims_pack_close(pack);
     return st;
-}
-
-/* Where file i of a row is below dir: by its own name, or by the hub's. NULL = nowhere. */
-static const char *place_of(const char *dir, const struct ims_registry_file *file)
-{
-    return has_file(dir, file->local) ? file->local : has_file(dir, file->path) ? file->path : NULL;
-}
-
-static ims_status match_faces(const char *dir, const struct ims_registry_row *row, ims_err *err)
-{
-    ims_status st = IMS_OK;
-
-    for (size_t i = 0; !st && i < row->n_files; i++) {
-        struct ims_fetch_meta want = { 0 };
-        char *path = ims__path_join(dir, place_of(dir, &row->files[i]));
-
-        snprintf(want.sha256, sizeof(want.sha256), "%s", row->files[i].sha256);
-        st = path ? ims__fetch_check(path, &want, err)
-                  : ims_fail(err, IMS_E_NOMEM, ORIGIN, 0, "reading %s", dir);
-        ims__free(path);
-    }
-    return st;
-}
-
-/* A face pack is known by its files' sums. IMS_E_NOT_FOUND: nothing of the kind is in the folder. */
-static ims_status find_faces(struct import *m, ims_err *err)
-{
-    size_t n;
-    const struct ims_registry_row *rows = ims_registry_rows(&n);
-    ims_status st = IMS_E_NOT_FOUND;
-
-    for (size_t i = 0; i < n; i++) {
-        bool has_all = rows[i].kind == IMS_MODEL_FACES;
-
-        for (size_t k = 0; has_all && k < rows[i].n_files; k++)
-            has_all = place_of(m->from, &rows[i].files[k]) != NULL;
-        if (!has_all)
-            continue;
-        st = match_faces(m->from, &rows[i], err);
-        if (!st) {
-            m->row = &rows[i];
-            return IMS_OK;
-        }
-    }
-    return st;
-}
-
-static ims_status import_faces(struct import *m, char **out_dir, ims_err *err)
-{
-    ims_status st = choose_name(m, false, err);
-
-    if (!st)
-        st = begin(m, err);
-    for (size_t i = 0; !st && i < m->row->n_files; i++)
-        st = take_below(m, place_of(m->from, &m->row->files[i]), m->row->files[i].local, err);
-    return st ? st : finish(m, "faces", out_dir, err);
 }
 
 /* ---- a single file ---- */
@@ -348,7 +284,7 @@ static char *beside(const char *path, const char *name)
     return ims__strfmt("%.*s%s", (int)(ims__path_base(path) - path), path, name);
 }
 
-static ims_status import_file(struct import *m, char **out_dir, ims_err *err)
+static ims_status import_file(struct ims_import *m, char **out_dir, ims_err *err)
 {
     const struct ims_import_options *o = m->options;
     char *config = o->config ? ims__strdup(o->config) : beside(o->path, "open_clip_config.json");
@@ -372,9 +308,9 @@ static ims_status import_file(struct import *m, char **out_dir, ims_err *err)
                 "beside them, or with --config");
     }
     if (!st)
-        st = choose_name(m, true, err);
+        st = ims__import_name(m, true, err);
     if (!st)
-        st = begin(m, err);
+        st = ims__import_begin(m, err);
     if (!st)
         st = take_file(m, config, "open_clip_config.json", err);
     if (!st)
@@ -384,7 +320,7 @@ static ims_status import_file(struct import *m, char **out_dir, ims_err *err)
     if (!st)
         st = ims__model_probe(m->staging.dir, err);
     if (!st)
-        st = finish(m, "clip", out_dir, err);
+        st = ims__import_finish(m, "clip", out_dir, err);
     ims__free(config);
     ims__free(tokenizer);
     return st;
@@ -392,15 +328,15 @@ static ims_status import_file(struct import *m, char **out_dir, ims_err *err)
 
 ims_status ims_model_import(const struct ims_import_options *options, char **out_dir, ims_err *err)
 {
-    struct import m = { .options = options, .staging = { .lock_fd = -1 } };
+    struct ims_import m = { .options = options, .staging = { .lock_fd = -1 } };
     struct ims_file_info info;
     ims_status st = ims__stat(options->path, true, &info, err);
 
     if (!st && info.is_dir) {
         m.from = options->path;
-        st = find_faces(&m, err);
+        st = ims__import_find_faces(&m, err);
         if (!st)
-            st = import_faces(&m, out_dir, err);
+            st = ims__import_faces(&m, out_dir, err);
         else if (st == IMS_E_NOT_FOUND)
             st = import_pack(&m, out_dir, err);
     } else if (!st) {
@@ -410,6 +346,8 @@ ims_status ims_model_import(const struct ims_import_options *options, char **out
         st = ims_fail_in(err, st, "%.200s is left over", m.staging.dir);
     ims__staging_close(&m.staging);
     ims__manifest_release(&m.manifest);
+    ims_face_pack_close(m.faces);
+    ims__free(m.inner);
     ims__free(m.name);
     return st;
 }

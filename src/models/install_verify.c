@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "models/clip/clip.h"
 #include "models/clip/clip_config.h"
+#include "models/face/face_pack.h"
 #include "models/install_internal.h"
 
 #include <stdio.h>
@@ -86,6 +87,17 @@ static void check_by_name(struct verify *v, const struct ims_registry_row *row)
     }
 }
 
+/* Face models that this program knows nothing of. */
+static void check_face_files(struct verify *v, const struct ims_face_pack *faces)
+{
+    const struct ims_fetch_meta any = { 0 };
+
+    for (size_t i = 0; i < IMS_FACE_N_PARTS; i++) {
+        if (faces->files[i])
+            check_one(v, faces->files[i] + strlen(faces->dir) + 1, &any);
+    }
+}
+
 static void check_pack_files(struct verify *v, const struct ims_pack *pack)
 {
     const struct ims_fetch_meta any = { 0 };
@@ -107,6 +119,7 @@ ims_status ims_model_verify(const char *dir, ims_verify_fn on_file, void *arg,
     const struct ims_registry_row *row = NULL;
     struct ims_registry_own own;
     struct ims_manifest m = { 0 };
+    struct ims_face_pack *faces = NULL;
     struct ims_pack *pack = NULL;
     bool is_faces = false;
     ims_status st = ims__manifest_read(&m, dir, err);
@@ -120,12 +133,15 @@ ims_status ims_model_verify(const char *dir, ims_verify_fn on_file, void *arg,
         is_faces = row->kind == IMS_MODEL_FACES;
         check_by_name(&v, row);
     }
-    if (!is_faces)
-        st = ims__model_probe(dir, err);
-    else
+    if (ims_face_pack_open(&faces, dir, is_faces ? err : NULL) == IMS_OK)
         st = IMS_OK;
-    if (!st && !m.n_files && !row && (st = ims_pack_open(&pack, dir, err)) == IMS_OK)
+    else
+        st = is_faces ? IMS_E_MODEL : ims__model_probe(dir, err);
+    if (!st && !m.n_files && !row && faces)
+        check_face_files(&v, faces);
+    else if (!st && !m.n_files && !row && (st = ims_pack_open(&pack, dir, err)) == IMS_OK)
         check_pack_files(&v, pack);
+    ims_face_pack_close(faces);
     ims_pack_close(pack);
     ims__manifest_release(&m);
     if (v.n_bad)

@@ -20,6 +20,22 @@ const struct ims_registry_row *ims_registry_rows(size_t *out_n)
     return ims__registry_rows;
 }
 
+const struct ims_registry_row *ims_registry_faces(void)
+{
+    const struct ims_registry_row *first = NULL;
+
+    for (size_t i = 0; i < ims__registry_n_rows; i++) {
+        const struct ims_registry_row *row = &ims__registry_rows[i];
+
+        if (row->kind != IMS_MODEL_FACES)
+            continue;
+        if (!row->terms)
+            return row;
+        first = first ? first : row;
+    }
+    return first;
+}
+
 /* One letter as it is compared: case does not matter, nor which dash a tag is written with. */
 static int folded(char c)
 {
@@ -131,6 +147,10 @@ ims_status ims_registry_find(const struct ims_registry_row **out, const char *na
         if (!st)
             *out = &own->row;
         return st;
+    }
+    if (strcmp(name, IMS_REGISTRY_FACES) == 0) {
+        *out = ims_registry_faces();
+        return IMS_OK;
     }
     for (size_t i = 0; *name && i < ims__registry_n_rows; i++) {
         if (is_row(&ims__registry_rows[i], name)) {

@@ -40,10 +40,19 @@ struct ims_registry_row {
     uint32_t size_mb; /* about, all files */
     const struct ims_registry_file *files;
     size_t n_files;
+    /* What a whole pack has besides, which the hub does not hand out: an import takes it along. */
+    const struct ims_registry_file *extras;
+    size_t n_extras;
 };
 
 /* Every row, in the order in which they are listed. */
 const struct ims_registry_row *ims_registry_rows(size_t *out_n);
+
+/* The word for whichever face pack is to be had, and what it stands for: the first one whose licence asks for
+ * nothing, else buffalo_l. No pack of the first sort is in the table yet: there are free recognisers, but no
+ * free detector of SCRFD's form was found. Its row only has to be added. */
+#define IMS_REGISTRY_FACES "faces"
+const struct ims_registry_row *ims_registry_faces(void);
 
 /* The row of a name: as written in the table ('_' and '-' are one after "__", a "-quickgelu" after the
  * architecture may stand there), or an architecture alone for its first row. IMS_E_NOT_FOUND names the

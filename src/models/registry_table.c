@@ -92,6 +92,16 @@ static const struct ims_registry_file antelopev2_files[] = {
     GLINTR100,
 };
 
+/* The same three files are in every pack of InsightFace's but buffalo_sc. */
+static const struct ims_registry_file insightface_extras[] = {
+    { "genderage.onnx", "genderage.onnx", 0,
+      "4fde69b1c810857b88c64a335084f1c3fe8f01246c9a191b48c7bb756d6652fb", NULL },
+    { "1k3d68.onnx", "1k3d68.onnx", 0,
+      "df5c06b8a0c12e422b2ed8947b8869faa4105387f199c477af038aa01f9a45cc", NULL },
+    { "2d106det.onnx", "2d106det.onnx", 5030888,
+      "f001b856447c413801ef5c42091ed0cd516fcd21f2d6b79635b1e733a7109dbf", NULL },
+};
+
 /* clang-format off */
 #define OPEN_CLIP(NAME, REPO, LICENCE, ABOUT, DIM, PX, MB, FILES)                                   \
     { .name = NAME, .kind = IMS_MODEL_CLIP, .repo = REPO, .revision = "main", .licence = LICENCE,   \
@@ -107,7 +117,8 @@ static const struct ims_registry_file antelopev2_files[] = {
 #define FACES(NAME, REPO, REVISION, ABOUT, MB, FILES)                                               \
     { .name = NAME, .kind = IMS_MODEL_FACES, .repo = REPO, .revision = REVISION,                    \
       .licence = "InsightFace, non-commercial", .terms = INSIGHTFACE_TERMS, .about = ABOUT,         \
-      .dim = 512, .image_px = 112, .size_mb = MB, .files = FILES, .n_files = IMS_ARRAY_LEN(FILES) }
+      .dim = 512, .image_px = 112, .size_mb = MB, .files = FILES, .n_files = IMS_ARRAY_LEN(FILES),  \
+      .extras = insightface_extras, .n_extras = IMS_ARRAY_LEN(insightface_extras) }
 
 const struct ims_registry_row ims__registry_rows[] = {
     CLIP("ViT-B-32__laion2b_s34b_b79k", "laion/CLIP-ViT-B-32-laion2B-s34B-b79K", LAION_ABOUT, 512, 224, 608),
@@ -143,6 +154,7 @@ const struct ims_registry_row ims__registry_rows[] = {
     FACES("buffalo_l", "immich-app/buffalo_l", "d09715916a0778919a770c343533641e250b8699", "faces: SCRFD-10GF and ResNet-50", 191, buffalo_l_files),
     FACES("buffalo_m", "immich-app/buffalo_m", "main", "faces: SCRFD-2.5GF and ResNet-50", 178, buffalo_m_files),
     FACES("buffalo_s", "immich-app/buffalo_s", "0ff1751885575e62e084dff70549ce24a11fa5dc", "faces: SCRFD-500MF and MobileFaceNet", 16, buffalo_s_files),
+    FACES("buffalo_sc", "immich-app/buffalo_s", "0ff1751885575e62e084dff70549ce24a11fa5dc", "faces: the two files of buffalo_s alone", 16, buffalo_s_files),
     FACES("antelopev2", "immich-app/antelopev2", "main", "faces: SCRFD-10GF and ResNet-100", 278, antelopev2_files),
 };
 /* clang-format on */

@@ -235,6 +235,87 @@ TEST(faces, "files that are named like a face pack and are not are refused")
     run_release(&result);
 }
 
+/* Any bytes do: what a model computes is asked when it is first used. */
+static void put_faces(const char *detector, const char *recogniser)
+{
+    put(detector, "detector", 8);
+    put(recogniser, "recogniser", 10);
+}
+
+static void new_folder(const char *name)
+{
+    library_init(&library);
+    snprintf(from, sizeof(from), "%s/%s", library.photos, name);
+    CHECK(mkdir(from, 0755) == 0);
+}
+
+TEST(own_faces, "face models of one's own are taken in whole, listed and proven, under either layout")
+{
+    struct run_options o = { 0 };
+
+    new_folder("mine");
+    put_faces("det_mine.onnx", "rec_mine.onnx");
+    put("genderage.onnx", "g", 1);
+    put("notes.txt", "n", 1);
+    run(0, "", "");
+    CHECK(has("models/mine/det_mine.onnx") && has("models/mine/rec_mine.onnx"));
+    CHECK(has("models/mine/genderage.onnx") && !has("models/mine/notes.txt"));
+    CHECK(has("models/mine/imgsearch-model.json"));
+    run_release(&result);
+    library_run_with(&library, &o, &result, "models\nverify\nmine");
+    CHECK_INT(result.exit_code, 0);
+    CHECK(!strstr(result.out, "no sum is known"));
+    run_release(&result);
+    library_run_with(&library, &o, &result, "models\nlist\n--json");
+    CHECK_INT(result.exit_code, 0);
+    CHECK(strstr(result.out, "\"insightface\"") && strstr(result.out, "\"faces\""));
+    run_release(&result);
+    library_run_with(&library, &o, &result, "models\nremove\nmine");
+    CHECK_INT(result.exit_code, 0);
+    CHECK(!has("models/mine"));
+    new_folder("other");
+    put_faces("detection/model.onnx", "recognition/model.onnx");
+    run(0, "", "");
+    CHECK(has("models/other/detection/model.onnx") && has("models/other/recognition/model.onnx"));
+    run_release(&result);
+}
+
+TEST(damaged_faces, "a damaged file of a face pack is found by verify")
+{
+    struct run_options o = { 0 };
+    char path[900];
+    ims_err err;
+
+    new_folder("mine");
+    put_faces("det_mine.onnx", "rec_mine.onnx");
+    run(0, "", "");
+    snprintf(path, sizeof(path), "%s/models/mine/rec_mine.onnx", library.data);
+    CHECK_OK(ims__write_derived(path, "recogniseR", 10, &err), err);
+    run_release(&result);
+    library_run_with(&library, &o, &result, "models\nverify\nmine");
+    CHECK_INT(result.exit_code, 13);
+    CHECK(strstr(result.out, "BAD   rec_mine.onnx"));
+    run_release(&result);
+}
+
+TEST(nested_faces, "a pack in a folder of the same name, as one archive has it, is found there")
+{
+    new_folder("antelope");
+    put_faces("antelope/det_mine.onnx", "antelope/rec_mine.onnx");
+    run(0, "", "");
+    CHECK(has("models/antelope/det_mine.onnx"));
+    run_release(&result);
+}
+
+TEST(half_faces, "half of a face pack is refused and nothing is left")
+{
+    new_folder("half");
+    put("det_mine.onnx", "d", 1);
+    run(18, "", "");
+    CHECK(!has("models/half") && !has("downloads/half"));
+    run_release(&result);
+}
+
 TEST(nothing, "what is not there, and what is no model, are refused")
 {
     setup();

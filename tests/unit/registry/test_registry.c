@@ -58,8 +58,20 @@ TEST(faces, "face packs are pinned to the byte and must be accepted first")
         CHECK(rows[i].terms && strstr(rows[i].terms, "non-commercial"));
         for (size_t k = 0; k < rows[i].n_files; k++)
             CHECK(rows[i].files[k].sha256);
+        for (size_t k = 0; k < rows[i].n_extras; k++)
+            CHECK(rows[i].extras[k].sha256 && strlen(rows[i].extras[k].sha256) == 64);
+        CHECK_INT(rows[i].n_extras, 3);
     }
-    CHECK(n_faces >= 3);
+    CHECK_INT(n_faces, 5);
+}
+
+TEST(any_faces, "\"faces\" stands for the first pack that asks for nothing, and for buffalo_l while there is none")
+{
+    const struct ims_registry_row *row = ims_registry_faces();
+
+    CHECK_STR(found("faces"), row->name);
+    CHECK_STR(row->name, "buffalo_l");
+    CHECK(row->terms);
 }
 
 TEST(names, "a name may be written as open_clip, as Immich or as people do")
@@ -71,6 +83,7 @@ TEST(names, "a name may be written as open_clip, as Immich or as people do")
     CHECK_STR(found("ViT-L-14"), "ViT-L-14__laion2b_s32b_b82k");
     CHECK_STR(found("ViT-B-16-SigLIP"), "ViT-B-16-SigLIP__webli");
     CHECK_STR(found("buffalo_l"), "buffalo_l");
+    CHECK_STR(found("buffalo_sc"), "buffalo_sc");
     CHECK(!found("ViT-B-32__nothing"));
     CHECK(!found("ViT-B"));
     CHECK(!found(""));
