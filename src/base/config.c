@@ -34,6 +34,8 @@ static const struct range ranges[] = {
     { IMS_CFG_THREADS, 0, 1024 },
     { IMS_CFG_COMPUTE_DEADLINE, 1, 3600 },
     { IMS_CFG_GPU_BATCH_SIZE, 1, 1024 },
+    { IMS_CFG_FACE_TRAINING_EPOCHS, 1, 1000 },
+    { IMS_CFG_FACE_BATCH_SIZE, 4, 256 },
     { IMS_CFG_MAX_IMAGE_MPX, 1, 10000 },
     { IMS_CFG_MIN_FACE_SIZE, 1, 10000 },
 };
@@ -45,6 +47,8 @@ struct real_range {
 
 static const struct real_range real_ranges[] = {
     { IMS_CFG_MIN_FACE_SCORE, 0.05, 1 },
+    { IMS_CFG_FACE_TRIPLET_MARGIN, 0.001, 1 },
+    { IMS_CFG_FACE_LEARNING_RATE, 1e-6, 0.1 },
 };
 
 struct choice {

@@ -40,12 +40,12 @@
     X(ENABLE_CORS,     "enable_cors",     "ENABLE_CORS",            BOOL, "true",   "Answer pages of loopback and configured origins; false: only the server's own pages.") \
     X(ALLOW_DESTRUCTIVE, "allow_destructive", "ALLOW_DESTRUCTIVE_ADMIN_OPS", BOOL, "false", "Allow requests that delete data.") \
     X(CHECK_REPLIES,   "check_replies",   "IMS_CHECK_REPLIES",      BOOL, "false",  "Hold every reply of the server against its contract; a difference is an error. For tests.") \
-    X(FACE_MODEL_CHECKPOINT, "face_model_checkpoint", "FACE_MODEL_CHECKPOINT", UNBUILT, "", "Trained face projection; faces are not part of this release.") \
-    X(FACE_TRAINING_ENABLED, "face_training_enabled", "FACE_TRAINING_ENABLED", UNBUILT, "", "Face training; not part of this release.") \
-    X(FACE_TRIPLET_MARGIN, "face_triplet_margin", "FACE_TRIPLET_MARGIN", UNBUILT, "", "Face training; not part of this release.") \
-    X(FACE_TRAINING_EPOCHS, "face_training_epochs", "FACE_TRAINING_EPOCHS", UNBUILT, "", "Face training; not part of this release.") \
-    X(FACE_BATCH_SIZE, "face_batch_size", "FACE_BATCH_SIZE",        UNBUILT, "",    "Face training; not part of this release.") \
-    X(FACE_LEARNING_RATE, "face_learning_rate", "FACE_LEARNING_RATE", UNBUILT, "",  "Face training; not part of this release.") \
+    X(FACE_MODEL_CHECKPOINT, "face_model_checkpoint", "FACE_MODEL_CHECKPOINT", PATH,  "",       "File that also receives a face training that is kept.") \
+    X(FACE_TRAINING_ENABLED, "face_training_enabled", "FACE_TRAINING_ENABLED", BOOL, "false",  "Whether `imgsearch faces train` may learn from named faces.") \
+    X(FACE_TRIPLET_MARGIN, "face_triplet_margin", "FACE_TRIPLET_MARGIN", REAL,  "0.2",    "Face training: how much nearer one's own faces shall be than others', above 0 to 1.") \
+    X(FACE_TRAINING_EPOCHS, "face_training_epochs", "FACE_TRAINING_EPOCHS", INT, "20", "Face training: how often every face is seen at most, 1 to 1000.") \
+    X(FACE_BATCH_SIZE, "face_batch_size", "FACE_BATCH_SIZE",        INT,       "32",     "Face training: faces compared at a time, 4 to 256.") \
+    X(FACE_LEARNING_RATE, "face_learning_rate", "FACE_LEARNING_RATE", REAL,  "0.0001", "Face training: step of the optimiser, 0.000001 to 0.1.") \
     X(REDIS_URL,       "redis_url",       "REDIS_URL",              UNBUILT, "",    "Redis queue; not part of this release.") \
     X(QDRANT_URL,      "qdrant_url",      "QDRANT_URL",             UNBUILT, "",    "Qdrant vector store; not part of this release.")
 /* clang-format on */

@@ -159,6 +159,7 @@ extern const struct cli_command cli_cmd_config;
 extern const struct cli_command cli_cmd_doctor;
 extern const struct cli_command cli_cmd_faces_detect;
 extern const struct cli_command cli_cmd_faces_stats;
+extern const struct cli_command cli_cmd_faces_train;
 extern const struct cli_command cli_cmd_faces_find_orphans;
 extern const struct cli_command cli_cmd_serve;
 

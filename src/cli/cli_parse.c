@@ -33,6 +33,7 @@ const struct cli_command *const cli_commands[] = {
     &cli_cmd_embed,
     &cli_cmd_faces_detect,
     &cli_cmd_faces_stats,
+    &cli_cmd_faces_train,
     &cli_cmd_faces_find_orphans,
     &cli_cmd_faces_assign,
     &cli_cmd_faces_suggestions,

@@ -248,8 +248,13 @@ static ims_status detect_turn(struct ims_face_models *m, const struct ims_face_i
         found ? IMS_OK
               : ims_fail(err, IMS_E_NOMEM, ORIGIN, 0, "detecting faces in %zu pictures", n);
 
-    for (size_t i = 0; !st && i < m->n_scales; i++) /* the slot of the last, main scale counts */
+    for (size_t i = 0; !st && i < m->n_scales; i++) { /* the slot of the last, main scale counts */
+        for (size_t k = 0; k < n; k++)
+            found[k].n_before = found[k].n;
         st = run_scale(m, i, inputs, n, found, slots, err);
+    }
+    for (size_t i = 0; !st && i < n; i++)
+        ims__scrfd_prefer_fine(&found[i], found[i].n_before);
     for (size_t i = 0; !st && i < n; i++)
         st = make_list(m, &found[i], &lists[i], err);
     for (size_t i = 0; found && i < n; i++)

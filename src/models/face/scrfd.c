@@ -140,6 +140,21 @@ static bool overlap(const struct ims_scrfd_candidate *a, const struct ims_scrfd_
     return !(both / (area(a) + area(b) - both) <= SCRFD_MAX_IOU);
 }
 
+void ims__scrfd_prefer_fine(struct ims_scrfd_candidates *c, size_t n_coarse)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < c->n; i++) {
+        bool stays = true;
+
+        for (size_t k = n_coarse; i < n_coarse && k < c->n && stays; k++)
+            stays = !overlap(&c->items[k], &c->items[i]);
+        if (stays)
+            c->items[n++] = c->items[i];
+    }
+    c->n = n;
+}
+
 void ims__scrfd_suppress(struct ims_scrfd_candidates *c, size_t max_n)
 {
     size_t n_kept = 0;

@@ -42,6 +42,7 @@ struct ims_scrfd_candidate {
 struct ims_scrfd_candidates {
     struct ims_scrfd_candidate *items; /* ims__free */
     size_t n, cap;
+    size_t n_before; /* the caller's: how many there were before the last scale */
 };
 
 /* Adds every anchor with score >= min_score, divided by scale (canvas pixels per pixel of the
@@ -50,6 +51,9 @@ struct ims_scrfd_candidates {
 ims_status ims__scrfd_decode(const struct ims_scrfd *s, const float *const *outputs,
                              float min_score, float scale, struct ims_scrfd_candidates *c,
                              ims_err *err) IMS_MUST_CHECK;
+/* The first n_coarse candidates come from a smaller copy of the picture, whose boxes and points are as much
+ * coarser: those that meet one of the rest (as suppression has it) go, whatever their scores. */
+void ims__scrfd_prefer_fine(struct ims_scrfd_candidates *c, size_t n_coarse);
 /* Sorts by score, best first, and keeps of those that overlap by more than SCRFD_MAX_IOU
  * (areas in whole pixels, ends included) the first; at most max_n in all. */
 void ims__scrfd_suppress(struct ims_scrfd_candidates *c, size_t max_n);

@@ -83,6 +83,11 @@ size_t ims_projection_dim(const struct ims_projection *p)
     return p->dim;
 }
 
+const float *ims_projection_weights(const struct ims_projection *p)
+{
+    return p->weights;
+}
+
 uint64_t ims_projection_steps(const struct ims_projection *p)
 {
     return p->steps;

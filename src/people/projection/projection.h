@@ -28,6 +28,7 @@ ims_status ims_projection_dup(struct ims_projection **out, const struct ims_proj
 void ims_projection_free(struct ims_projection *p);
 
 size_t ims_projection_dim(const struct ims_projection *p);
+const float *ims_projection_weights(const struct ims_projection *p); /* dim rows of dim; a loan */
 uint64_t ims_projection_steps(const struct ims_projection *p); /* of the optimiser, 0 = untrained */
 /* "" when none was set. Valid until it is set again. */
 const char *ims_projection_card(const struct ims_projection *p);
@@ -42,7 +43,14 @@ ims_status ims_projection_digest(const struct ims_projection *p,
 ims_status ims_projection_apply(const struct ims_projection *p, const float *in, size_t n, float *out,
                                 ims_err *err) IMS_MUST_CHECK;
 
-/* The checkpoint file (docs/notes/projection.md): written beside path and renamed over it. */
+/* A checkpoint (docs/notes/projection.md) in memory: *out is ended with ims__free. */
+ims_status ims_projection_encode(const struct ims_projection *p, uint8_t **out, size_t *out_n,
+                                 ims_err *err) IMS_MUST_CHECK;
+/* what names the bytes in errors, which are those of load. */
+ims_status ims_projection_decode(struct ims_projection **out, const uint8_t *data, size_t n,
+                                 const char *what, ims_err *err) IMS_MUST_CHECK;
+
+/* The same as a file: written beside path and renamed over it. */
 ims_status ims_projection_save(const struct ims_projection *p, const char *path,
                                ims_err *err) IMS_MUST_CHECK;
 /* IMS_E_NOT_FOUND; IMS_E_CORRUPT when it is no checkpoint, was cut, or a byte of it is wrong;

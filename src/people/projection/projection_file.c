@@ -1,4 +1,4 @@
-/* The checkpoint file of a projection: layout in docs/notes/projection.md.
+/* Checkpoints of a projection, in memory and as files: layout in docs/notes/projection.md.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "people/projection/projection.h"
 
@@ -47,7 +47,8 @@ static uint8_t *put_floats(uint8_t *at, const float *v, size_t n)
     return at;
 }
 
-ims_status ims_projection_save(const struct ims_projection *p, const char *path, ims_err *err)
+ims_status ims_projection_encode(const struct ims_projection *p, uint8_t **out, size_t *out_n,
+                                 ims_err *err)
 {
     size_t card_bytes = strlen(p->card), n = p->dim * p->dim;
     size_t size = file_bytes(p->dim, card_bytes);
@@ -66,8 +67,23 @@ ims_status ims_projection_save(const struct ims_projection *p, const char *path,
     at = put_floats(at, p->first, n);
     at = put_floats(at, p->second, n);
     st = ims__sha256(data, (size_t)(at - data), at, err);
+    if (st) {
+        ims__free(data);
+        return st;
+    }
+    *out = data;
+    *out_n = size;
+    return IMS_OK;
+}
+
+ims_status ims_projection_save(const struct ims_projection *p, const char *path, ims_err *err)
+{
+    uint8_t *data = NULL;
+    size_t n = 0;
+    ims_status st = ims_projection_encode(p, &data, &n, err);
+
     if (!st)
-        st = ims__write_file(path, data, size, err);
+        st = ims__write_file(path, data, n, err);
     ims__free(data);
     return st;
 }
@@ -115,21 +131,15 @@ static ims_status check(const uint8_t *data, size_t size, const char *path, ims_
     return IMS_OK;
 }
 
-ims_status ims_projection_load(struct ims_projection **out, const char *path, ims_err *err)
+ims_status ims_projection_decode(struct ims_projection **out, const uint8_t *data, size_t size,
+                                 const char *what, ims_err *err)
 {
     struct ims_projection *p = NULL;
-    struct ims_buf file = { 0 };
-    const uint8_t *data, *at;
+    const uint8_t *at;
     char *card = NULL;
     size_t n, card_bytes;
-    ims_status st;
+    ims_status st = check(data, size, what, err);
 
-    st = ims__read_file(path, file_bytes(IMS_PROJECTION_MAX_DIM, IMS_PROJECTION_MAX_CARD_BYTES), &file,
-                        NULL, err);
-    if (st)
-        return st;
-    data = (const uint8_t *)file.data;
-    st = check(data, file.len, path, err);
     if (!st)
         st = ims_projection_new(&p, (size_t)get_le(data + 12, 4), err);
     if (st)
@@ -145,7 +155,7 @@ ims_status ims_projection_load(struct ims_projection **out, const char *path, im
     at = data + HEAD_BYTES + card_bytes;
     if (!take_floats(&at, p->weights, n) || !take_floats(&at, p->first, n) ||
         !take_floats(&at, p->second, n)) {
-        st = ims_fail(err, IMS_E_CORRUPT, "projection", 0, "%s holds numbers that are not finite", path);
+        st = ims_fail(err, IMS_E_CORRUPT, "projection", 0, "%s holds numbers that are not finite", what);
         goto out;
     }
     *out = p;
@@ -153,6 +163,19 @@ ims_status ims_projection_load(struct ims_projection **out, const char *path, im
 out:
     ims_projection_free(p);
     ims__free(card);
+    return st;
+}
+
+ims_status ims_projection_load(struct ims_projection **out, const char *path, ims_err *err)
+{
+    struct ims_buf file = { 0 };
+    ims_status st =
+        ims__read_file(path, file_bytes(IMS_PROJECTION_MAX_DIM, IMS_PROJECTION_MAX_CARD_BYTES), &file,
+                       NULL, err);
+
+    if (st)
+        return st;
+    st = ims_projection_decode(out, (const uint8_t *)(file.data ? file.data : ""), file.len, path, err);
     ims__buf_release(&file);
     return st;
 }
