@@ -27,6 +27,7 @@ static const struct row {
     { "tokenize", "a red car", 0, 0 },
     { "faces detect", "", 0, 18 },
     { "faces stats", "", 0, 0 },
+    { "faces train", "--list", 0, 0 },
     { "faces find-orphans", "", 0, 0 },
     { "faces assign", "--dry-run", 0, 0 },
     { "faces suggestions", "", 0, 0 },
