@@ -153,6 +153,35 @@ struct ims_agreement_options {
 IMS_API ims_status ims_engine_agreement(struct ims_engine *e, const struct ims_agreement_options *options,
                                         struct ims_agreement *out, ims_err *err) IMS_MUST_CHECK;
 
+#define IMS_BENCH_MAX_BATCHES 8
+
+/* What the model that serves does on the chosen device. Pictures and texts are made up. */
+struct ims_bench {
+    char model[300], digest[65], precision[8], device[16], provider[48], runtime[64];
+    unsigned n_threads; /* of the CPU */
+    double open_ms;     /* configuration, graphs, tokenizer; weights of another precision, if they were not there */
+    double text_load_ms, image_load_ms;   /* the session, from there; the first one loads the runtime too */
+    double text_first_ms, image_first_ms; /* the first answer, session included */
+    double texts_per_s; /* one short query at a time */
+    size_t n_batches;
+    struct {
+        unsigned batch;
+        double images_per_s;
+    } batches[IMS_BENCH_MAX_BATCHES];
+    uint64_t peak_rss_bytes;    /* of this process: meaningful when it did nothing else */
+    uint64_t peak_child_bytes;  /* of the process of an accelerator, when it has ended; 0 = none */
+    uint64_t device_used_bytes; /* of the card by all programs, as NVML counts; 0 = not known */
+    double min_cosine; /* of eight pictures and eight texts, with their vectors by the CPU and fp32 */
+};
+struct ims_bench_options {
+    const unsigned *batches; /* pictures at a time, at most IMS_BENCH_MAX_BATCHES of them */
+    size_t n_batches;
+    void (*on_step)(void *arg, const char *device, unsigned batch); /* may be NULL */
+    void *arg;
+};
+IMS_API ims_status ims_engine_bench(struct ims_engine *e, const struct ims_bench_options *options,
+                                    struct ims_bench *out, ims_err *err) IMS_MUST_CHECK;
+
 /* Where the last inference ran, as read back from the runtime. Empty strings before the first one. */
 struct ims_device_used {
     char device[16];

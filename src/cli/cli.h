@@ -88,6 +88,7 @@ struct ims_device_settings;
 void cli_device_settings(const struct cli *cli, struct ims_device_settings *out);
 void cli_release(struct cli *cli);
 extern const char *cli_program; /* argv[0], for where it lies */
+char *cli_executable_path(void); /* ims__free; NULL when it cannot be told */
 char *cli_executable_dir(void); /* ims__free; NULL when it cannot be told */
 char *cli_config_path(void);    /* of the config file, there or not; ims__free; NULL when it cannot be told */
 
@@ -109,6 +110,18 @@ void cli_note_device(struct ims_engine *e);
 struct ims_compute_info;
 void cli_print_providers(const struct ims_compute_info *info);
 bool cli_is_terminal(int fd);
+
+/* cli_self.c: this program again, with these words, ended by NULL; what it prints is added to out. Its exit
+ * code, or 128 and the signal that ended it. */
+struct ims_buf;
+ims_status cli_run_self(const char *const *argv, struct ims_buf *out, int *out_exit, ims_err *err)
+    IMS_MUST_CHECK;
+
+/* cmd_bench_compare.c, cmd_bench_agreement.c: parts of bench */
+ims_status cli_bench_compare(struct cli *cli, ims_err *err) IMS_MUST_CHECK;
+ims_status cli_bench_agreement(struct cli *cli, const char *dir, ims_err *err) IMS_MUST_CHECK;
+/* One line of a table: a name, then a value for each of n columns ("-" for NULL). */
+void cli_bench_line(const char *name, const char *const *cells, size_t n);
 
 /* cli_signal.c: SIGINT and SIGTERM ask for an orderly end; the second one ends at once. */
 void cli_catch_signals(void);
@@ -155,6 +168,7 @@ extern const struct cli_command cli_cmd_models_drop_vectors;
 extern const struct cli_command cli_cmd_runtime_list;
 extern const struct cli_command cli_cmd_runtime_use;
 extern const struct cli_command cli_cmd_runtime_pull;
+extern const struct cli_command cli_cmd_bench;
 extern const struct cli_command cli_cmd_config;
 extern const struct cli_command cli_cmd_doctor;
 extern const struct cli_command cli_cmd_faces_detect;

@@ -12,7 +12,7 @@
 #include <mach-o/dyld.h>
 #endif
 
-static char *executable_path(void)
+char *cli_executable_path(void)
 {
     char *real = NULL;
 #if defined(__APPLE__)
@@ -32,7 +32,7 @@ static char *executable_path(void)
 
 char *cli_executable_dir(void)
 {
-    char *path = executable_path();
+    char *path = cli_executable_path();
     char *slash = path ? strrchr(path, '/') : NULL;
 
     if (slash)

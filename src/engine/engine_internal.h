@@ -57,6 +57,7 @@ void ims__engine_return_store(struct ims_engine *e, bool is_lent);
 /* "NAME@int8" to NAME, a new string, and its precision; *out_is_named: there was one. */
 ims_status ims__split_model(const char *model, char **out_name, ims_precision *out, bool *out_is_named,
                             ims_err *err) IMS_MUST_CHECK;
+uint64_t ims__peak_rss_bytes(void); /* of this process so far */
 /* The fastest good precision that was measured for this pack on the chosen device; fp32 when none was. */
 ims_precision ims__agreement_fastest(struct ims_engine *e, const struct ims_pack *pack);
 /* Keeps a measurement for that. */

@@ -5,24 +5,10 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
 
 static double seconds(uint64_t ns)
 {
     return (double)ns / 1e9;
-}
-
-static uint64_t peak_rss_bytes(void)
-{
-    struct rusage usage;
-
-    if (getrusage(RUSAGE_SELF, &usage) != 0)
-        return 0;
-#if defined(__APPLE__)
-    return (uint64_t)usage.ru_maxrss;
-#else
-    return (uint64_t)usage.ru_maxrss * 1024;
-#endif
 }
 
 static void add_faults(struct ims_index_summary *s, const struct ims_pool_info *info)
@@ -98,7 +84,7 @@ void ims__ingest_sum_up(struct ims_ingest *g, uint64_t start_ns, uint64_t start_
     s->efficiency = s->elapsed_s > 0 ? cpu_s / (s->elapsed_s * g->cores) : 0;
     s->wait_decode_s = seconds(ims__chan_push_blocked_ns(g->to_embed));
     s->wait_compute_s = seconds(ims__chan_pop_blocked_ns(g->to_embed));
-    s->peak_rss_bytes = peak_rss_bytes();
+    s->peak_rss_bytes = ims__peak_rss_bytes();
     memcpy(s->device, g->e->used.device, sizeof(s->device));
     memcpy(s->provider, g->e->used.provider, sizeof(s->provider));
     sum_up_faces(g, s);

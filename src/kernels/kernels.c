@@ -188,3 +188,9 @@ const char *ims__cpu_features(void)
     pthread_once(&tables_once, build_tables);
     return found.features;
 }
+
+bool ims__cpu_i8_overflows(void)
+{
+    pthread_once(&tables_once, build_tables);
+    return found.i8_overflows;
+}

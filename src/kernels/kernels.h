@@ -187,5 +187,8 @@ const struct ims_kernels *ims__kernels_avx512_vnni(void);
 const char *ims__cpu_tier_name(ims_cpu_tier tier);
 /* What was found, for `devices` and the log: "avx2 fma f16c avx512f ..."; static storage. */
 const char *ims__cpu_features(void);
+/* x86 without VNNI: products of unsigned with signed bytes are summed in 16 bits, which overflow.
+ * Libraries that multiply so need to be told to take the longer way. */
+bool ims__cpu_i8_overflows(void);
 
 #endif

@@ -12,6 +12,7 @@ struct ims_cpu_found {
     bool has_avx512_vnni;
     bool has_amx_int8; /* and the operating system lets this process use it */
     bool has_neon;
+    bool i8_overflows; /* see ims__cpu_i8_overflows */
     char features[160];
 };
 

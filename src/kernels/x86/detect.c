@@ -11,7 +11,7 @@
 #define XCR0_TILES 0x60000u
 
 struct words {
-    unsigned leaf1_ecx, leaf7_ebx, leaf7_ecx, leaf7_edx;
+    unsigned leaf1_ecx, leaf7_ebx, leaf7_ecx, leaf7_edx, leaf7_1_eax;
     unsigned xcr0;
 };
 
@@ -40,6 +40,8 @@ static struct words read_words(void)
         w.leaf7_ecx = ecx;
         w.leaf7_edx = edx;
     }
+    if (__get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx))
+        w.leaf7_1_eax = eax;
     if (has_bit(w.leaf1_ecx, 27)) /* OSXSAVE: XGETBV may be used */
         w.xcr0 = read_xcr0();
     return w;
@@ -66,6 +68,7 @@ void ims__cpu_detect(struct ims_cpu_found *out)
     bool bw = f && has_bit(w.leaf7_ebx, 30);
     bool vl = f && has_bit(w.leaf7_ebx, 31);
     bool vnni = f && has_bit(w.leaf7_ecx, 11);
+    bool avx_vnni = avx2 && has_bit(w.leaf7_1_eax, 4);
 
     bool amx = (w.xcr0 & XCR0_TILES) == XCR0_TILES && has_bit(w.leaf7_edx, 24) && has_bit(w.leaf7_edx, 25);
 
@@ -83,4 +86,6 @@ void ims__cpu_detect(struct ims_cpu_found *out)
     add_name(out, "avx512vl", vl);
     add_name(out, "avx512_vnni", vnni);
     add_name(out, "amx_int8", out->has_amx_int8);
+    add_name(out, "avx_vnni", avx_vnni);
+    out->i8_overflows = !vnni && !avx_vnni;
 }
