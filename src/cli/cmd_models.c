@@ -3,6 +3,7 @@
 #include "cli/cli.h"
 #include "models/face/face_pack.h"
 #include "models/install.h"
+#include "models/clip/clip.h"
 #include "models/pack.h"
 
 #include <stdio.h>
@@ -93,6 +94,41 @@ static ims_status open_library(struct cli *cli, struct ims_engine **out, struct 
     return st;
 }
 
+/* Vectors of the pack in another precision than fp32; *out_name: what they are called. */
+static int64_t rounded_vectors(const struct counts *c, const struct ims_pack_entry *entry, ims_precision p,
+                               struct ims_clip_space *out)
+{
+    if (!entry->pack || ims_clip_space(entry->pack, p, out, NULL))
+        return 0;
+    return ims__json_int(ims__json_get(c->by_digest, out->digest), 0);
+}
+
+/* The same model in other precisions, where the library has vectors of it or it serves so. */
+static void print_rounded(const struct counts *c, const struct ims_pack_entry *entry, const char *serving)
+{
+    for (int p = IMS_PRECISION_FP16; p < IMS_N_PRECISIONS; p++) {
+        struct ims_clip_space space = { .name = "" };
+        int64_t n = rounded_vectors(c, entry, (ims_precision)p, &space);
+        bool serves = serving && strcmp(serving, space.name) == 0;
+
+        if (n || serves)
+            printf("%s %-32s              %7lld vectors\n", serves ? "*" : " ", space.name, (long long)n);
+    }
+}
+
+static ims_json *rounded_json(const struct counts *c, const struct ims_pack_entry *entry)
+{
+    ims_json *o = ims__json_new_object();
+
+    for (int p = IMS_PRECISION_FP16; p < IMS_N_PRECISIONS; p++) {
+        struct ims_clip_space space;
+        int64_t n = rounded_vectors(c, entry, (ims_precision)p, &space);
+
+        (void)ims__json_set(o, ims_precision_name((ims_precision)p), ims__json_new_int(n));
+    }
+    return o;
+}
+
 static void add_pack(ims_json *o, const char *layout, bool is_demo, uint64_t size_bytes,
                      const char *digest)
 {
@@ -168,10 +204,18 @@ static ims_status run(struct cli *cli, ims_err *err)
         struct ims_face_pack *faces = open_faces(entry);
         bool serves = model.dir && strcmp(model.dir, entry->dir) == 0;
 
-        if (cli->is_json)
-            (void)ims__json_add(out, entry_json(entry, faces, serves, vectors_of(&counts, entry)));
-        else
-            print_entry(entry, faces, serves, vectors_of(&counts, entry));
+        if (cli->is_json) {
+            ims_json *o = entry_json(entry, faces, serves, vectors_of(&counts, entry));
+
+            if (entry->pack)
+                (void)ims__json_set(o, "rounded_vectors", rounded_json(&counts, entry));
+            (void)ims__json_set(o, "precision", serves ? ims__json_new_str(model.precision) : ims__json_new_null());
+            (void)ims__json_add(out, o);
+        } else {
+            print_entry(entry, faces, serves && strcmp(model.precision, "fp32") == 0,
+                        vectors_of(&counts, entry));
+            print_rounded(&counts, entry, serves ? model.name : NULL);
+        }
         ims_face_pack_close(faces);
     }
     if (cli->is_json) {

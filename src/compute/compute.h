@@ -164,6 +164,10 @@ struct ims_compute_session_options {
     /* Leave the weights where they are instead of copying them into the layout that the CPU's
      * kernels like: opens many times faster, runs somewhat slower. For a session of a few runs. */
     bool no_prepacking;
+    /* Keep the memory of a run for the next one. For graphs with many large results between light
+     * operators, where asking the system for it each time costs more than computing; otherwise it is
+     * as fast without, and memory follows the batch. */
+    bool keep_memory;
     /* How long one run, and the opening, may take before the device counts as hung: IMS_E_TIMEOUT.
      * 0 = as long as it takes. Kept only where the session runs in a child process (isolation). */
     unsigned run_timeout_ms, open_timeout_ms;

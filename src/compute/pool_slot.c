@@ -44,6 +44,7 @@ static ims_status open_session(struct ims_pool *p, struct ims_pool_slot *s, ims_
         .dims = p->o.dims,
         .n_dims = p->o.n_dims,
         .no_prepacking = p->o.no_prepacking,
+        .keep_memory = p->o.keep_memory,
         .run_timeout_ms = first_set(p->o.deadline_ms, p->compute->deadline_ms, DEFAULT_DEADLINE_MS),
         .open_timeout_ms = first_set(p->o.open_deadline_ms, 0, DEFAULT_OPEN_DEADLINE_MS),
     };

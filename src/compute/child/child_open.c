@@ -16,7 +16,7 @@ static void put_open(struct ims_buf *b, const struct split_session *ss,
     ims__wire_u64(b, o->device->index);
     ims__wire_u64(b, o->n_threads);
     ims__wire_u64(b, (o->is_shape_fixed ? 1u : 0) | (o->no_cpu_fallback ? 2u : 0) |
-                         (o->no_optimisation ? 4u : 0) | (o->no_prepacking ? 8u : 0));
+                         (o->no_optimisation ? 4u : 0) | (o->no_prepacking ? 8u : 0) | (o->keep_memory ? 16u : 0));
     ims__wire_u64(b, o->n_dims);
     for (size_t i = 0; i < o->n_dims; i++) {
         ims__wire_str(b, o->dims[i].symbol);

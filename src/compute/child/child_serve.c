@@ -149,6 +149,7 @@ static bool read_open(const struct server *s, struct wire_reader *r, struct open
     q->options.no_cpu_fallback = flags & 2;
     q->options.no_optimisation = flags & 4;
     q->options.no_prepacking = flags & 8;
+    q->options.keep_memory = flags & 16;
     q->options.n_dims = ims__wire_get_u64(r);
     for (size_t i = 0; i < q->options.n_dims && i < CHILD_MAX_DIMS; i++) {
         q->dims[i].symbol = ims__wire_get_str(r);

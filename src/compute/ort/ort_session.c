@@ -42,8 +42,11 @@ static ims_status set_threads(struct ort_impl *s, const struct ims_compute_sessi
 static ims_status set_memory(struct ort_impl *s, const struct ims_compute_session_options *o,
                              ims_err *err)
 {
-    ims_status st = ims__ort_fail(s->rt, s->rt->api.DisableCpuMemArena(s->options), IMS_E_RUNTIME,
-                                  err, "setting memory use");
+    ims_status st = IMS_OK;
+
+    if (!o->keep_memory)
+        st = ims__ort_fail(s->rt, s->rt->api.DisableCpuMemArena(s->options), IMS_E_RUNTIME, err,
+                           "setting memory use");
 
     if (!st && !o->is_shape_fixed)
         st = ims__ort_fail(s->rt, s->rt->api.DisableMemPattern(s->options), IMS_E_RUNTIME, err,

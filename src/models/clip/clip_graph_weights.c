@@ -219,22 +219,30 @@ static int add_float_product(struct ims_graph *g, int x, const struct ims_graph_
     return a->is_half_out ? y : ims__graph_full(g, y);
 }
 
-/* Every row of x by its own largest magnitude t to bytes around INT8_ZERO: so a row's result does
- * not depend on what else is in the batch. Two values: the bytes, and t / INT8_TOP. */
+/* The largest magnitude of each row, [rows, 1]; in two reads of x, without a copy of it. */
+static int row_tops(struct ims_graph *g, int x)
+{
+    const struct ims_onnx_attr keep = IMS_ONNX_INT("keepdims", 1);
+    const int in[] = { x, ims__onnx_ints(&g->onnx, &(int64_t){ -1 }, 1) };
+    int high = ims__onnx_node(&g->onnx, "ReduceMax", in, 2, 1, &keep, 1);
+    int low = ims__onnx_node(&g->onnx, "ReduceMin", in, 2, 1, &keep, 1);
+    int tops[3] = { high, ims__graph_op1(g, "Neg", low), ims__onnx_float(&g->onnx, LEAST_TOP) };
+
+    return ims__onnx_node(&g->onnx, "Max", tops, 3, 1, NULL, 0);
+}
+
+/* Every row of x by a scale of its own to bytes around INT8_ZERO: so a row's result does not depend
+ * on what else is in the batch. Two values: the bytes, and the scales [rows, 1]. */
 static int quantise(struct ims_graph *g, int x, int *out_scale)
 {
-    const int axes = ims__onnx_ints(&g->onnx, &(int64_t){ -1 }, 1);
-    const int in[] = { ims__graph_op1(g, "Abs", x), axes };
-    int top = ims__onnx_node(&g->onnx, "ReduceMax", in, 2, 1, &IMS_ONNX_INT("keepdims", 1), 1);
     int step = ims__onnx_float(&g->onnx, 1.0f / INT8_TOP);
-    int q[3];
+    int q[3] = { x, IMS_ONNX_NONE, IMS_ONNX_NONE };
 
-    top = ims__graph_op2(g, "Max", top, ims__onnx_float(&g->onnx, LEAST_TOP));
-    *out_scale = ims__graph_op2(g, "Mul", top, step);
-    q[0] = ims__graph_op2(g, "Div", x, top);
-    q[1] = step;
-    q[2] = ims__onnx_byte(&g->onnx, INT8_ZERO);
-    return ims__onnx_node(&g->onnx, "QuantizeLinear", q, 3, 1, NULL, 0);
+    *out_scale = ims__graph_op2(g, "Mul", row_tops(g, x), step);
+    q[1] = ims__graph_reshape(g, *out_scale, (const int64_t[]){ -1 }, 1);
+    q[2] = ims__graph_op2(g, "Expand", ims__onnx_byte(&g->onnx, INT8_ZERO),
+                          ims__graph_op1(g, "Shape", q[1]));
+    return ims__onnx_node(&g->onnx, "QuantizeLinear", q, 3, 1, &IMS_ONNX_INT("axis", 0), 1);
 }
 
 /* The weights [n_in, n_out] of 8 bits with a scale per column, whichever way they were trained. */

@@ -146,6 +146,7 @@ static ims_status open_pool(struct ims_clip *c, ims_clip_tower tower, ims_err *e
     struct ims_pool_options options = {
         .proof = c->no_proof ? NULL : &proof.set,
         .no_prepacking = c->is_one_shot,
+        .keep_memory = c->info.precision == IMS_PRECISION_INT8 && !c->is_one_shot,
         .check_every = c->is_one_shot ? IMS_POOL_NO_CHECKS : 0,
         .max_rows = c->max_batch,
         .on_open = tower == IMS_CLIP_IMAGE ? image_opened : text_opened,
