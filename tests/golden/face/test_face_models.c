@@ -6,6 +6,7 @@
  * float there and in double here, which moves positions by up to a thousandth of a pixel and so now
  * and then over a step of the 1/32 grid.
  * SPDX-License-Identifier: Apache-2.0 */
+#include "compute_fixture.h"
 #include "harness/test.h"
 
 #include "base/hash.h"
@@ -57,7 +58,7 @@ static bool open_all_on(const char *device, const struct ims_face_options *optio
 
 static bool open_all(const struct ims_face_options *options)
 {
-    return open_all_on("cpu", options);
+    return open_all_on(fixture_device(), options);
 }
 
 static void close_all(void)
@@ -415,4 +416,14 @@ TEST(threads, "many threads share one handle, from the opening of its sessions o
     close_all();
 }
 
-TEST_MAIN
+/* On an accelerator sessions live in a child, which is this program again. */
+int main(int argc, char **argv)
+{
+    int exit_code;
+
+    if (ims_compute_child_main(argc, argv, NULL, &exit_code))
+        return exit_code;
+    if (!fixture_prepare(fixture_device(), &exit_code))
+        return exit_code;
+    return test_main(argc, argv);
+}
