@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """Makes the golden files of the face models: graphs, and what InsightFace's own code says of them.
 
-    python3 make.py OUT_DIR          writes pack/*.onnx, resize.txt, warp.txt, decode.txt, expected.json
+    python3 make.py OUT_DIR                      writes pack/*.onnx, resize.txt, warp.txt, decode.txt, expected.json
+    python3 make.py OUT_DIR PACK ROOT PHOTO...   writes demo.expected.json: what the models of the folder PACK see in
+                                                 photos, named relative to ROOT and decoded by Pillow
 
 Needs numpy, onnx, onnxruntime, opencv-python-headless < 5, scikit-image and insightface; the versions
 used stand in expected.json. The graphs have the names, shapes and quirks of InsightFace's files (batch
@@ -296,7 +298,28 @@ def run_app(app, names):
     return rows
 
 
+def demo(out, pack, root, photos):
+    from insightface.app import FaceAnalysis
+    from PIL import Image, ImageOps
+
+    app = FaceAnalysis(name=str(pack), providers=["CPUExecutionProvider"])
+    app.prepare(ctx_id=0)
+    rows = []
+    for photo in photos:
+        rgb = np.asarray(ImageOps.exif_transpose(Image.open(Path(root) / photo)).convert("RGB"))
+        bgr = np.ascontiguousarray(rgb[:, :, ::-1])
+        rows.append({"photo": photo, "pixels_sha256": sha(rgb), "faces": [
+            {"box": [number(v) for v in f.bbox], "score": number(f.det_score),
+             "points": [[number(v) for v in p] for p in f.kps],
+             "embedding": [float("%.6g" % v) for v in f.embedding]} for f in app.get(bgr)]})
+        print(photo, len(rows[-1]["faces"]))
+    (out / "demo.expected.json").write_text(json.dumps({"photos": rows}, separators=(",", ":")) + "\n")
+
+
 def main():
+    if len(sys.argv) > 2:
+        demo(Path(sys.argv[1]), sys.argv[2], sys.argv[3], sys.argv[4:])
+        return
     import insightface
     from insightface.app import FaceAnalysis
     from insightface.model_zoo.scrfd import SCRFD

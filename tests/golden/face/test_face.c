@@ -220,13 +220,22 @@ TEST(decode, "every form of SCRFD's outputs decodes to InsightFace's faces, bit 
     memset(&decoded, 0, sizeof(decoded));
 }
 
-TEST(prefer_fine, "a candidate of the small scale gives way to one of the main scale, whatever its score")
+TEST(prefer_fine,
+     "a candidate of the small scale gives way to one of the main scale, whatever its score")
 {
     struct ims_scrfd_candidate items[] = {
-        { .x1 = 10, .y1 = 10, .x2 = 109, .y2 = 109, .score = 0.9F }, /* small scale: met by the fourth */
+        { .x1 = 10,
+          .y1 = 10,
+          .x2 = 109,
+          .y2 = 109,
+          .score = 0.9F }, /* small scale: met by the fourth */
         { .x1 = 300, .y1 = 10, .x2 = 399, .y2 = 109, .score = 0.6F }, /* met by nobody */
-        { .x1 = 310, .y1 = 10, .x2 = 409, .y2 = 109, .score = 0.8F }, /* only by one of its own scale */
-        { .x1 = 15, .y1 = 10, .x2 = 114, .y2 = 109, .score = 0.5F },  /* main scale */
+        { .x1 = 310,
+          .y1 = 10,
+          .x2 = 409,
+          .y2 = 109,
+          .score = 0.8F }, /* only by one of its own scale */
+        { .x1 = 15, .y1 = 10, .x2 = 114, .y2 = 109, .score = 0.5F }, /* main scale */
     };
     struct ims_scrfd_candidates c = { .items = items, .n = 4, .cap = 4 };
 
