@@ -10,6 +10,10 @@
  * it, or not on it. Faces of pictures whose files are all deleted stay until ims_store_purge, and
  * are in no list unless asked for.
  *
+ * What the user said about the faces of a file is carried over when the file changes and the new content
+ * has a face that overlaps and looks alike, and when another model finds a face in the same place: as an
+ * event of its own (persons.h, IMS_EVENT_CARRY).
+ *
  * Vectors of faces are numbered and followed exactly like those of pictures: ims_store_vectors and
  * ims_store_vector_count of a model whose kind is IMS_MODEL_FACE give face ids where they give content
  * ids of other models.

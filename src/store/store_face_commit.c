@@ -406,6 +406,8 @@ static ims_status put_faces(struct ims__face_batch *b, ims_err *err)
         st = put_rows(b, true, err);
     if (!st)
         st = put_vectors(b, err);
+    if (!st)
+        st = ims__face_batch_carry(b, err);
     ims__free(x.list.items);
     return st;
 }

@@ -60,6 +60,8 @@ ims_status ims__face_batch_clean(struct ims_store *s, struct ims__face_batch *b,
 /* Inside: pictures[] have their ids. May be repeated. */
 ims_status ims__face_batch_put(struct ims_store *s, struct ims__face_batch *b,
                                ims_err *err) IMS_MUST_CHECK;
+/* Part of it (store_face_carry.c): names of the new faces, where they are known from before. */
+ims_status ims__face_batch_carry(struct ims__face_batch *b, ims_err *err) IMS_MUST_CHECK;
 /* After the transaction: tells the results to pictures[].in. */
 void ims__face_batch_publish(struct ims__face_batch *b);
 

@@ -597,6 +597,81 @@ TEST(suggestions_unique, "the database holds one pending suggestion of a pair")
     library_close(&p.l);
 }
 
+/* --- names carried over --- */
+
+/* Commits a file again with another content and faces that may have moved or changed their look. */
+static bool change_file(struct people *p, const char *path, uint64_t content, int64_t model_id,
+                        int dx, const uint64_t *looks, size_t n, int64_t *out_ids)
+{
+    float vectors[4][DIM];
+    struct ims_store_face_in faces[4];
+    struct ims_store_faces_in in = { .model_id = model_id, .faces = faces, .n_faces = n };
+    struct ims_store_item item = make_item(&p->l, path, content, true);
+
+    for (size_t i = 0; i < n; i++) {
+        make_vector(looks[i], vectors[i]);
+        faces[i] = (struct ims_store_face_in){ .x = (int)i * 100 + dx,
+                                               .y = 10,
+                                               .w = 80,
+                                               .h = 90,
+                                               .score = 0.9f,
+                                               .quality = 0.5f,
+                                               .gender = IMS_FACE_UNKNOWN_GENDER,
+                                               .vector = vectors[i] };
+    }
+    item.faces = &in;
+    if (!test_check_ok(
+            __FILE__, __LINE__, "commit",
+            ims_store_commit(p->l.store, IMS_TASK_CLIP, p->l.model_id, &item, 1, &p->l.err),
+            &p->l.err))
+        return false;
+    for (size_t i = 0; i < n; i++)
+        out_ids[i] = faces[i].id;
+    return true;
+}
+
+TEST(carry, "names stay with a file that is changed, and come along to another face model")
+{
+    /* the looks of people_open's first photo, and one that is somebody else */
+    const uint64_t same[3] = { 1000, 1001, 1002 }, other[3] = { 1000, 777, 1002 };
+    struct ims_store_rejection *r = NULL;
+    struct ims_store_face *face = NULL;
+    struct people p;
+    int64_t anna = 0, bert = 0, ids[3] = { 0 }, again[3] = { 0 }, elsewhere[3] = { 0 }, model = 0;
+    size_t n = 0;
+
+    CHECK(people_open(&p, 1, 3));
+    CHECK_OK(people_create(&p, "Anna", &anna, NULL), p.l.err);
+    CHECK_OK(people_create(&p, "Bert", &bert, NULL), p.l.err);
+    CHECK_OK(people_assign_one(&p, p.faces[0], anna, false, false), p.l.err);
+    CHECK_OK(people_assign_one(&p, p.faces[1], bert, false, false), p.l.err);
+    CHECK_OK(people_reject(&p, p.faces[2], anna, true), p.l.err);
+    CHECK(change_file(&p, "/photos/0.jpg", 500, p.face_model, 5, other, 3, ids));
+    CHECK_INT(people_of(&p, ids[0]), anna);
+    CHECK_INT(people_of(&p, ids[1]), 0); /* in the same place, but somebody else */
+    CHECK_OK(ims_store_rejections(p.l.store, ids[2], 0, &p.l.arena, &r, &n, &p.l.err), p.l.err);
+    CHECK(n == 1 && r[0].person_id == anna);
+    CHECK_OK(ims_store_faces_by_id(p.l.store, ids, 1, &p.l.arena, &face, &p.l.err), p.l.err);
+    CHECK_STR(face->assigned_by, "carried");
+    CHECK_INT(sql_int(&p.l, "SELECT count(*) FROM person_events WHERE operation = 'CARRY_OVER'"),
+              1);
+
+    CHECK(change_file(&p, "/photos/0.jpg", 501, p.face_model, 60, same, 3,
+                      again)); /* moved too far */
+    CHECK_INT(people_of(&p, again[0]), 0);
+    CHECK_INT(sql_int(&p.l, "SELECT count(*) FROM person_events WHERE operation = 'CARRY_OVER'"),
+              1);
+
+    CHECK_OK(people_assign_one(&p, again[0], anna, false, false), p.l.err);
+    CHECK_OK(
+        ims_store_add_model(p.l.store, "other faces", "1", IMS_MODEL_FACE, DIM, &model, &p.l.err),
+        p.l.err);
+    CHECK(change_file(&p, "/photos/0.jpg", 501, model, 62, other, 3, elsewhere));
+    CHECK_INT(people_of(&p, elsewhere[0]), anna);
+    CHECK_INT(people_of(&p, again[0]), anna);
+    library_close(&p.l);
+}
+
 /* --- centroids, dismissed groups --- */
 
 TEST(centroids, "a new centroid of a person takes the place of the one before")
