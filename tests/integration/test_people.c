@@ -151,7 +151,7 @@ TEST(split_delete, "a person is split, moved from, hidden and deleted, and all o
     struct people_library p;
     struct ims_store_event_row *events = NULL;
     const struct ims_store_event_filter all = { 0 };
-    struct ims_people_assign move = { .name = "Bert", .n = 1, .may_move = true };
+    struct ims_people_assign move = { .name = "Bert", .n = 1, .may_move = true }, nothing = { .name = "X" };
     struct ims_store_person_change hidden = { .has_status = true, .status = IMS_PERSON_HIDDEN };
     int64_t anna, other = 0;
     size_t n = 0, n_freed = 0;
@@ -160,6 +160,7 @@ TEST(split_delete, "a person is split, moved from, hidden and deleted, and all o
     CHECK(people_library_open(&p));
     CHECK(people_add_faces(&p, 1, 6, 1, 0.05));
     before = people_snapshot(&p);
+    CHECK_STATUS(ims_people_assign(p.e, &me, &nothing, &p.err), IMS_E_INVALID, p.err);
     anna = name_faces(&p, "Anna", p.faces, 6);
     CHECK_OK(ims_people_split(p.e, &me, anna, p.faces, 2, "Zo\xc3\xab", &other, &p.err), p.err);
     CHECK_STATUS(ims_people_split(p.e, &me, anna, p.faces, 1, "X", &other, &p.err),
