@@ -53,6 +53,9 @@ ims_status ims__ort_append_provider(struct ort_runtime *rt, ort_session_options 
                                     const struct ims_compute_session_options *options,
                                     const char *cache_dir, ims_err *err) IMS_MUST_CHECK;
 
+/* Must a graph in memory carry its weights for this provider? */
+bool ims__ort_wants_weights(ims_device_kind kind);
+
 struct ort_ctx {
     struct ort_runtime *rt;
     char *cache_dir;

@@ -36,6 +36,9 @@ struct provider {
     /* (optional) instead of the generic append */
     ort_status *(*append)(struct ort_runtime *rt, ort_session_options *so,
                           const struct option_list *options);
+    /* It compiles the graph itself and reads weights from files only beside a model file: a graph in
+     * memory must be whole. */
+    bool wants_weights;
 };
 
 static void add(struct option_list *list, const char *key, const char *value)
@@ -165,18 +168,23 @@ static const struct provider providers[IMS_DEVICE_KINDS] = {
     [IMS_DEVICE_CUDA] = { NULL, SIDE_LIBRARY("cuda"),
                           "the GPU build of the same version brings it, and needs CUDA 12 and "
                           "cuDNN 9",
-                          fill_cuda, append_cuda },
+                          fill_cuda, append_cuda, false },
     [IMS_DEVICE_TENSORRT] = { NULL, SIDE_LIBRARY("tensorrt"),
                               "the GPU build of the same version brings it, and needs TensorRT 10",
-                              fill_tensorrt, append_tensorrt },
-    [IMS_DEVICE_COREML] = { "CoreML", NULL, "the macOS build has it", fill_coreml, NULL },
+                              fill_tensorrt, append_tensorrt, true },
+    [IMS_DEVICE_COREML] = { "CoreML", NULL, "the macOS build has it", fill_coreml, NULL, true },
     [IMS_DEVICE_WEBGPU] = { "WebGPU", NULL,
-                            "it needs a working Vulkan, Metal or Direct3D 12 driver", NULL, NULL },
+                            "it needs a working Vulkan, Metal or Direct3D 12 driver", NULL, NULL, false },
     [IMS_DEVICE_OPENVINO] = { NULL, SIDE_LIBRARY("openvino"), "Intel's OpenVINO build brings it",
-                              fill_openvino, append_openvino },
+                              fill_openvino, append_openvino, true },
     [IMS_DEVICE_MIGRAPHX] = { "MIGraphX", SIDE_LIBRARY("migraphx"), "AMD's ROCm build brings it",
-                              fill_migraphx, NULL },
+                              fill_migraphx, NULL, true },
 };
+
+bool ims__ort_wants_weights(ims_device_kind kind)
+{
+    return providers[kind].wants_weights;
+}
 
 /* What keeps the provider from loading, as far as the files beside the runtime tell; "" = nothing. */
 static void find_missing(const struct ort_runtime *rt, const struct provider *p, char *out,

@@ -1,5 +1,6 @@
 /* Opens a session: options, provider, graph; then reads back where its nodes went.
  * SPDX-License-Identifier: Apache-2.0 */
+#include "compute/graph_inline.h"
 #include "compute/ort/ort_internal.h"
 #include "kernels/kernels.h"
 
@@ -173,6 +174,22 @@ static ims_status create(struct ort_impl *s, const struct ims_compute_graph *gra
     return st;
 }
 
+/* The same, with the weights in the graph. */
+static ims_status create_whole(struct ort_impl *s, const struct ims_compute_graph *graph,
+                               const struct ims_compute_session_options *o, ims_err *err)
+{
+    struct ims_compute_graph whole = { .bytes = NULL };
+    struct ims_buf bytes;
+    ims_status st = ims__graph_inline(graph->bytes, graph->n_bytes, graph->external_dir, &bytes, err);
+
+    whole.bytes = bytes.data;
+    whole.n_bytes = bytes.len;
+    if (!st)
+        st = create(s, &whole, o, err);
+    ims__buf_release(&bytes);
+    return st;
+}
+
 ims_status ims__ort_session_open(void *ctx_, void *session, const struct ims_compute_graph *graph,
                                  const struct ims_compute_session_options *o, ims_err *err)
 {
@@ -187,7 +204,9 @@ ims_status ims__ort_session_open(void *ctx_, void *session, const struct ims_com
              ims_device_kind_provider(o->device->kind));
     st = make_options(s, ctx, graph, o, err);
     if (!st)
-        st = create(s, graph, o, err);
+        st = graph->bytes && graph->external_dir && ims__ort_wants_weights(o->device->kind)
+                 ? create_whole(s, graph, o, err)
+                 : create(s, graph, o, err);
     if (!st)
         st = make_run_options(s, &s->run_options, err);
     if (!st)

@@ -5,6 +5,7 @@
 #include "base/fs.h"
 #include "base/mem.h"
 #include "base/thread.h"
+#include "compute/graph_inline.h"
 #include "compute/proof_graph.h"
 
 #include <math.h>
@@ -399,6 +400,71 @@ TEST(external_missing, "a file of weights that is missing or too short is the mo
     test_note("%s", err.text);
     CHECK_STATUS(open_external("/nonexistent/folder", &s, &err), IMS_E_MODEL, err);
     CHECK(s == NULL);
+}
+
+static ims_status inline_external(const char *folder, struct ims_buf *out, ims_err *err)
+{
+    size_t n;
+    char *bytes = test_read_file(fixture_graph("external"), &n);
+    ims_status st = ims__graph_inline(bytes, n, folder, out, err);
+
+    free(bytes);
+    return st;
+}
+
+TEST(inlined, "a graph whose weights were taken in needs no file any more, and gives the same")
+{
+    const char *folder = test_tmp_dir();
+    struct ims_compute_session *s = NULL;
+    struct ims_compute_graph graph = { .bytes = NULL };
+    float x[8] = { 1, 1, 1, 1, 1, 0, 0, 2 };
+    struct ims_compute_value in, out = { .name = NULL };
+    struct ims_buf whole;
+    ims_err err = { .text = "" };
+
+    write_weights(folder, 45);
+    CHECK_OK(inline_external(folder, &whole, &err), err);
+    graph.bytes = whole.data;
+    graph.n_bytes = whole.len;
+    CHECK_OK(ims_compute_session_open(fixture_compute(), &s, &graph, NULL, &err), err);
+    in = fixture_f32("x", 2, (int64_t[]){ 2, 4 }, x);
+    CHECK_OK(ims_compute_session_run(s, &in, 1, &out, 1, &err), err);
+    CHECK_NEAR((double)((float *)out.tensor.data)[1], 100, 1e-5);
+    CHECK_NEAR((double)((float *)out.tensor.data)[3], 90, 1e-5);
+    ims_tensor_release(&out.tensor);
+    ims_compute_session_close(s);
+    ims__buf_release(&whole);
+
+    write_weights(folder, 40);
+    CHECK_STATUS(inline_external(folder, &whole, &err), IMS_E_MODEL, err);
+    CHECK(strstr(err.text, "weights.bin is too short") != NULL);
+    ims__buf_release(&whole);
+    CHECK_STATUS(inline_external(test_tmp_dir(), &whole, &err), IMS_E_MODEL, err);
+    ims__buf_release(&whole);
+}
+
+TEST(inline_broken, "cut and damaged graphs are refused or copied, never more")
+{
+    const char *folder = test_tmp_dir();
+    size_t n;
+    char *bytes = test_read_file(fixture_graph("external"), &n);
+    uint64_t state = 3;
+    unsigned n_refused = 0;
+
+    write_weights(folder, 45);
+    for (size_t i = 0; i < 4000; i++) {
+        size_t keep = i < n ? i : n;
+        uint8_t *copy = ims__memdup(bytes, keep ? keep : 1);
+        struct ims_buf out;
+
+        for (unsigned k = 0; i >= n && k < 3; k++)
+            copy[test_random(&state) % n] = (uint8_t)test_random(&state);
+        n_refused += ims__graph_inline(copy, keep, folder, &out, NULL) != IMS_OK;
+        ims__buf_release(&out);
+        ims__free(copy);
+    }
+    CHECK(n_refused > 100);
+    free(bytes);
 }
 
 /* ---- threads ---- */
