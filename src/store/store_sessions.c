@@ -1,0 +1,369 @@
+/* Training sessions: rows, events, counts.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "base/clock.h"
+#include "base/fs.h"
+#include "store/sessions.h"
+#include "store/store_internal.h"
+
+#include <string.h>
+
+/* ---- reading ---- */
+
+#define SESSION_COLUMNS                                                                                               \
+    "SELECT id, name, status, root_path, category_id, config_json, generation, reset_reason, error, created_us, "    \
+    "started_us, completed_us, paused_us, reset_us FROM training_sessions "
+
+static ims_status read_session(struct ims_arena *arena, const struct ims_db_query *row, struct ims_store_session *x,
+                               ims_err *err)
+{
+    const char **const texts[] = { &x->name, &x->root_path, &x->config_json, &x->reset_reason, &x->error };
+    static const size_t columns[] = { 1, 3, 5, 7, 8 };
+    ims_status st = IMS_OK;
+
+    for (size_t i = 0; !st && i < IMS_ARRAY_LEN(texts); i++)
+        st = ims__store_string(arena, row, columns[i], texts[i], err);
+    x->id = ims_db_column_int(row, 0);
+    if (!ims_session_status_read(ims_db_column_text(row, 2, NULL), &x->status))
+        return ims_fail(err, IMS_E_CORRUPT, "store", 0, "training session %lld has an unknown status", (long long)x->id);
+    x->category_id = ims_db_column_int(row, 4);
+    x->generation = ims_db_column_int(row, 6);
+    x->created_us = ims_db_column_int(row, 9);
+    x->started_us = ims_db_column_int(row, 10);
+    x->completed_us = ims_db_column_int(row, 11);
+    x->paused_us = ims_db_column_int(row, 12);
+    x->reset_us = ims_db_column_int(row, 13);
+    return st;
+}
+
+static ims_status take_session(void *arg, const struct ims_db_query *row, ims_err *err)
+{
+    struct ims__store_list *l = arg;
+    struct ims_store_session *x = ims__store_list_add(l, err);
+
+    return x ? read_session(l->arena, row, x, err) : IMS_E_NOMEM;
+}
+
+static ims_status no_session(int64_t id, ims_err *err)
+{
+    return ims_fail(err, IMS_E_NOT_FOUND, "store", 0, "there is no training session %lld", (long long)id);
+}
+
+ims_status ims_store_session(struct ims_store *s, int64_t id, struct ims_arena *arena, struct ims_store_session *out,
+                             ims_err *err)
+{
+    struct ims__store_list l = { .arena = arena, .item_size = sizeof(*out) };
+    void *items = NULL;
+    size_t n;
+    ims_status st =
+        ims__store_select(s, SESSION_COLUMNS "WHERE id = $1", IMS_DB_ARGS(ims_db_int(id)), take_session, &l, err);
+
+    st = ims__store_list_end(&l, st, &items, &n, err);
+    if (!st && n == 0)
+        st = no_session(id, err);
+    if (!st)
+        *out = *(struct ims_store_session *)items;
+    return st;
+}
+
+ims_status ims_store_list_sessions(struct ims_store *s, int status, int64_t offset, int64_t limit,
+                                   struct ims_arena *arena, struct ims_store_session **out, size_t *out_n,
+                                   int64_t *out_total, ims_err *err)
+{
+    const char *name = status < 0 ? NULL : ims_session_status_name((ims_session_status)status);
+    struct ims__store_list l = { .arena = arena, .item_size = sizeof(**out) };
+    void *items = NULL;
+    ims_status st = ims__store_get_int(s, "SELECT COUNT(*) FROM training_sessions WHERE status = COALESCE($1, status)",
+                                       IMS_DB_ARGS(ims_db_text(name)), out_total, NULL, err);
+
+    if (st)
+        return st;
+    st = ims__store_select(s,
+                           SESSION_COLUMNS "WHERE status = COALESCE($1, status) ORDER BY created_us DESC, id DESC "
+                                           "LIMIT $2 OFFSET $3",
+                           IMS_DB_ARGS(ims_db_text(name), ims_db_int(limit), ims_db_int(offset)), take_session, &l, err);
+    st = ims__store_list_end(&l, st, &items, out_n, err);
+    if (!st)
+        *out = items;
+    return st;
+}
+
+static ims_status take_subdirectory(void *arg, const struct ims_db_query *row, ims_err *err)
+{
+    struct ims__store_list *l = arg;
+    struct ims_store_subdirectory *d = ims__store_list_add(l, err);
+    ims_status st;
+
+    if (!d)
+        return IMS_E_NOMEM;
+    d->id = ims_db_column_int(row, 0);
+    d->session_id = ims_db_column_int(row, 1);
+    d->is_selected = ims_db_column_int(row, 4) != 0;
+    d->created_us = ims_db_column_int(row, 5);
+    st = ims__store_string(l->arena, row, 2, &d->path, err);
+    return st ? st : ims__store_string(l->arena, row, 3, &d->name, err);
+}
+
+ims_status ims_store_subdirectories(struct ims_store *s, int64_t session_id, struct ims_arena *arena,
+                                    struct ims_store_subdirectory **out, size_t *out_n, ims_err *err)
+{
+    struct ims__store_list l = { .arena = arena, .item_size = sizeof(**out) };
+    void *items = NULL;
+    ims_status st = ims__store_select(s,
+                                      "SELECT id, session_id, path, name, is_selected, created_us FROM "
+                                      "training_subdirectories WHERE session_id = $1 ORDER BY path",
+                                      IMS_DB_ARGS(ims_db_int(session_id)), take_subdirectory, &l, err);
+
+    st = ims__store_list_end(&l, st, &items, out_n, err);
+    if (!st)
+        *out = items;
+    return st;
+}
+
+/* ---- writing ---- */
+
+struct add {
+    const struct ims_store_session *session;
+    const char *const *subdirectories;
+    size_t n;
+    int64_t id;
+};
+
+static ims_status add_session(struct ims_store *s, void *arg, ims_err *err)
+{
+    struct add *x = arg;
+    const struct ims_store_session *n = x->session;
+    int64_t now = ims__now_us();
+    ims_status st;
+
+    st = ims_db_get_int(s->db,
+                        "INSERT INTO training_sessions (name, status, root_path, category_id, config_json, created_us) "
+                        "VALUES ($1, 'pending', $2, $3, $4, $5) RETURNING id",
+                        IMS_DB_ARGS(ims_db_text(n->name), ims__store_path(n->root_path),
+                                    n->category_id ? ims_db_int(n->category_id) : ims_db_null(),
+                                    ims_db_text(n->config_json), ims_db_int(now)),
+                        &x->id, NULL, err);
+    if (st == IMS_E_CONSTRAINT)
+        return ims_fail(err, IMS_E_NOT_FOUND, "store", 0, "there is no category %lld", (long long)n->category_id);
+    for (size_t i = 0; !st && i < x->n; i++)
+        st = ims_db_run(s->db,
+                        "INSERT INTO training_subdirectories (session_id, path, name, created_us) VALUES ($1, $2, $3, $4) "
+                        "ON CONFLICT (session_id, path) DO NOTHING",
+                        IMS_DB_ARGS(ims_db_int(x->id), ims__store_path(x->subdirectories[i]),
+                                    ims_db_text(ims__path_base(x->subdirectories[i])), ims_db_int(now)),
+                        NULL, err);
+    return st;
+}
+
+ims_status ims_store_add_session(struct ims_store *s, const struct ims_store_session *session,
+                                 const char *const *subdirectories, size_t n, int64_t *out_id, ims_err *err)
+{
+    struct add x = { .session = session, .subdirectories = subdirectories, .n = n };
+    ims_status st = ims__store_check_path(session->root_path, err);
+
+    if (!st)
+        st = ims__store_write(s, add_session, &x, err);
+    if (!st)
+        *out_id = x.id;
+    return st;
+}
+
+struct change {
+    int64_t id, session_id;
+    const char *name, *config;
+    bool is_selected;
+};
+
+static ims_status change_session(struct ims_store *s, void *arg, ims_err *err)
+{
+    const struct change *x = arg;
+    int64_t n = 0;
+    ims_status st = ims_db_run(s->db,
+                               "UPDATE training_sessions SET name = COALESCE($2, name), "
+                               "config_json = COALESCE($3, config_json) WHERE id = $1",
+                               IMS_DB_ARGS(ims_db_int(x->id), ims_db_text(x->name), ims_db_text(x->config)), &n, err);
+
+    return st || n ? st : no_session(x->id, err);
+}
+
+ims_status ims_store_change_session(struct ims_store *s, int64_t id, const char *name, const char *config_json,
+                                    ims_err *err)
+{
+    return ims__store_write(s, change_session, &(struct change){ .id = id, .name = name, .config = config_json }, err);
+}
+
+static ims_status delete_session(struct ims_store *s, void *arg, ims_err *err)
+{
+    const struct change *x = arg;
+    int64_t n = 0;
+    ims_status st = ims_db_run(s->db, "DELETE FROM training_sessions WHERE id = $1", IMS_DB_ARGS(ims_db_int(x->id)), &n, err);
+
+    return st || n ? st : no_session(x->id, err);
+}
+
+ims_status ims_store_delete_session(struct ims_store *s, int64_t id, ims_err *err)
+{
+    return ims__store_write(s, delete_session, &(struct change){ .id = id }, err);
+}
+
+static ims_status select_subdirectory(struct ims_store *s, void *arg, ims_err *err)
+{
+    const struct change *x = arg;
+    int64_t n = 0;
+    ims_status st = ims_db_run(s->db,
+                               "UPDATE training_subdirectories SET is_selected = $3 WHERE id = $1 AND session_id = $2",
+                               IMS_DB_ARGS(ims_db_int(x->id), ims_db_int(x->session_id), ims_db_int(x->is_selected)), &n, err);
+
+    if (!st && n == 0)
+        st = ims_fail(err, IMS_E_NOT_FOUND, "store", 0, "the session has no subdirectory %lld", (long long)x->id);
+    return st;
+}
+
+ims_status ims_store_select_subdirectory(struct ims_store *s, int64_t session_id, int64_t id, bool is_selected,
+                                         ims_err *err)
+{
+    struct change x = { .id = id, .session_id = session_id, .is_selected = is_selected };
+
+    return ims__store_write(s, select_subdirectory, &x, err);
+}
+
+/* ---- events ---- */
+
+struct event {
+    int64_t id, generation;
+    ims_session_event event;
+    const char *text;
+    /* as found */
+    bool is_found;
+    ims_session_status status;
+    int64_t found_generation;
+};
+
+static ims_status take_state(void *arg, const struct ims_db_query *row, ims_err *err)
+{
+    struct event *x = arg;
+
+    (void)err;
+    x->is_found = ims_session_status_read(ims_db_column_text(row, 0, NULL), &x->status);
+    x->found_generation = ims_db_column_int(row, 1);
+    return IMS_OK;
+}
+
+/* The times that the new state sets or clears. */
+static ims_status write_state(struct ims_store *s, const struct event *x, ims_session_status next, int64_t generation,
+                              ims_err *err)
+{
+    int64_t now = ims__now_us();
+    bool is_over = next == IMS_SESSION_COMPLETED || next == IMS_SESSION_CANCELLED || next == IMS_SESSION_FAILED;
+    bool is_reset = x->event == IMS_SESSION_RESTART;
+
+    return ims_db_run(
+        s->db,
+        "UPDATE training_sessions SET status = $2, generation = $3, "
+        "started_us = CASE WHEN $4 = 1 THEN NULL WHEN $5 = 1 THEN COALESCE(started_us, $9) ELSE started_us END, "
+        "paused_us = CASE WHEN $6 = 1 THEN $9 ELSE NULL END, "
+        "completed_us = CASE WHEN $7 = 1 THEN $9 ELSE NULL END, "
+        "reset_us = CASE WHEN $4 = 1 THEN $9 ELSE reset_us END, "
+        "reset_reason = CASE WHEN $4 = 1 THEN $8 ELSE reset_reason END, "
+        "error = CASE WHEN $10 = 1 THEN $8 ELSE NULL END WHERE id = $1",
+        IMS_DB_ARGS(ims_db_int(x->id), ims_db_text(ims_session_status_name(next)), ims_db_int(generation),
+                    ims_db_int(is_reset), ims_db_int(next == IMS_SESSION_RUNNING || next == IMS_SESSION_DISCOVERING),
+                    ims_db_int(next == IMS_SESSION_PAUSED), ims_db_int(is_over), ims_db_text(x->text), ims_db_int(now),
+                    ims_db_int(x->event == IMS_SESSION_BROKEN)),
+        NULL, err);
+}
+
+static ims_status apply_event(struct ims_store *s, void *arg, ims_err *err)
+{
+    struct event *x = arg;
+    ims_session_status next;
+    int64_t generation;
+    ims_status st;
+
+    x->is_found = false;
+    st = ims__store_select(s, "SELECT status, generation FROM training_sessions WHERE id = $1", IMS_DB_ARGS(ims_db_int(x->id)),
+                           take_state, x, err);
+    if (st)
+        return st;
+    if (!x->is_found)
+        return no_session(x->id, err);
+    if (ims_session_is_report(x->event) && x->generation != x->found_generation)
+        return ims_fail(err, IMS_E_CANCELLED, "store", 0, "session %lld has another run now", (long long)x->id);
+    if (!ims_session_next(x->status, x->event, &next))
+        return ims_fail(err, ims_session_is_report(x->event) ? IMS_E_CANCELLED : IMS_E_INVALID, "store", 0,
+                        "a session that is %s cannot %s", ims_session_status_name(x->status),
+                        ims_session_event_name(x->event));
+    generation = x->found_generation + (x->event == IMS_SESSION_START || x->event == IMS_SESSION_RESTART);
+    x->found_generation = generation;
+    return write_state(s, x, next, generation, err);
+}
+
+ims_status ims_store_session_event(struct ims_store *s, int64_t id, ims_session_event event, int64_t generation,
+                                   const char *text, int64_t *out_generation, ims_err *err)
+{
+    struct event x = { .id = id, .generation = generation, .event = event, .text = text };
+    ims_status st = ims__store_write(s, apply_event, &x, err);
+
+    if (!st && out_generation)
+        *out_generation = x.found_generation;
+    return st;
+}
+
+/* ---- counts ---- */
+
+static ims_status take_counts(void *arg, const struct ims_db_query *row, ims_err *err)
+{
+    struct ims_store_folder_counts *c = arg;
+
+    (void)err;
+    c->assets += ims_db_column_int(row, 0);
+    c->done += ims_db_column_int(row, 1);
+    c->failed += ims_db_column_int(row, 2);
+    c->duplicates += ims_db_column_int(row, 0) - ims_db_column_int(row, 3);
+    return IMS_OK;
+}
+
+static ims_status count_one(struct ims_store *s, const char *folder, const char *task, int64_t model_id,
+                            struct ims_store_folder_counts *out, ims_err *err)
+{
+    struct ims__store_sql q;
+    ims_status st;
+
+    ims__store_sql_init(&q, "SELECT COUNT(*), SUM(CASE WHEN w.state = 'done' THEN 1 ELSE 0 END), "
+                            "SUM(CASE WHEN w.state = 'failed' THEN 1 ELSE 0 END), "
+                            "COUNT(DISTINCT COALESCE(a.content_id, -a.id)) "
+                            "FROM assets a LEFT JOIN work w ON w.asset_id = a.id");
+    ims__store_sql_add(&q, " AND w.task = ? AND w.model_id = ? WHERE a.deleted_us IS NULL",
+                       IMS_DB_ARGS(ims_db_text(task), ims_db_int(model_id)));
+    st = ims__store_sql_below(&q, "a.path", folder, err);
+    if (!st)
+        st = ims__store_sql_status(&q, err);
+    if (!st)
+        st = ims__store_select(s, q.text.data, q.values, q.n, take_counts, out, err);
+    ims__store_sql_release(&q);
+    return st;
+}
+
+/* Does a folder before it, or another one that holds it, count its pictures already? */
+static bool is_covered(const char *const *folders, size_t n, size_t i)
+{
+    for (size_t k = 0; k < n; k++) {
+        if (k != i && ims__path_is_in(folders[i], folders[k]) && (k < i || strcmp(folders[i], folders[k]) != 0))
+            return true;
+    }
+    return false;
+}
+
+ims_status ims_store_count_below(struct ims_store *s, const char *const *folders, size_t n, const char *task,
+                                 int64_t model_id, struct ims_store_folder_counts *out, ims_err *err)
+{
+    struct ims_store_folder_counts c = { 0 };
+    ims_status st = IMS_OK;
+
+    for (size_t i = 0; !st && i < n; i++) {
+        if (!is_covered(folders, n, i))
+            st = count_one(s, folders[i], task, model_id, &c, err);
+    }
+    if (!st)
+        *out = c;
+    return st;
+}

@@ -1,0 +1,216 @@
+/* Training sessions: every event in every state, races between users and runs, counts.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "contract/store/store_fixture.h"
+
+#include "base/thread.h"
+#include "store/sessions.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static int64_t add_session(struct library *l)
+{
+    struct ims_store_session x = { .name = "s", .root_path = "/photos", .config_json = "{}" };
+    int64_t id = 0;
+
+    if (ims_store_add_session(l->store, &x, NULL, 0, &id, &l->err))
+        test_fail(__FILE__, __LINE__, "%s", l->err.text);
+    return id;
+}
+
+static struct ims_store_session look(struct library *l, int64_t id)
+{
+    struct ims_store_session x = { 0 };
+
+    if (ims_store_session(l->store, id, &l->arena, &x, &l->err))
+        test_fail(__FILE__, __LINE__, "%s", l->err.text);
+    return x;
+}
+
+/* What the contract of the interface allows, written down apart from the table in the code. */
+static const char *expected(const char *from, const char *event)
+{
+    static const char *const rows[][3] = {
+        { "pending", "start", "discovering" },   { "discovering", "discovered", "running" },
+        { "discovering", "cancel", "cancelled" }, { "discovering", "broken", "failed" },
+        { "running", "pause", "paused" },        { "running", "cancel", "cancelled" },
+        { "running", "done", "completed" },      { "running", "broken", "failed" },
+        { "paused", "start", "running" },        { "paused", "cancel", "cancelled" },
+        { "paused", "restart", "pending" },      { "failed", "start", "running" },
+        { "failed", "restart", "pending" },      { "completed", "restart", "pending" },
+        { "cancelled", "restart", "pending" },
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        if (strcmp(rows[i][0], from) == 0 && strcmp(rows[i][1], event) == 0)
+            return rows[i][2];
+    }
+    return NULL;
+}
+
+TEST(sessions_machine, "each of the 49 pairs of state and event does what the contract says, and nothing else")
+{
+    struct library l;
+    int64_t id;
+
+    if (!library_open(&l))
+        return;
+    id = add_session(&l);
+    for (int from = 0; from < IMS_SESSION_N_STATUSES; from++) {
+        for (int event = 0; event < IMS_SESSION_N_EVENTS; event++) {
+            const char *name = ims_session_status_name((ims_session_status)from);
+            const char *want = expected(name, ims_session_event_name((ims_session_event)event));
+            char sql[200];
+            ims_status st;
+
+            snprintf(sql, sizeof(sql), "UPDATE training_sessions SET status = '%s', generation = 7", name);
+            CHECK(sql_exec(&l, sql));
+            st = ims_store_session_event(l.store, id, (ims_session_event)event, 7, "why", NULL, &l.err);
+            test_note("%s %s", name, ims_session_event_name((ims_session_event)event));
+            CHECK_INT(st == IMS_OK, want != NULL);
+            CHECK_STR(ims_session_status_name(look(&l, id).status), want ? want : name);
+        }
+    }
+    CHECK_STATUS(ims_store_session_event(l.store, 99, IMS_SESSION_START, 0, NULL, NULL, &l.err), IMS_E_NOT_FOUND, l.err);
+    library_close(&l);
+}
+
+TEST(sessions_generation, "what a run of before a restart reports changes nothing")
+{
+    struct library l;
+    int64_t id, first, second;
+
+    if (!library_open(&l))
+        return;
+    id = add_session(&l);
+    CHECK_OK(ims_store_session_event(l.store, id, IMS_SESSION_START, 0, NULL, &first, &l.err), l.err);
+    CHECK_OK(ims_store_session_event(l.store, id, IMS_SESSION_DISCOVERED, first, NULL, NULL, &l.err), l.err);
+    CHECK_OK(ims_store_session_event(l.store, id, IMS_SESSION_PAUSE, 0, NULL, NULL, &l.err), l.err);
+    CHECK(look(&l, id).paused_us > 0);
+    /* pausing in the last batch: the run's "done" must not overwrite it (it did upstream) */
+    CHECK_STATUS(ims_store_session_event(l.store, id, IMS_SESSION_DONE, first, NULL, NULL, &l.err), IMS_E_CANCELLED, l.err);
+    CHECK_INT(look(&l, id).status, IMS_SESSION_PAUSED);
+    CHECK_OK(ims_store_session_event(l.store, id, IMS_SESSION_START, 0, NULL, &second, &l.err), l.err);
+    CHECK(second > first);
+    CHECK(look(&l, id).paused_us == 0 && look(&l, id).started_us > 0);
+    CHECK_STATUS(ims_store_session_event(l.store, id, IMS_SESSION_BROKEN, first, "old", NULL, &l.err), IMS_E_CANCELLED, l.err);
+    CHECK_OK(ims_store_session_event(l.store, id, IMS_SESSION_DONE, second, NULL, NULL, &l.err), l.err);
+    CHECK(look(&l, id).status == IMS_SESSION_COMPLETED && look(&l, id).completed_us > 0);
+    CHECK_OK(ims_store_session_event(l.store, id, IMS_SESSION_RESTART, 0, "Full restart", NULL, &l.err), l.err);
+    CHECK_STR(look(&l, id).reset_reason, "Full restart");
+    CHECK(look(&l, id).started_us == 0 && look(&l, id).completed_us == 0);
+    library_close(&l);
+}
+
+/* ---- races ---- */
+
+struct racer {
+    const char *url;
+    int64_t id, generation;
+    ims_session_event event;
+    ims_status st;
+};
+
+static void race(void *arg)
+{
+    struct racer *r = arg;
+    struct ims_store *s = NULL;
+    ims_err err;
+
+    r->st = ims_store_open(&s, r->url, NULL, &err);
+    if (!r->st)
+        r->st = ims_store_session_event(s, r->id, r->event, r->generation, NULL, NULL, &err);
+    ims_store_close(s);
+}
+
+TEST(sessions_race, "of pause, cancel and done at the same moment one wins, and the state is the winner's")
+{
+    struct library l;
+
+    if (!library_open(&l))
+        return;
+    for (int round = 0; round < 15; round++) {
+        static const ims_session_event events[3] = { IMS_SESSION_PAUSE, IMS_SESSION_CANCEL, IMS_SESSION_DONE };
+        struct racer r[3];
+        struct ims_thread t[3] = { 0 };
+        int64_t id = add_session(&l), generation;
+        bool paused, cancelled, done;
+        ims_session_status status;
+
+        CHECK_OK(ims_store_session_event(l.store, id, IMS_SESSION_START, 0, NULL, &generation, &l.err), l.err);
+        CHECK_OK(ims_store_session_event(l.store, id, IMS_SESSION_DISCOVERED, generation, NULL, NULL, &l.err), l.err);
+        for (int i = 0; i < 3; i++) {
+            r[i] = (struct racer){ l.url, id, generation, events[(i + round) % 3], IMS_OK };
+            CHECK_OK(ims__thread_start(&t[i], "racer", race, &r[i], &l.err), l.err);
+        }
+        for (int i = 0; i < 3; i++)
+            ims__thread_join(&t[i]);
+        paused = cancelled = done = false;
+        for (int i = 0; i < 3; i++) {
+            paused = paused || (r[i].event == IMS_SESSION_PAUSE && !r[i].st);
+            cancelled = cancelled || (r[i].event == IMS_SESSION_CANCEL && !r[i].st);
+            done = done || (r[i].event == IMS_SESSION_DONE && !r[i].st);
+        }
+        status = look(&l, id).status;
+        CHECK(!(done && (paused || cancelled)));
+        CHECK(done || cancelled);
+        CHECK_INT(status, done ? IMS_SESSION_COMPLETED : IMS_SESSION_CANCELLED);
+    }
+    library_close(&l);
+}
+
+/* ---- rows ---- */
+
+TEST(sessions_rows, "sessions and their subdirectories are entered, listed, changed and deleted")
+{
+    static const char *const subs[] = { "/photos/a", "/photos/b", "/photos/a" };
+    struct ims_store_session x = { .name = "trip", .root_path = "/photos", .config_json = "{}" }, *list;
+    struct ims_store_subdirectory *d;
+    struct library l;
+    size_t n;
+    int64_t id, total;
+
+    if (!library_open(&l))
+        return;
+    CHECK_OK(ims_store_add_session(l.store, &x, subs, 3, &id, &l.err), l.err);
+    add_session(&l);
+    CHECK_OK(ims_store_subdirectories(l.store, id, &l.arena, &d, &n, &l.err), l.err);
+    CHECK_INT(n, 2);
+    CHECK(strcmp(d[1].name, "b") == 0 && d[1].is_selected);
+    CHECK_OK(ims_store_select_subdirectory(l.store, id, d[1].id, false, &l.err), l.err);
+    CHECK_STATUS(ims_store_select_subdirectory(l.store, id + 1, d[1].id, false, &l.err), IMS_E_NOT_FOUND, l.err);
+    CHECK_OK(ims_store_subdirectories(l.store, id, &l.arena, &d, &n, &l.err), l.err);
+    CHECK(!d[1].is_selected);
+    CHECK_OK(ims_store_change_session(l.store, id, "journey", NULL, &l.err), l.err);
+    CHECK_STR(look(&l, id).name, "journey");
+    CHECK_OK(ims_store_list_sessions(l.store, -1, 0, 1, &l.arena, &list, &n, &total, &l.err), l.err);
+    CHECK(n == 1 && total == 2 && list[0].id == id + 1);
+    CHECK_OK(ims_store_list_sessions(l.store, IMS_SESSION_FAILED, 0, 9, &l.arena, &list, &n, &total, &l.err), l.err);
+    CHECK(n == 0 && total == 0);
+    CHECK_OK(ims_store_delete_session(l.store, id, &l.err), l.err);
+    CHECK_STATUS(ims_store_delete_session(l.store, id, &l.err), IMS_E_NOT_FOUND, l.err);
+    CHECK_INT(sql_int(&l, "SELECT COUNT(*) FROM training_subdirectories"), 0);
+    x.category_id = 77;
+    CHECK_STATUS(ims_store_add_session(l.store, &x, NULL, 0, &id, &l.err), IMS_E_NOT_FOUND, l.err);
+    library_close(&l);
+}
+
+TEST(sessions_counts, "counts below folders see each picture once and know equal contents")
+{
+    static const char *const nested[] = { "/photos", "/photos/a", "/photos/a" };
+    static const char *const one[] = { "/photos/a" };
+    struct ims_store_folder_counts c;
+    struct library l;
+
+    if (!library_open(&l))
+        return;
+    CHECK(commit_one(&l, "/photos/a/1.jpg", 1) && commit_one(&l, "/photos/a/2.jpg", 2) && commit_one(&l, "/photos/ab/3.jpg", 3));
+    CHECK(commit_one(&l, "/photos/a/4.jpg", 1));
+    CHECK_OK(ims_store_count_below(l.store, nested, 3, IMS_TASK_CLIP, l.model_id, &c, &l.err), l.err);
+    CHECK(c.assets == 4 && c.done == 4 && c.failed == 0 && c.duplicates == 1);
+    CHECK_OK(ims_store_count_below(l.store, one, 1, IMS_TASK_CLIP, l.model_id, &c, &l.err), l.err);
+    CHECK(c.assets == 3 && c.done == 3 && c.duplicates == 1);
+    CHECK_OK(ims_store_count_below(l.store, one, 1, IMS_TASK_CLIP, l.model_id + 1, &c, &l.err), l.err);
+    CHECK(c.assets == 3 && c.done == 0);
+    library_close(&l);
+}
