@@ -4,11 +4,16 @@
 #define IMS_ENGINE_ENGINE_PARTS_H
 
 #include "ims/engine.h"
+#include "store/sessions.h"
 #include "store/store.h"
 
 /* The engine's own connection: a loan, for the engine's thread. */
 struct ims_store *ims__engine_store(struct ims_engine *e);
 
 void ims__asset_from_store(struct ims_asset *out, const struct ims_store_asset *in);
+
+/* How many pictures below the folders are done with the serving model; each counted once. */
+ims_status ims_engine_count_done(struct ims_engine *e, const char *const *folders, size_t n,
+                                 struct ims_store_folder_counts *out, ims_err *err) IMS_MUST_CHECK;
 
 #endif

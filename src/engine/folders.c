@@ -58,3 +58,11 @@ ims_status ims_engine_count_folder(struct ims_engine *e, const char *dir, struct
     ims__arena_release(&arena);
     return st;
 }
+
+ims_status ims_engine_count_done(struct ims_engine *e, const char *const *folders, size_t n,
+                                 struct ims_store_folder_counts *out, ims_err *err)
+{
+    ims_status st = ims__engine_need_model_id(e, false, err);
+
+    return st ? st : ims_store_count_below(e->store, folders, n, IMS_TASK_CLIP, e->model_id, out, err);
+}

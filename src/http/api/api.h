@@ -47,6 +47,9 @@ ims_json *ims__whole(ims_json *o, bool is_whole);
 /* ---- shared shapes ---- */
 ims_json *ims__api_asset(const struct ims_asset *a); /* Asset of the contract; NULL: no memory */
 
+/* {id: name ...} of a category, or null; sessionCount null. */
+ims_json *ims__api_category(struct ims_http_context *cx, int64_t id);
+
 /* An inputs' member with a fallback for null and absent. */
 const char *ims__in_str(const ims_json *o, const char *key, const char *fallback);
 int64_t ims__in_int(const ims_json *o, const char *key, int64_t fallback);
@@ -92,6 +95,16 @@ IMS_API_HANDLER(ims__api_category_create);
 IMS_API_HANDLER(ims__api_category_get);
 IMS_API_HANDLER(ims__api_category_update);
 IMS_API_HANDLER(ims__api_category_delete);
+IMS_API_HANDLER(ims__api_sessions_list);
+IMS_API_HANDLER(ims__api_session_create);
+IMS_API_HANDLER(ims__api_session_get);
+IMS_API_HANDLER(ims__api_session_update);
+IMS_API_HANDLER(ims__api_session_delete);
+IMS_API_HANDLER(ims__api_session_start);
+IMS_API_HANDLER(ims__api_session_pause);
+IMS_API_HANDLER(ims__api_session_cancel);
+IMS_API_HANDLER(ims__api_session_restart);
+IMS_API_HANDLER(ims__api_session_progress);
 IMS_API_HANDLER(ims__api_queues_list);
 IMS_API_HANDLER(ims__api_queue_get);
 IMS_API_HANDLER(ims__api_job_get);

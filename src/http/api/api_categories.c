@@ -15,6 +15,27 @@ static ims_json *category_json(const struct ims_store_category *c, bool with_cou
                              (with_count ? ims__put_int(o, "sessionCount", n_sessions) : ims__put_null(o, "sessionCount")));
 }
 
+ims_json *ims__api_category(struct ims_http_context *cx, int64_t id)
+{
+    struct ims_arena arena;
+    struct ims_store_category *all;
+    ims_json *found = NULL;
+    size_t n = 0;
+    ims_err err;
+
+    ims__arena_init(&arena, 0);
+    if (ims_store_categories(cx->store, &arena, &all, &n, &err) == IMS_OK) {
+        for (size_t i = 0; i < n; i++) {
+            if (all[i].id == id)
+                found = category_json(&all[i], false, 0);
+        }
+        if (!found)
+            found = ims__json_new_null();
+    }
+    ims__arena_release(&arena);
+    return found;
+}
+
 /* The category of that id among all (they are few). */
 static ims_status reply_category(struct ims_http_context *cx, int64_t id, int status, struct ims_http_reply *rp,
                                  ims_err *err)
