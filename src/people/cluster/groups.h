@@ -29,8 +29,8 @@ ims_status ims__groups_apply(struct ims_labels *l, const struct ims_points *poin
 
 /* Faces of low quality may join a group, and never make or bridge one. l: labels of the clustering of core (a part of
  * all, in the same order); is_core tells for each face of all whether it is in it; graph: of core. Such a face joins the
- * cluster of its most similar core face j when min(cosine, core similarity of j) reaches what once joined the
- * cluster to others: as a leaf of the tree, it would have been in the cluster. out: labels of all. */
+ * cluster of its most similar core face j when min(cosine, core similarity of j) is no less than what holds the
+ * cluster's loosest member: as a leaf of the tree, it would hang no looser. out: labels of all. */
 ims_status ims__groups_join(const struct ims_labels *l, const struct ims_graph *graph, unsigned min_samples,
                             const struct ims_points *core, const struct ims_points *all, const bool *is_core,
                             const int64_t *photos, struct ims_labels *out, ims_err *err) IMS_MUST_CHECK;

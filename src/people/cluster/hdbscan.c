@@ -29,7 +29,6 @@ struct cluster {
     double death;    /* largest lambda at which something left it */
     double stability;
     double deepest;  /* largest death in its subtree */
-    float reach;     /* similarity at its birth */
     bool is_selected, is_leaf;
 };
 
@@ -120,10 +119,10 @@ static size_t parts_of(const struct hierarchy *h, uint32_t node, uint32_t *out)
     return n;
 }
 
-static uint32_t new_cluster(struct condensed *c, uint32_t parent, double birth, float reach)
+static uint32_t new_cluster(struct condensed *c, uint32_t parent, double birth)
 {
     c->clusters[c->n_clusters] =
-        (struct cluster){ .parent = parent, .birth = birth, .reach = reach, .is_leaf = true };
+        (struct cluster){ .parent = parent, .birth = birth, .is_leaf = true };
     if (parent != NOBODY)
         c->clusters[parent].is_leaf = false;
     return (uint32_t)c->n_clusters++;
@@ -161,11 +160,10 @@ static void condense(struct condensed *c, size_t min_size)
     size_t depth = 0;
 
     c->stack[depth++] = (uint32_t)(2 * h->n - 2);
-    c->stack[depth++] = new_cluster(c, NOBODY, 0, -1);
+    c->stack[depth++] = new_cluster(c, NOBODY, 0);
     while (depth > 0) {
         uint32_t cluster = c->stack[--depth], node = c->stack[--depth];
-        float similarity = h->similarities[node - h->n];
-        double lambda = lambda_of(similarity);
+        double lambda = lambda_of(h->similarities[node - h->n]);
         size_t n_parts = parts_of(h, node, c->parts), n_large = 0;
 
         for (size_t i = 0; i < n_parts; i++)
@@ -181,7 +179,7 @@ static void condense(struct condensed *c, size_t min_size)
             if (n_large > 1)
                 leave(&c->clusters[cluster], lambda, size);
             c->stack[depth++] = part;
-            c->stack[depth++] = n_large > 1 ? new_cluster(c, cluster, lambda, similarity) : cluster;
+            c->stack[depth++] = n_large > 1 ? new_cluster(c, cluster, lambda) : cluster;
         }
     }
 }
@@ -324,7 +322,6 @@ static void label_face(const struct condensed *c, size_t i, double epsilon, stru
 static ims_status label_faces(struct condensed *c, double epsilon, struct ims_labels *out, ims_err *err)
 {
     ims_status st = ims__labels_init(out, c->h->n, err);
-    int32_t *before;
 
     if (st)
         return st;
@@ -337,13 +334,13 @@ static ims_status label_faces(struct condensed *c, double epsilon, struct ims_la
     }
     for (size_t i = 0; i < out->n; i++)
         label_face(c, i, epsilon, out);
-    before = ims__memdup(out->labels, out->n * sizeof(*before));
-    st = before ? ims__labels_number(out, err) : ims_fail(err, IMS_E_NOMEM, "cluster", 0, "labels");
-    for (size_t i = 0; i < out->n && !st; i++) {
-        if (before[i] != IMS_NOISE)
-            out->reaches[out->labels[i]] = c->clusters[before[i]].reach;
+    st = ims__labels_number(out, err);
+    for (size_t i = 0; i < out->n; i++)
+        out->reaches[i] = 1;
+    for (size_t i = 0; i < out->n; i++) {
+        if (out->labels[i] != IMS_NOISE)
+            out->reaches[out->labels[i]] = fminf(out->reaches[out->labels[i]], (float)(1 - 1 / c->lambda[i]));
     }
-    ims__free(before);
     if (st)
         ims__labels_release(out);
     return st;

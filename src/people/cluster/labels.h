@@ -15,7 +15,8 @@ struct ims_labels {
     int32_t *labels;      /* 0 .. n_clusters - 1, or IMS_NOISE */
     float *probabilities; /* 0..1, how firmly a face belongs to its cluster; 0 for noise */
     float *outlier_scores; /* 0..1: GLOSH; 0 where the method gives none */
-    float *reaches;       /* of each cluster: the least mutual reachability similarity that joins it; -1 = none */
+    float *reaches;       /* of each cluster: the mutual reachability similarity with which its loosest member hangs on;
+                           * n of them, those past n_clusters mean nothing */
 };
 void ims__labels_release(struct ims_labels *l);
 
