@@ -50,25 +50,3 @@ ims_status ims__labels_number(struct ims_labels *l, ims_err *err)
     ims__free(numbers);
     return IMS_OK;
 }
-
-/* The count of clusters fits: there are no more of them than faces. */
-void ims__labels_drop_small(struct ims_labels *l, size_t min_size)
-{
-    size_t n_left = 0, n = l->n_clusters;
-
-    for (size_t c = 0; c < n; c++) {
-        size_t size = 0;
-
-        for (size_t i = 0; i < l->n; i++)
-            size += l->labels[i] == (int32_t)c;
-        for (size_t i = 0; i < l->n; i++) {
-            if (l->labels[i] != (int32_t)c)
-                continue;
-            l->labels[i] = size < min_size ? IMS_NOISE : (int32_t)n_left;
-            l->probabilities[i] = size < min_size ? 0 : l->probabilities[i];
-        }
-        if (size >= min_size)
-            l->reaches[n_left++] = l->reaches[c];
-    }
-    l->n_clusters = n_left;
-}

@@ -46,9 +46,6 @@ ims_status ims__average_linkage(const struct ims_graph *g, const struct ims_poin
                                 const struct ims_graph_options *options, struct ims_labels *out,
                                 ims_err *err) IMS_MUST_CHECK;
 
-/* Clusters of fewer faces become noise. */
-void ims__labels_drop_small(struct ims_labels *l, size_t min_size);
-
 /* For the implementers of the above: room for n faces, all noise; and numbering by first face (labels may be any
  * number in 0 .. n - 1; reaches is set up with n_clusters times -1). */
 ims_status ims__labels_init(struct ims_labels *l, size_t n, ims_err *err) IMS_MUST_CHECK;
