@@ -175,6 +175,9 @@ extern const struct cli_command cli_cmd_faces_detect;
 extern const struct cli_command cli_cmd_faces_stats;
 extern const struct cli_command cli_cmd_faces_train;
 extern const struct cli_command cli_cmd_faces_find_orphans;
+extern const struct cli_command cli_cmd_faces_cluster;
+extern const struct cli_command cli_cmd_faces_dual;
+extern const struct cli_command cli_cmd_faces_split;
 extern const struct cli_command cli_cmd_serve;
 
 #define CLI_FACE_OPTIONS                                                                                 \

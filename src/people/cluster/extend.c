@@ -187,6 +187,31 @@ static size_t count_common(const struct ims_graph *old, const struct ims_points 
     return n;
 }
 
+bool ims__graph_fits(const struct ims_graph *g, const struct ims_points *points)
+{
+    uint32_t *places;
+    size_t at = 0;
+    bool fits = g->dim == points->dim && g->n > 0 && count_common(g, points) == g->n;
+
+    places = fits ? ims__alloc(g->n, sizeof(*places)) : NULL;
+    if (!places)
+        return false;
+    for (size_t i = 0; i < points->n && at < g->n; i++) {
+        if (points->ids[i] == g->ids[at])
+            places[at++] = (uint32_t)i;
+    }
+    for (size_t i = 0; i < g->n && g->k > 0 && fits; i++) {
+        const float *a = points->vectors + places[i] * points->dim;
+        const float *b = points->vectors + places[g->neighbours[i * g->k]] * points->dim;
+        const struct ims_kernels *k = ims__kernels();
+        double aa = k->dot_wide(a, a, points->dim), bb = k->dot_wide(b, b, points->dim);
+
+        fits = ims__cosine(a, 1 / sqrt(aa), b, 1 / sqrt(bb), points->dim) == g->similarities[i * g->k];
+    }
+    ims__free(places);
+    return fits;
+}
+
 static ims_status extend_init(struct extend *x, const struct ims_graph *old, const struct ims_points *p, ims_err *err)
 {
     ims_status st = ims__graph_new(&x->g, p->n, p->dim, old->k, old->max_samples, err);

@@ -83,6 +83,9 @@ ims_status ims__graph_build(struct ims_graph **out, const struct ims_points *poi
 ims_status ims__graph_extend(struct ims_graph **out, const struct ims_graph *old, const struct ims_points *points,
                              const struct ims_graph_options *options, ims_err *err) IMS_MUST_CHECK;
 void ims__graph_free(struct ims_graph *g);
+/* Was the graph made of these very vectors? Every face of it is among the points, and has the cosine with its nearest
+ * neighbour that is listed: a vector that changed does not pass. */
+bool ims__graph_fits(const struct ims_graph *g, const struct ims_points *points);
 
 /* An edge of the spanning tree; distance is the mutual reachability distance, in double from a float cosine. */
 struct ims_tree_edge {
