@@ -1,16 +1,16 @@
 /* Times the clustering of drawn face vectors, stage by stage, and checks its spanning tree against Prim's.
  *
- *   bench_cluster [-n FACES] [-t THREADS] [-f auto|f32|u8] [-m MIN_SAMPLES] [-p] [-w FILE] [-l FILE]
+ *   bench_cluster [-n FACES] [-t THREADS] [-f auto|f32|u8] [-m MIN_SAMPLES] [-a] [-1] [-p] [-w FILE]
  *
- * -p: Prim's algorithm too, and a comparison of all weights. -w: writes the vectors as n x 512 floats and ends;
- * -l: writes the labels, one a line. The vectors are meant to be like those of a family's photos: few people with
+ * -a: average linkage too. -1: what one new face costs. -p: Prim's algorithm too, and a comparison of all weights. -w: writes the vectors as n x 512
+ * floats and ends. The vectors are meant to be like those of a family's photos: few people with
  * very many faces and many with few, two modes for every tenth person (ages), relatives, blurred faces that share
  * directions, strangers.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "base/clock.h"
 #include "base/mem.h"
 #include "kernels/kernels.h"
-#include "people/cluster/graph.h"
+#include "people/cluster/labels.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -147,6 +147,59 @@ static void run_prim(const struct ims_graph *g, const float *vectors, unsigned m
     ims__free(scores);
 }
 
+/* What one new face costs: the scan of its bytes against those of all others, and the whole of growing the graph. */
+static void run_new_face(const struct ims_points *p, const struct ims_graph_options *options)
+{
+    struct ims_points before = { p->n - 1, p->dim, p->vectors, p->ids };
+    uint8_t *bytes = ims__alloc(p->n, DIM);
+    int32_t *scores = ims__alloc(p->n, sizeof(*scores));
+    int8_t query[DIM];
+    struct ims_graph *g = NULL, *grown = NULL;
+    double best = 1e9;
+    uint64_t start;
+    ims_err err = { 0 };
+
+    for (size_t i = 0; i < p->n * DIM; i++)
+        bytes[i] = (uint8_t)(p->vectors[i] * 400 + 128.5f);
+    for (size_t i = 0; i < DIM; i++)
+        query[i] = (int8_t)(p->vectors[i] * 400);
+    for (int round = 0; round < 20; round++) {
+        start = ims__mono_ns();
+        ims__kernels()->dot_u8_rows(query, bytes, DIM, p->n, DIM, scores);
+        best = fmin(best, seconds_since(start));
+    }
+    printf("new face, scan  %8.2f ms  one thread, best of 20\n", best * 1e3);
+    if (ims__graph_build(&g, &before, options, &err) == IMS_OK) {
+        start = ims__mono_ns();
+        if (ims__graph_extend(&grown, g, p, options, &err) == IMS_OK)
+            printf("new face, all   %8.2f ms  vectors to bytes, scan, lists, spanning tree\n", seconds_since(start) * 1e3);
+    }
+    ims__graph_free(g);
+    ims__graph_free(grown);
+    ims__free(bytes);
+    ims__free(scores);
+}
+
+static void run_labels(const struct ims_graph *g, const struct ims_points *p, unsigned m, bool with_average,
+                       const struct ims_graph_options *options)
+{
+    struct ims_labels l = { 0 };
+    uint64_t start = ims__mono_ns();
+    ims_err err = { 0 };
+
+    if (ims__hdbscan(g, &(struct ims_hdbscan_options){ .min_cluster_size = 3, .min_samples = m }, &l, &err) == IMS_OK)
+        printf("hdbscan         %8.3f s   %zu clusters, tree included\n", seconds_since(start), l.n_clusters);
+    ims__labels_release(&l);
+    start = ims__mono_ns();
+    if (ims__dbscan(g, 0.5, m + 1, &l, &err) == IMS_OK)
+        printf("dbscan          %8.3f s   %zu clusters, tree included\n", seconds_since(start), l.n_clusters);
+    ims__labels_release(&l);
+    start = ims__mono_ns();
+    if (with_average && ims__average_linkage(g, p, 0.6, options, &l, &err) == IMS_OK)
+        printf("average linkage %8.3f s   %zu clusters, tree included\n", seconds_since(start), l.n_clusters);
+    ims__labels_release(&l);
+}
+
 static bool show(void *arg, const char *phase, double fraction)
 {
     struct {
@@ -177,7 +230,8 @@ int main(int argc, char **argv)
     const char *write_to = NULL;
     size_t n = 20000;
     unsigned m = 3;
-    bool with_prim = false;
+    bool with_prim = false, with_average = false, with_new = false;
+    struct ims_points points;
     int64_t *ids;
     float *vectors;
     uint64_t start;
@@ -186,6 +240,10 @@ int main(int argc, char **argv)
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "-p") == 0)
             with_prim = true;
+        else if (strcmp(argv[i], "-a") == 0)
+            with_average = true;
+        else if (strcmp(argv[i], "-1") == 0)
+            with_new = true;
         else if (i + 1 == argc)
             return 2;
         else if (strcmp(argv[i], "-n") == 0)
@@ -217,8 +275,9 @@ int main(int argc, char **argv)
     }
     for (size_t i = 0; i < n; i++)
         ids[i] = (int64_t)i + 1;
+    points = (struct ims_points){ n, DIM, vectors, ids };
     start = ims__mono_ns();
-    if (ims__graph_build(&g, &(struct ims_points){ n, DIM, vectors, ids }, &options, &err)) {
+    if (ims__graph_build(&g, &points, &options, &err)) {
         fprintf(stderr, "%s\n", err.text);
         return 1;
     }
@@ -233,6 +292,10 @@ int main(int argc, char **argv)
     printf("tree            %8.2f s   min_samples %u\n", seconds_since(start), m);
     getrusage(RUSAGE_SELF, &usage);
     printf("memory          %8.0f MiB resident at most, vectors included\n", (double)usage.ru_maxrss / 1024);
+    options.on_progress = NULL;
+    run_labels(g, &points, m, with_average, &options);
+    if (with_new)
+        run_new_face(&points, &options);
     if (with_prim)
         run_prim(g, vectors, m, tree);
     ims__free(tree);

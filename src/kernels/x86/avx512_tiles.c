@@ -9,6 +9,12 @@
 #define LANES 16
 #define AHEAD (12 * COLS) /* floats of the panel asked for early; it streams from the second-level cache */
 
+/* Bit i set for the first n of 16 lanes; n >= 16 gives all. */
+static __mmask16 first_lanes(size_t n)
+{
+    return (__mmask16)(n >= LANES ? 0xffffu : (1u << n) - 1u);
+}
+
 static void run_f32(const float *const *rows, const float *panel, size_t n_k, float *out)
 {
     const float *r0 = rows[0], *r1 = rows[1], *r2 = rows[2], *r3 = rows[3];
@@ -57,7 +63,7 @@ static size_t tile_above(const float *tile, size_t n_rows, size_t n_cols, const 
         __m512 row_bound = _mm512_set1_ps(row_bounds[r]);
 
         for (size_t c = 0; c < n_cols; c += LANES) {
-            __mmask16 there = (__mmask16)(n_cols - c >= LANES ? 0xffffu : (1u << (n_cols - c)) - 1u);
+            __mmask16 there = first_lanes(n_cols - c);
             __m512 bound = _mm512_min_ps(_mm512_maskz_loadu_ps(there, col_bounds + c), row_bound);
             __m512 scores = _mm512_maskz_loadu_ps(there, tile + r * n_cols + c);
             unsigned above = _mm512_mask_cmp_ps_mask(there, scores, bound, _CMP_GT_OQ);
@@ -75,7 +81,7 @@ static double dot_wide(const float *a, const float *b, size_t n)
     double lanes[8];
 
     for (size_t i = 0; i < n; i += LANES) {
-        __mmask16 there = (__mmask16)(n - i >= LANES ? 0xffffu : (1u << (n - i)) - 1u);
+        __mmask16 there = first_lanes(n - i);
         __m512 x = _mm512_maskz_loadu_ps(there, a + i), y = _mm512_maskz_loadu_ps(there, b + i);
 
         low = _mm512_fmadd_pd(_mm512_cvtps_pd(_mm512_castps512_ps256(x)),
