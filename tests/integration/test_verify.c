@@ -36,6 +36,20 @@ static const char *text(const ims_json *v, const char *group, const char *key)
     return s ? s : "";
 }
 
+/* The record of a task in what `show --json` says; NULL when there is none. */
+static const ims_json *evidence_of(const ims_json *shown, const char *task)
+{
+    const ims_json *list = ims__json_get(shown, "evidence");
+
+    for (size_t i = 0; i < ims__json_len(list); i++) {
+        const char *name = ims__json_str(ims__json_get(ims__json_at(list, i), "task"), NULL);
+
+        if (name && strcmp(name, task) == 0)
+            return ims__json_at(list, i);
+    }
+    return NULL;
+}
+
 TEST(evidence, "each vector carries by what, where, from what and how it was made")
 {
     struct library l;
@@ -46,7 +60,8 @@ TEST(evidence, "each vector carries by what, where, from what and how it was mad
     fill(&l);
     snprintf(words, sizeof(words), "show\n--json\n%s/0.jpg", l.photos);
     v = library_run(&l, 0, words);
-    ev = ims__json_at(ims__json_get(v, "evidence"), 0);
+    ev = evidence_of(v, "clip");
+    CHECK(ev != NULL);
     meta = ims__json_get(ev, "metadata");
     CHECK_STR(ims__json_str(ims__json_get(ev, "device"), NULL), "cpu");
     CHECK_STR(ims__json_str(ims__json_get(ev, "provider"), NULL), "CPUExecutionProvider");
