@@ -266,7 +266,7 @@ TEST(damage, "a file cut or changed at any place never changes an answer unnotic
 
         CHECK(size_of(path) > 0);
         copy = test_read_file(path, &n);
-        for (int round = 0; round < 24 && !test_has_failed(); round++) {
+        for (int round = 0; round < 9 && !test_has_failed(); round++) {
             size_t at = round < 3 ? (size_t)round * 7 : (size_t)(test_random(&state) % n);
 
             if (round % 3 == 2) { /* a shorter file in place of the mapped one */
@@ -340,7 +340,7 @@ TEST(killed, "killed at any moment, the folder holds what the last save said")
     ims_err err;
 
     (void)the_set();
-    for (int round = 0; round < 25; round++) {
+    for (int round = 0; round < 15; round++) {
         struct ims_vectors *v = NULL;
         struct ims_vectors_info info;
         volatile uint64_t n_turns = test_random(&state) % 3000000;
