@@ -52,6 +52,12 @@ struct ims_engine_options {
     double min_face_score;  /* of the detector, 0..1; 0 = 0.5 */
     unsigned min_face_px;   /* width and height of a face in the picture; 0 = 20 */
 
+    double index_miss; /* probability that a search by codes misses one of the true best; 0 = 0.001 */
+    bool is_exact;     /* every search reads every vector in full */
+    /* Shown while the vector index is made anew or takes up much at once: vectors done, of how many. */
+    void (*on_rebuild)(void *arg, size_t done, size_t total);
+    void *on_rebuild_arg;
+
     unsigned batch_size;   /* pictures per inference; 0 = 16 */
     unsigned thumbnail_px; /* 0 = 256 */
     uint64_t max_image_px; /* 0 = the default limit */
@@ -386,6 +392,7 @@ struct ims_search_query {
     struct ims_search_filter filter;
     size_t limit; /* 1..IMS_MAX_SEARCH_LIMIT */
     size_t offset;
+    bool is_exact; /* read every vector in full, whatever the options say */
 };
 
 struct ims_asset {
@@ -422,6 +429,12 @@ struct ims_search_results {
     size_t total; /* pictures that pass the filter and could be ranked */
     size_t n_queued; /* when total is 0: pictures of the library that wait for being indexed with this model */
     double load_ms, embed_ms, scan_ms, total_ms;
+    struct ims_search_answer {
+        const char *plan; /* "codes", "bytes", "exact": what the vectors were read as */
+        size_t scanned;   /* vectors read as that */
+        size_t reranked;  /* of them, compared in full */
+        double miss;      /* stated probability that one of the true best is missed; 0 = none can be */
+    } answer;
     void *memory; /* private */
 };
 
@@ -462,6 +475,30 @@ struct ims_folder_count {
 /* Looks at names only: nothing is read or entered. */
 IMS_API ims_status ims_engine_count_folder(struct ims_engine *e, const char *dir, struct ims_folder_count *out,
                                            ims_err *err) IMS_MUST_CHECK;
+
+/* The vector index of the model that serves: sizes, state, how well its answers agree with the full scan. */
+struct ims_index_info {
+    const char *model;
+    uint32_t dim;
+    int64_t vectors, dead, coded;
+    size_t segments, full_segments, mapped_segments, epochs;
+    uint64_t code_bytes; /* read by every search of the whole library */
+    uint64_t byte_bytes, row_bytes; /* read for some vectors */
+    uint64_t memory_bytes, disk_bytes; /* of these; what is not in memory is mapped */
+    uint64_t generation; /* of its folder */
+    int64_t seq;
+    bool is_writer; /* this process writes the folder */
+    unsigned threads;
+    double miss;
+    bool is_sound;
+    char note[512]; /* what was found damaged; "" = nothing */
+    uint64_t audit_searches, audit_audited, audit_hits, audit_found; /* of this process; recall = found / hits */
+    int64_t audit_us; /* when; 0 = never */
+};
+/* Brings the index up to date and describes it. is_thorough: reads every byte of its files against their
+ * checksums, makes it anew when one lies, and compares some searches with the full scan. */
+IMS_API ims_status ims_engine_index_info(struct ims_engine *e, bool is_thorough, struct ims_index_info *out,
+                                         ims_err *err) IMS_MUST_CHECK;
 
 /* ---- state ---- */
 

@@ -30,6 +30,8 @@
     X(MAX_IMAGE_MPX,   "max_image_mpx",   "IMS_MAX_IMAGE_MPX",      INT,  "200",    "Pictures of more megapixels are refused, 1 to 10000.") \
     X(FACES,           "faces",           "IMS_FACES",              BOOL, "true",   "Look for faces while indexing.") \
     X(FACE_MODEL_NAME, "face_model_name", "FACE_MODEL_NAME",        STR,  "",       "Installed face models by name, e.g. buffalo_l, or the path of their folder; empty takes buffalo_l, or the only ones installed.") \
+    X(SEARCH_EXACT,    "search_exact",    "IMS_SEARCH_EXACT",       BOOL, "false",  "Every search reads every vector in full, as with --exact.") \
+    X(SEARCH_MISS,     "search_miss",     "IMS_SEARCH_MISS",        REAL, "0.001",  "The probability that a search of a large library misses one of the true best, 0.000001 to 0.4.") \
     X(MIN_FACE_SCORE,  "min_face_score",  "IMS_MIN_FACE_SCORE",     REAL, "0.5",    "Faces that the detector is less sure of are left out, 0.05 to 1.") \
     X(MIN_FACE_SIZE,   "min_face_size",   "IMS_MIN_FACE_SIZE",      INT,  "20",     "Faces of fewer pixels in width or height are left out, 1 to 10000.") \
     X(HOST,            "host",            "IMS_HOST",               STR,  "127.0.0.1", "Address that `imgsearch serve` listens on. Any but loopback needs a token.") \

@@ -170,6 +170,7 @@ extern const struct cli_command cli_cmd_runtime_use;
 extern const struct cli_command cli_cmd_runtime_pull;
 extern const struct cli_command cli_cmd_bench;
 extern const struct cli_command cli_cmd_config;
+extern const struct cli_command cli_cmd_index_info;
 extern const struct cli_command cli_cmd_doctor;
 extern const struct cli_command cli_cmd_faces_detect;
 extern const struct cli_command cli_cmd_faces_stats;
@@ -193,6 +194,7 @@ extern const struct cli_command cli_cmd_serve;
     { "from", 0, "DATE", "Taken on or after: 2024, 2024-05, 2024-05-17 or a time.", CLI_NO_CFG },        \
     { "until", 0, "DATE", "Taken on or before the end of DATE.", CLI_NO_CFG },                           \
     { "category", 'c', "NAME", "Only pictures of this category.", CLI_NO_CFG },                          \
+    { "exact", 0, NULL, "Read every vector in full (IMS_SEARCH_EXACT).", CLI_NO_CFG },                   \
     { "person", 'p', "NAME", "Only pictures of this person; several times: of all of them.", CLI_NO_CFG }, \
     { "html", 0, "FILE", "Also write a contact sheet.", CLI_NO_CFG }
 

@@ -70,6 +70,7 @@ const struct cli_command *const cli_commands[] = {
     &cli_cmd_runtime_pull,
     &cli_cmd_bench,
     &cli_cmd_config,
+    &cli_cmd_index_info,
     &cli_cmd_doctor,
     NULL,
 };

@@ -7,8 +7,10 @@
 #include "device/device.h"
 #include "kernels/kernels.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 extern char **environ;
 
@@ -102,6 +104,14 @@ static uint64_t megapixels(int64_t n)
     return (uint64_t)n * 1000000;
 }
 
+/* A line that is written over; the last one makes room for the answer. */
+static void show_rebuild(void *arg, size_t done, size_t total)
+{
+    (void)arg;
+    fprintf(stderr, "\rvector index: %zu of %zu vectors%s", done, total, done < total ? "" : "\n");
+    fflush(stderr);
+}
+
 static ims_status open_engine(struct cli *cli, bool is_read_only, bool is_bare, struct ims_engine **out,
                               ims_err *err)
 {
@@ -126,6 +136,9 @@ static ims_status open_engine(struct cli *cli, bool is_read_only, bool is_bare, 
         .prove_again = cli->prove_again,
         .is_one_shot = is_read_only && !is_bare,
         .n_threads = (unsigned)ims__config_int(c, IMS_CFG_THREADS),
+        .index_miss = ims__config_real(c, IMS_CFG_SEARCH_MISS),
+        .is_exact = ims__config_bool(c, IMS_CFG_SEARCH_EXACT),
+        .on_rebuild = cli_is_terminal(STDERR_FILENO) ? show_rebuild : NULL,
         .face_model = ims__config_str(c, IMS_CFG_FACE_MODEL_NAME),
         .min_face_score = ims__config_real(c, IMS_CFG_MIN_FACE_SCORE),
         .min_face_px = (unsigned)ims__config_int(c, IMS_CFG_MIN_FACE_SIZE),

@@ -89,8 +89,20 @@ static ims_status read_query_options(const struct cli *cli, struct ims_search_qu
         return st;
     q->limit = (size_t)limit;
     q->offset = (size_t)offset;
+    q->is_exact = cli_has(cli, "exact");
     q->filter.category = cli_value(cli, "category");
     return read_persons(cli, q, own->persons, err);
+}
+
+static ims_json *answer_json(const struct ims_search_answer *a)
+{
+    ims_json *o = ims__json_new_object();
+
+    (void)ims__json_set(o, "plan", ims__json_new_str(a->plan));
+    (void)ims__json_set(o, "scanned", ims__json_new_int((int64_t)a->scanned));
+    (void)ims__json_set(o, "reranked", ims__json_new_int((int64_t)a->reranked));
+    (void)ims__json_set(o, "miss", ims__json_new_num(a->miss));
+    return o;
 }
 
 static ims_json *results_json(const char *shown, const struct ims_search_results *r,
@@ -116,6 +128,7 @@ static ims_json *results_json(const char *shown, const struct ims_search_results
     if (r->n_queued)
         (void)ims__json_set(o, "queued", ims__json_new_int((int64_t)r->n_queued));
     (void)ims__json_set(o, "timing", timing);
+    (void)ims__json_set(o, "answer", answer_json(&r->answer));
     (void)ims__json_set(o, "results", list);
     return o;
 }

@@ -182,6 +182,7 @@ void ims_engine_close(struct ims_engine *e)
     if (!e)
         return;
     if (!e->host) {
+        ims__engine_save_index(e);
         ims_vectors_close(e->vectors);
         ims_face_models_close(e->faces);
         ims_face_pack_close(e->face_pack);

@@ -34,6 +34,7 @@ struct ims_engine {
     int64_t face_model_id; /* as model_id */
     struct ims_vectors *vectors;
     int64_t vectors_seq;
+    size_t n_unsaved; /* changes of vectors since its folder was written */
     struct ims_device_used used;
     struct ims_arena story; /* of ims_engine_show */
 };
@@ -91,6 +92,8 @@ void ims__engine_note_face_device(struct ims_engine *e);
 
 /* Brings e->vectors up to what the store holds for e->model_id. */
 ims_status ims__engine_catch_up(struct ims_engine *e, ims_err *err) IMS_MUST_CHECK;
+/* Writes the index's folder if something changed; where that fails the next start takes longer, no more. */
+void ims__engine_save_index(struct ims_engine *e);
 
 /* Picks the pack that serves; the rule is in ims/engine.h. */
 ims_status ims__choose_pack(struct ims_pack **out, const struct ims_engine_options *options,

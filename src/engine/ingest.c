@@ -411,6 +411,7 @@ ims_status ims_engine_index(struct ims_engine *e, const struct ims_index_options
                             struct ims_index_summary *out, ims_err *err)
 {
     struct ims_ingest *g;
+    ims_status st;
 
     if (options->n_dirs == 0)
         return ims_fail(err, IMS_E_INVALID, "ingest", 0, "no folder is named");
@@ -418,7 +419,11 @@ ims_status ims_engine_index(struct ims_engine *e, const struct ims_index_options
     if (!g)
         return ims_fail(err, IMS_E_NOMEM, "ingest", 0, "starting");
     g->options = options;
-    return run_all(e, g, out, err);
+    st = run_all(e, g, out, err);
+    /* The next search finds its index ready. Where that fails, the search tells. */
+    if (!st && !out->is_cancelled && e->clip && e->model_id && ims__engine_catch_up(e, NULL) == IMS_OK && !e->host)
+        ims__engine_save_index(e);
+    return st;
 }
 
 ims_status ims_engine_detect_faces(struct ims_engine *e, ims_faces_scope scope,

@@ -156,16 +156,26 @@ static bool has_stranger(const struct candidates *c, const struct ims_vectors_hi
     return false;
 }
 
+static void tell(const struct ims_vectors_answer *a, struct ims_search_answer *out)
+{
+    *out = (struct ims_search_answer){ .plan = ims_vectors_plan_name(a->plan),
+                                       .scanned = a->n_coded ? a->n_coded : a->n_bytes + a->n_floats,
+                                       .reranked = a->n_reranked,
+                                       .miss = a->miss };
+}
+
 static ims_status rank(struct ims_engine *e, const struct ims_search_query *q, const float *vector,
-                       const struct candidates *c, struct ranked **out, size_t *out_n, ims_err *err)
+                       const struct candidates *c, struct ims_search_answer *answer, struct ranked **out,
+                       size_t *out_n, ims_err *err)
 {
     size_t window = q->offset + q->limit;
     struct ims_vectors_query vq = { .vector = vector, .only_ids = c->contents, .n_only_ids = c->n_contents };
     struct ims_vectors_hit *hits = NULL;
+    struct ims_vectors_result found = { .n = 0 };
     struct ranked *ranked = NULL;
-    size_t n_hits = 0;
     ims_status st = IMS_OK;
 
+    vq.is_exact = q->is_exact || e->options.is_exact;
     vq.k = window < c->n_contents ? window : c->n_contents;
     if (ims_vectors_count(e->vectors) == c->n_contents)
         vq.only_ids = NULL; /* everything is allowed: the plain scan is faster */
@@ -173,14 +183,16 @@ static ims_status rank(struct ims_engine *e, const struct ims_search_query *q, c
     ranked = ims__alloc(c->n, sizeof(*ranked));
     if (!hits || !ranked)
         st = ims_fail(err, IMS_E_NOMEM, "engine", 0, "memory for %zu candidates", c->n);
+    found.hits = hits;
     if (!st && vq.k)
-        st = ims_vectors_search(e->vectors, &vq, hits, &n_hits, NULL, err);
-    if (!st && !vq.only_ids && has_stranger(c, hits, n_hits)) { /* as many, but not the same: a purge came between */
+        st = ims_vectors_search_many(e->vectors, &vq, 1, &found, err);
+    if (!st && !vq.only_ids && has_stranger(c, hits, found.n)) { /* as many, but not the same: a purge came between */
         vq.only_ids = c->contents;
-        st = ims_vectors_search(e->vectors, &vq, hits, &n_hits, NULL, err);
+        st = ims_vectors_search_many(e->vectors, &vq, 1, &found, err);
     }
     if (!st) {
-        *out_n = expand(c, hits, n_hits, ranked);
+        tell(&found.answer, answer);
+        *out_n = expand(c, hits, found.n, ranked);
         *out = ranked;
         ranked = NULL;
     }
@@ -331,7 +343,7 @@ static ims_status run_search(struct ims_engine *e, const struct ims_search_query
     if (!st && e->model_id)
         st = find_candidates(e, q, self, &c, err);
     if (!st && e->model_id)
-        st = rank(e, q, vector, &c, &ranked, &n_ranked, err);
+        st = rank(e, q, vector, &c, &r->answer, &ranked, &n_ranked, err);
     if (!st)
         st = fill_results(e, q, ranked, n_ranked, r, err);
     if (!st && c.n == 0)

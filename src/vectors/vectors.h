@@ -27,6 +27,8 @@ struct ims_vectors_options {
     unsigned n_threads; /* that search at once, in all; 0 = 1 */
     double miss;        /* probability that one of the true best is missed; 0 = IMS_VECTORS_MISS */
     const char *dir;    /* the index's own folder, made when missing; NULL = in memory only */
+    unsigned audit_every; /* of the searches by codes without a filter, one in so many is answered again by the
+                           * full scan in the background; 0 = none */
     const char *key;    /* what the rows are: a folder of another key counts as empty. At most 63 bytes */
 };
 
@@ -47,6 +49,7 @@ struct ims_vectors_query {
     size_t n_only_ids;
     struct ims_vectors_filter *filter; /* the same, prepared; NULL or only_ids is NULL */
     bool is_exact;                     /* read every row in full, whatever it costs */
+    bool is_audited; /* compare with the full scan at once, whether it is the turn of this query or not */
 };
 
 /* What the rows were read as. */

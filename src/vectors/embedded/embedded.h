@@ -3,6 +3,7 @@
 #ifndef IMS_VECTORS_EMBEDDED_EMBEDDED_H
 #define IMS_VECTORS_EMBEDDED_EMBEDDED_H
 
+#include "vectors/embedded/audit.h"
 #include "vectors/embedded/id_map.h"
 #include "vectors/embedded/pass.h"
 #include "vectors/vectors_backend.h"
@@ -17,6 +18,7 @@ struct ims_embedded {
     struct ims_snapshots snapshots;
     struct ims_passes passes;
     bool has_passes;
+    struct ims_audit audit;
 
     struct ims_lock lock; /* of the writer: all below */
     bool has_lock;

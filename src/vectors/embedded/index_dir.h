@@ -21,7 +21,7 @@ struct ims_saved_segment {
     struct ims_spreads spreads;
 };
 
-struct ims_manifest {
+struct ims_index_manifest {
     uint32_t dim;
     uint64_t generation; /* of saving */
     int64_t seq;
@@ -32,12 +32,12 @@ struct ims_manifest {
     struct ims_dead **dead;    /* per segment, NULL = none */
     struct ims_epoch **epochs; /* in the order of their numbers */
 };
-void ims__manifest_release(struct ims_manifest *m);
+void ims__index_manifest_release(struct ims_index_manifest *m);
 /* index_manifest.c. Reading: IMS_E_NOT_FOUND, IMS_E_CORRUPT with the reason. */
-ims_status ims__manifest_parse(const uint8_t *data, size_t n, struct ims_manifest *out, ims_err *err) IMS_MUST_CHECK;
-ims_status ims__manifest_read(const char *dir, struct ims_manifest *out, ims_err *err) IMS_MUST_CHECK;
+ims_status ims__index_manifest_parse(const uint8_t *data, size_t n, struct ims_index_manifest *out, ims_err *err) IMS_MUST_CHECK;
+ims_status ims__index_manifest_read(const char *dir, struct ims_index_manifest *out, ims_err *err) IMS_MUST_CHECK;
 /* Replaces it; on disk when this returns. */
-ims_status ims__manifest_write(const char *dir, const struct ims_manifest *m, ims_err *err) IMS_MUST_CHECK;
+ims_status ims__index_manifest_write(const char *dir, const struct ims_index_manifest *m, ims_err *err) IMS_MUST_CHECK;
 
 /* index_files.c. Appends the records of slots from .. until - 1 of a segment to its file of rows. */
 ims_status ims__rows_append(const char *dir, const struct ims_segment *s, uint32_t from, uint32_t until,

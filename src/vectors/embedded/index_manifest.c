@@ -49,7 +49,7 @@ static size_t size_of(uint32_t dim, size_t n_segments, size_t n_epochs, size_t n
            n_bitmaps * sizeof(uint32_t) * IMS_SEGMENT_WORDS;
 }
 
-void ims__manifest_release(struct ims_manifest *m)
+void ims__index_manifest_release(struct ims_index_manifest *m)
 {
     for (size_t i = 0; m->dead && i < m->n_segments; i++)
         ims__dead_unref(m->dead[i]);
@@ -58,7 +58,7 @@ void ims__manifest_release(struct ims_manifest *m)
     ims__free(m->segments);
     ims__free(m->dead);
     ims__free(m->epochs);
-    *m = (struct ims_manifest){ 0 };
+    *m = (struct ims_index_manifest){ 0 };
 }
 
 static ims_status corrupt(ims_err *err, const char *what)
@@ -90,7 +90,7 @@ static bool is_plausible(const struct segment_entry *e, const struct head *h)
            isfinite(e->spread) && isfinite(e->byte_scale) && isfinite(e->length);
 }
 
-static bool has_epoch(const struct ims_manifest *m, uint64_t number)
+static bool has_epoch(const struct ims_index_manifest *m, uint64_t number)
 {
     for (size_t i = 0; i < m->n_epochs; i++) {
         if (m->epochs[i] && m->epochs[i]->number == number)
@@ -99,7 +99,7 @@ static bool has_epoch(const struct ims_manifest *m, uint64_t number)
     return number == 0;
 }
 
-static ims_status read_epochs(const uint8_t *p, struct ims_manifest *m, ims_err *err)
+static ims_status read_epochs(const uint8_t *p, struct ims_index_manifest *m, ims_err *err)
 {
     for (size_t i = 0; i < m->n_epochs; i++, p += epoch_bytes(m->dim)) {
         const struct ims_epoch *before = i ? m->epochs[i - 1] : NULL;
@@ -135,7 +135,7 @@ static ims_status read_bitmap(const uint8_t *p, const struct ims_saved_segment *
     return n == s->n_dead ? IMS_OK : corrupt(err, "contradicts itself");
 }
 
-static ims_status read_entries(const uint8_t *data, const struct head *h, struct ims_manifest *m, ims_err *err)
+static ims_status read_entries(const uint8_t *data, const struct head *h, struct ims_index_manifest *m, ims_err *err)
 {
     const uint8_t *p = data + sizeof(*h);
     const uint8_t *epochs = p + m->n_segments * sizeof(struct segment_entry);
@@ -168,9 +168,9 @@ static ims_status read_entries(const uint8_t *data, const struct head *h, struct
     return st || n_bitmaps == h->n_bitmaps ? st : corrupt(err, "contradicts itself");
 }
 
-ims_status ims__manifest_parse(const uint8_t *data, size_t n, struct ims_manifest *out, ims_err *err)
+ims_status ims__index_manifest_parse(const uint8_t *data, size_t n, struct ims_index_manifest *out, ims_err *err)
 {
-    struct ims_manifest m = { 0 };
+    struct ims_index_manifest m = { 0 };
     struct head h;
     ims_status st = check_head(data, n, &h, err);
 
@@ -190,13 +190,13 @@ ims_status ims__manifest_parse(const uint8_t *data, size_t n, struct ims_manifes
              ? read_entries(data, &h, &m, err)
              : ims_fail(err, IMS_E_NOMEM, "vectors", 0, "reading the vector index");
     if (st)
-        ims__manifest_release(&m);
+        ims__index_manifest_release(&m);
     else
         *out = m;
     return st;
 }
 
-ims_status ims__manifest_read(const char *dir, struct ims_manifest *out, ims_err *err)
+ims_status ims__index_manifest_read(const char *dir, struct ims_index_manifest *out, ims_err *err)
 {
     struct ims_buf file = { 0 };
     char *path = ims__path_join(dir, "manifest");
@@ -204,13 +204,13 @@ ims_status ims__manifest_read(const char *dir, struct ims_manifest *out, ims_err
                          : ims_fail(err, IMS_E_NOMEM, "vectors", 0, "reading the vector index");
 
     if (!st)
-        st = ims__manifest_parse((const uint8_t *)file.data, file.len, out, err);
+        st = ims__index_manifest_parse((const uint8_t *)file.data, file.len, out, err);
     ims__buf_release(&file);
     ims__free(path);
     return st;
 }
 
-static void fill(const struct ims_manifest *m, uint8_t *data, size_t n, size_t n_bitmaps)
+static void fill(const struct ims_index_manifest *m, uint8_t *data, size_t n, size_t n_bitmaps)
 {
     struct head h = { .magic = MAGIC,
                       .byte_order = BYTE_ORDER_MARK,
@@ -248,7 +248,7 @@ static void fill(const struct ims_manifest *m, uint8_t *data, size_t n, size_t n
     memcpy(data, &h, sizeof(h));
 }
 
-ims_status ims__manifest_write(const char *dir, const struct ims_manifest *m, ims_err *err)
+ims_status ims__index_manifest_write(const char *dir, const struct ims_index_manifest *m, ims_err *err)
 {
     char *path = ims__path_join(dir, "manifest");
     uint8_t *data = NULL;

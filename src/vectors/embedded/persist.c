@@ -50,7 +50,7 @@ static ims_status note_saved(struct ims_embedded *e, uint64_t number, uint32_t n
 
 /* ---- loading ---- */
 
-static struct ims_epoch *epoch_of(const struct ims_manifest *m, uint64_t number)
+static struct ims_epoch *epoch_of(const struct ims_index_manifest *m, uint64_t number)
 {
     for (size_t i = 0; i < m->n_epochs; i++) {
         if (m->epochs[i]->number == number)
@@ -60,7 +60,7 @@ static struct ims_epoch *epoch_of(const struct ims_manifest *m, uint64_t number)
 }
 
 /* Codes that do not agree with their checksums are made again from the rows, which are checked on the way. */
-static ims_status load_segment(struct ims_embedded *e, const struct ims_manifest *m, size_t i,
+static ims_status load_segment(struct ims_embedded *e, const struct ims_index_manifest *m, size_t i,
                                struct ims_view *out, ims_err *err)
 {
     const struct ims_saved_segment *saved = &m->segments[i];
@@ -103,7 +103,7 @@ static ims_status load_segment(struct ims_embedded *e, const struct ims_manifest
     return note_saved(e, saved->number, saved->n_rows, saved->is_sealed && has_codes, err);
 }
 
-static ims_status check_manifest(struct ims_embedded *e, const struct ims_manifest *m, ims_err *err)
+static ims_status check_manifest(struct ims_embedded *e, const struct ims_index_manifest *m, ims_err *err)
 {
     if (m->dim != e->dim)
         return ims_fail(err, IMS_E_CORRUPT, "vectors", 0, "the vector index has %u dimensions, not %u", m->dim,
@@ -113,7 +113,7 @@ static ims_status check_manifest(struct ims_embedded *e, const struct ims_manife
     return IMS_OK;
 }
 
-static ims_status load_all(struct ims_embedded *e, const struct ims_manifest *m, ims_err *err)
+static ims_status load_all(struct ims_embedded *e, const struct ims_index_manifest *m, ims_err *err)
 {
     struct ims_snapshot *next = ims__snapshot_new(m->n_segments);
     ims_status st = next ? IMS_OK : no_memory(err);
@@ -157,19 +157,19 @@ static void take_lock(struct ims_embedded *e)
 /* A writer may replace what a reader is just opening: once more then. */
 ims_status ims__embedded_load(struct ims_embedded *e, ims_err *err)
 {
-    struct ims_manifest m = { 0 };
+    struct ims_index_manifest m = { 0 };
     ims_err why;
     ims_status st;
 
     if (ims__mkdir_p(e->dir, NULL) == IMS_OK)
         take_lock(e);
     for (int i = 0; i < 2; i++) {
-        st = ims__manifest_read(e->dir, &m, &why);
+        st = ims__index_manifest_read(e->dir, &m, &why);
         if (!st)
             st = check_manifest(e, &m, &why);
         if (!st)
             st = load_all(e, &m, &why);
-        ims__manifest_release(&m);
+        ims__index_manifest_release(&m);
         if (!st || st == IMS_E_NOT_FOUND || st == IMS_E_NOMEM)
             break;
     }
@@ -283,7 +283,7 @@ static struct ims_saved_segment entry_of(const struct ims_view *v)
                                        .spreads = v->spreads };
 }
 
-static void add_epoch(struct ims_manifest *m, struct ims_epoch *epoch)
+static void add_epoch(struct ims_index_manifest *m, struct ims_epoch *epoch)
 {
     size_t at = m->n_epochs;
 
@@ -302,7 +302,7 @@ static void add_epoch(struct ims_manifest *m, struct ims_epoch *epoch)
 
 static ims_status write_manifest(struct ims_embedded *e, const struct ims_snapshot *s, int64_t seq, ims_err *err)
 {
-    struct ims_manifest m = { .dim = e->dim,
+    struct ims_index_manifest m = { .dim = e->dim,
                               .generation = e->saved_generation + 1,
                               .seq = seq,
                               .next_number = e->next_number };
@@ -325,12 +325,12 @@ static ims_status write_manifest(struct ims_embedded *e, const struct ims_snapsh
     if (!st)
         add_epoch(&m, e->epoch);
     if (!st)
-        st = ims__manifest_write(e->dir, &m, err);
+        st = ims__index_manifest_write(e->dir, &m, err);
     if (!st) {
         e->saved_generation++;
         e->seq = seq;
     }
-    ims__manifest_release(&m);
+    ims__index_manifest_release(&m);
     return st;
 }
 

@@ -24,6 +24,7 @@ static ims_status embedded_open(void *ctx, const struct ims_vectors_options *opt
     struct ims_embedded *e = ctx;
     unsigned n_threads = options->n_threads ? options->n_threads : 1;
     struct ims_snapshot *empty;
+    ims_status st;
 
     e->dim = options->dim;
     e->lock_fd = -1;
@@ -44,8 +45,6 @@ static ims_status embedded_open(void *ctx, const struct ims_vectors_options *opt
         e->rules.rotation = &e->rotation;
     }
     if (options->dir) {
-        ims_status st;
-
         e->dir = ims__strdup(options->dir);
         if (!e->dir)
             return ims_fail(err, IMS_E_NOMEM, "vectors", 0, "opening an index");
@@ -55,14 +54,16 @@ static ims_status embedded_open(void *ctx, const struct ims_vectors_options *opt
             return st;
     }
     e->has_passes = true;
-    return ims__passes_open(&e->passes, &e->snapshots, &e->rules,
-                            n_threads < IMS_MAX_SEARCH_THREADS ? n_threads : IMS_MAX_SEARCH_THREADS, err);
+    st = ims__passes_open(&e->passes, &e->snapshots, &e->rules,
+                          n_threads < IMS_MAX_SEARCH_THREADS ? n_threads : IMS_MAX_SEARCH_THREADS, err);
+    return st ? st : ims__audit_open(&e->audit, &e->passes, e->dim, options->audit_every, err);
 }
 
 static void embedded_close(void *ctx)
 {
     struct ims_embedded *e = ctx;
 
+    ims__audit_close(&e->audit);
     if (e->has_passes)
         ims__passes_close(&e->passes);
     ims__snapshots_release(&e->snapshots);
@@ -175,7 +176,11 @@ static ims_status embedded_search(void *ctx, const struct ims_vectors_query *que
 {
     struct ims_embedded *e = ctx;
 
-    return ims__passes_search(&e->passes, queries, n, results, err);
+    ims_status st = ims__passes_search(&e->passes, queries, n, results, err);
+
+    for (size_t i = 0; !st && i < n; i++)
+        st = ims__audit_note(&e->audit, &queries[i], &results[i], err);
+    return st;
 }
 
 static int64_t embedded_seq(void *ctx)
@@ -223,6 +228,7 @@ static void embedded_info(void *ctx, struct ims_vectors_info *out)
     ims__lock(&e->lock);
     ims__embedded_info(e, out);
     ims__unlock(&e->lock);
+    ims__audit_counts(&e->audit, &out->audit);
 }
 
 const struct ims_vectors_ops ims__vectors_embedded = {

@@ -254,6 +254,42 @@ TEST(many, "a batch gives each query what it gets alone")
     pair_close(&p);
 }
 
+TEST(audit, "searches are compared with the full scan, on demand and in the background")
+{
+    enum { N = 24000, DIM = 64 };
+    struct ims_vectors_options options = { .dim = DIM, .n_threads = 2, .audit_every = 3 };
+    struct ims_vectors_info info;
+    struct pair p;
+    float query[DIM];
+    ims_err err;
+
+    CHECK(pair_open(&p, "g", DIM, N, 1));
+    ims_vectors_close(p.fast);
+    CHECK_OK(ims_vectors_open(&p.fast, "embedded", &options, &err), err);
+    CHECK(add_rows(&p, 0, N, 0));
+    synthetic_query(p.set, false, 1, query);
+    for (int i = 1; i <= 4; i++) {
+        struct ims_vectors_query q = { .vector = query, .k = 7, .is_audited = true };
+        size_t n;
+
+        CHECK_OK(ims_vectors_search(p.fast, &q, got, &n, NULL, &err), err);
+        ims_vectors_info(p.fast, &info);
+        CHECK_INT(info.audit.n_audited, i);
+        CHECK_INT(info.audit.n_hits, 7 * i);
+        CHECK_INT(info.audit.n_searches, 0);
+    }
+    do { /* until the background had its turn */
+        struct ims_vectors_query q = { .vector = query, .k = 7 };
+        size_t n;
+
+        CHECK_OK(ims_vectors_search(p.fast, &q, got, &n, NULL, &err), err);
+        ims_vectors_info(p.fast, &info);
+    } while (info.audit.n_audited == 4);
+    CHECK(info.audit.n_searches >= 3 && info.audit.last_us > 0);
+    CHECK(info.audit.n_found + 2 >= info.audit.n_hits && info.audit.n_found <= info.audit.n_hits);
+    pair_close(&p);
+}
+
 /* ---- readers beside a writer ---- */
 
 enum { STABLE = 25000, SHARED_DIM = 64 };
