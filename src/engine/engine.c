@@ -191,6 +191,7 @@ void ims_engine_close(struct ims_engine *e)
         ims_media_close(e->media);
         ims_compute_close(e->compute);
     }
+    ims__candidates_release(&e->candidates);
     ims__lock_release(&e->sharing);
     ims_store_close(e->store);
     ims__arena_release(&e->strings);

@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "base/thread.h"
 #include "compute/compute.h"
+#include "engine/search_candidates.h"
 #include "compute/precision.h"
 #include "engine/engine_parts.h"
 #include "ims/engine.h"
@@ -34,6 +35,7 @@ struct ims_engine {
     int64_t face_model_id; /* as model_id */
     struct ims_vectors *vectors;
     int64_t vectors_seq;
+    struct ims_candidate_sets candidates;
     size_t n_unsaved; /* changes of vectors since its folder was written */
     struct ims_device_used used;
     struct ims_arena story; /* of ims_engine_show */

@@ -44,19 +44,6 @@ static ims_status query_vector(struct ims_engine *e, const struct ims_search_que
 
 /* ---- candidates and hits ---- */
 
-struct candidates {
-    struct ims_store_pair *pairs; /* by content, then asset */
-    size_t n;
-    int64_t *contents; /* the distinct contents, ascending */
-    size_t n_contents;
-};
-
-static void candidates_release(struct candidates *c)
-{
-    ims__free(c->pairs);
-    ims__free(c->contents);
-}
-
 static ims_status find_persons(struct ims_engine *e, const struct ims_search_filter *f, int64_t *out, ims_err *err)
 {
     ims_status st = IMS_OK;
@@ -75,7 +62,7 @@ static ims_status find_persons(struct ims_engine *e, const struct ims_search_fil
 }
 
 static ims_status find_candidates(struct ims_engine *e, const struct ims_search_query *q,
-                                  int64_t excluded_asset, struct candidates *c, ims_err *err)
+                                  const struct ims_candidates **out, ims_err *err)
 {
     struct ims_store_filter filter = { .path_prefix = q->filter.path_prefix,
                                        .has_taken_from = q->filter.has_from,
@@ -84,44 +71,14 @@ static ims_status find_candidates(struct ims_engine *e, const struct ims_search_
                                        .taken_until_us = q->filter.until_us };
     int64_t persons[IMS_STORE_MAX_FILTER_PERSONS];
     ims_status st = find_persons(e, &q->filter, persons, err);
-    size_t kept = 0;
 
     filter.person_ids = persons;
     filter.n_person_ids = q->filter.n_persons;
     if (!st && q->filter.category)
         st = ims_store_find_category(e->store, q->filter.category, &filter.category_id, err);
     if (!st)
-        st = ims_store_candidates(e->store, e->model_id, &filter, &c->pairs, &c->n, err);
-    if (st)
-        return st;
-    c->contents = ims__alloc(c->n, sizeof(*c->contents));
-    if (!c->contents)
-        return ims_fail(err, IMS_E_NOMEM, "engine", 0, "memory for %zu candidates", c->n);
-    for (size_t i = 0; i < c->n; i++) {
-        if (c->pairs[i].asset_id == excluded_asset)
-            continue;
-        c->pairs[kept++] = c->pairs[i];
-        if (!c->n_contents || c->contents[c->n_contents - 1] != c->pairs[i].content_id)
-            c->contents[c->n_contents++] = c->pairs[i].content_id;
-    }
-    c->n = kept;
-    return IMS_OK;
-}
-
-/* The first pair of a content. */
-static size_t find_pair(const struct candidates *c, int64_t content_id)
-{
-    size_t low = 0, high = c->n;
-
-    while (low < high) {
-        size_t mid = low + (high - low) / 2;
-
-        if (c->pairs[mid].content_id < content_id)
-            low = mid + 1;
-        else
-            high = mid;
-    }
-    return low;
+        st = ims__candidates_get(&e->candidates, e->store, e->model_id, &filter, out, err);
+    return st;
 }
 
 struct ranked {
@@ -131,24 +88,28 @@ struct ranked {
 
 /* Expands contents to assets, in the order of score, content, asset. That order is total and the same
  * for every window, so pages cut from windows of different length agree. hits hold the best contents of
- * a window, and each has at least one asset, so the first assets of the window are among them. */
-static size_t expand(const struct candidates *c, const struct ims_vectors_hit *hits, size_t n_hits,
-                     struct ranked *out)
+ * a window and one more, and each has at least one asset, so the first assets of the window are among them
+ * even without the excluded one. */
+static size_t expand(const struct ims_candidates *c, int64_t excluded_asset, const struct ims_vectors_hit *hits,
+                     size_t n_hits, struct ranked *out)
 {
     size_t n = 0;
 
     for (size_t i = 0; i < n_hits; i++) {
-        for (size_t p = find_pair(c, hits[i].id); p < c->n && c->pairs[p].content_id == hits[i].id; p++)
+        for (size_t p = ims__candidates_find(c, hits[i].id); p < c->n && c->pairs[p].content_id == hits[i].id; p++) {
+            if (c->pairs[p].asset_id == excluded_asset)
+                continue;
             out[n++] = (struct ranked){ .asset_id = c->pairs[p].asset_id, .score = hits[i].score };
+        }
     }
     return n;
 }
 
 /* Is one of the hits no candidate? */
-static bool has_stranger(const struct candidates *c, const struct ims_vectors_hit *hits, size_t n_hits)
+static bool has_stranger(const struct ims_candidates *c, const struct ims_vectors_hit *hits, size_t n_hits)
 {
     for (size_t i = 0; i < n_hits; i++) {
-        size_t p = find_pair(c, hits[i].id);
+        size_t p = ims__candidates_find(c, hits[i].id);
 
         if (p == c->n || c->pairs[p].content_id != hits[i].id)
             return true;
@@ -165,20 +126,20 @@ static void tell(const struct ims_vectors_answer *a, struct ims_search_answer *o
 }
 
 static ims_status rank(struct ims_engine *e, const struct ims_search_query *q, const float *vector,
-                       const struct candidates *c, struct ims_search_answer *answer, struct ranked **out,
-                       size_t *out_n, ims_err *err)
+                       const struct ims_candidates *c, int64_t excluded_asset, struct ims_search_answer *answer,
+                       struct ranked **out, size_t *out_n, ims_err *err)
 {
-    size_t window = q->offset + q->limit;
-    struct ims_vectors_query vq = { .vector = vector, .only_ids = c->contents, .n_only_ids = c->n_contents };
+    size_t window = q->offset + q->limit + (excluded_asset != 0);
+    struct ims_vectors_query vq = { .vector = vector, .is_exact = q->is_exact || e->options.is_exact };
     struct ims_vectors_hit *hits = NULL;
     struct ims_vectors_result found = { .n = 0 };
     struct ranked *ranked = NULL;
     ims_status st = IMS_OK;
 
-    vq.is_exact = q->is_exact || e->options.is_exact;
     vq.k = window < c->n_contents ? window : c->n_contents;
-    if (ims_vectors_count(e->vectors) == c->n_contents)
-        vq.only_ids = NULL; /* everything is allowed: the plain scan is faster */
+    vq.k = vq.k < IMS_MAX_SEARCH_WINDOW ? vq.k : IMS_MAX_SEARCH_WINDOW;
+    if (ims_vectors_count(e->vectors) != c->n_contents)
+        vq.filter = c->filter; /* else everything is allowed: the plain scan is faster */
     hits = ims__alloc(vq.k, sizeof(*hits));
     ranked = ims__alloc(c->n, sizeof(*ranked));
     if (!hits || !ranked)
@@ -186,19 +147,28 @@ static ims_status rank(struct ims_engine *e, const struct ims_search_query *q, c
     found.hits = hits;
     if (!st && vq.k)
         st = ims_vectors_search_many(e->vectors, &vq, 1, &found, err);
-    if (!st && !vq.only_ids && has_stranger(c, hits, found.n)) { /* as many, but not the same: a purge came between */
-        vq.only_ids = c->contents;
+    if (!st && !vq.filter && has_stranger(c, hits, found.n)) { /* as many, but not the same: a purge came between */
+        vq.filter = c->filter;
         st = ims_vectors_search_many(e->vectors, &vq, 1, &found, err);
     }
     if (!st) {
         tell(&found.answer, answer);
-        *out_n = expand(c, hits, found.n, ranked);
+        *out_n = expand(c, excluded_asset, hits, found.n, ranked);
         *out = ranked;
         ranked = NULL;
     }
     ims__free(hits);
     ims__free(ranked);
     return st;
+}
+
+static bool has_asset(const struct ims_candidates *c, int64_t asset_id)
+{
+    for (size_t i = 0; asset_id && i < c->n; i++) {
+        if (c->pairs[i].asset_id == asset_id)
+            return true;
+    }
+    return false;
 }
 
 /* ---- results ---- */
@@ -323,7 +293,7 @@ static ims_status count_queued(struct ims_engine *e, size_t *out, ims_err *err)
 static ims_status run_search(struct ims_engine *e, const struct ims_search_query *q,
                              struct ims_search_results *r, ims_err *err)
 {
-    struct candidates c = { 0 };
+    const struct ims_candidates none = { 0 }, *c = &none;
     struct ranked *ranked = NULL;
     float *vector = NULL;
     size_t n_ranked = 0;
@@ -341,18 +311,17 @@ static ims_status run_search(struct ims_engine *e, const struct ims_search_query
     r->load_ms = ms_since(start);
     start = ims__mono_ns();
     if (!st && e->model_id)
-        st = find_candidates(e, q, self, &c, err);
+        st = find_candidates(e, q, &c, err);
     if (!st && e->model_id)
-        st = rank(e, q, vector, &c, &r->answer, &ranked, &n_ranked, err);
+        st = rank(e, q, vector, c, self, &r->answer, &ranked, &n_ranked, err);
     if (!st)
         st = fill_results(e, q, ranked, n_ranked, r, err);
-    if (!st && c.n == 0)
+    if (!st && c->n == 0)
         st = count_queued(e, &r->n_queued, err);
-    r->total = c.n;
+    r->total = c->n - has_asset(c, self);
     r->scan_ms = ms_since(start);
     ims__free(vector);
     ims__free(ranked);
-    candidates_release(&c);
     return st;
 }
 

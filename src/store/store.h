@@ -357,6 +357,9 @@ struct ims_store_pair {
 ims_status ims_store_candidates(struct ims_store *s, int64_t model_id,
                                 const struct ims_store_filter *filter, struct ims_store_pair **out,
                                 size_t *out_n, ims_err *err) IMS_MUST_CHECK;
+/* Adds to out bytes that differ for any two filters with different answers: for caching them. */
+ims_status ims_store_candidates_key(int64_t model_id, const struct ims_store_filter *filter, struct ims_buf *out,
+                                    ims_err *err) IMS_MUST_CHECK;
 /* Grows with every change that may alter any answer of ims_store_candidates: for caching them. */
 ims_status ims_store_epoch(struct ims_store *s, int64_t *out, ims_err *err) IMS_MUST_CHECK;
 

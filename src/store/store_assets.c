@@ -201,27 +201,56 @@ static ims_status take_pair(void *arg, const struct ims_db_query *row, ims_err *
     return IMS_OK;
 }
 
+static ims_status candidates_sql(struct ims__store_sql *q, int64_t model_id,
+                                 const struct ims_store_filter *filter, ims_err *err)
+{
+    bool has_date = filter && (filter->has_taken_from || filter->has_taken_until);
+    ims_status st;
+
+    ims__store_sql_init(q, "SELECT a.content_id, a.id FROM assets a ");
+    if (has_date)
+        ims__store_sql_add(q, "JOIN contents c ON c.id = a.content_id ", NULL, 0);
+    ims__store_sql_add(q,
+                       "WHERE a.deleted_us IS NULL AND EXISTS (SELECT 1 FROM embeddings e "
+                       "WHERE e.content_id = a.content_id AND e.model_id = ?)",
+                       IMS_DB_ARGS(ims_db_int(model_id)));
+    st = ims__store_sql_filter(q, filter, err);
+    if (st)
+        return st;
+    ims__store_sql_add(q, " ORDER BY a.content_id, a.id", NULL, 0);
+    return ims__store_sql_status(q, err);
+}
+
+/* What decides the answer is the statement with its values. */
+ims_status ims_store_candidates_key(int64_t model_id, const struct ims_store_filter *filter, struct ims_buf *out,
+                                    ims_err *err)
+{
+    struct ims__store_sql q;
+    ims_status st = candidates_sql(&q, model_id, filter, err);
+
+    if (!st)
+        (void)ims__buf_add_str(out, q.text.data);
+    for (size_t i = 0; !st && i < q.n; i++) {
+        const struct ims_db_value *v = &q.values[i];
+
+        (void)ims__buf_addf(out, "|%d %lld %a %zu ", (int)v->type, (long long)v->i, v->d, v->n_bytes);
+        if (v->p)
+            (void)ims__buf_add(out, v->p, v->n_bytes);
+    }
+    if (!st && ims__buf_status(out))
+        st = ims__store_nomem(err);
+    ims__store_sql_release(&q);
+    return st;
+}
+
 ims_status ims_store_candidates(struct ims_store *s, int64_t model_id,
                                 const struct ims_store_filter *filter, struct ims_store_pair **out,
                                 size_t *out_n, ims_err *err)
 {
     struct ims__store_list l = { .item_size = sizeof(**out) };
-    bool has_date = filter && (filter->has_taken_from || filter->has_taken_until);
     struct ims__store_sql q;
-    ims_status st;
+    ims_status st = candidates_sql(&q, model_id, filter, err);
 
-    ims__store_sql_init(&q, "SELECT a.content_id, a.id FROM assets a ");
-    if (has_date)
-        ims__store_sql_add(&q, "JOIN contents c ON c.id = a.content_id ", NULL, 0);
-    ims__store_sql_add(&q,
-                       "WHERE a.deleted_us IS NULL AND EXISTS (SELECT 1 FROM embeddings e "
-                       "WHERE e.content_id = a.content_id AND e.model_id = ?)",
-                       IMS_DB_ARGS(ims_db_int(model_id)));
-    st = ims__store_sql_filter(&q, filter, err);
-    if (st)
-        goto out;
-    ims__store_sql_add(&q, " ORDER BY a.content_id, a.id", NULL, 0);
-    st = ims__store_sql_status(&q, err);
     if (!st)
         st = ims__store_select(s, q.text.data, q.values, q.n, take_pair, &l, err);
     if (!st && !l.items) {
