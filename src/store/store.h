@@ -24,6 +24,7 @@
 #include <stdint.h>
 
 struct ims_store;
+struct ims_buf;
 
 struct ims_store_options {
     bool is_read_only; /* implies must_exist; a database that needs migrating is IMS_E_VERSION */
