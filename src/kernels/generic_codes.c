@@ -71,6 +71,23 @@ static size_t select_codes(const struct ims_code_bounds *x, size_t n_blocks, flo
     return n;
 }
 
+static size_t keep_bits(const uint32_t *keep, const uint32_t *drop, size_t n_words, uint32_t *out)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < n_words; i++) {
+        uint32_t word = (keep ? keep[i] : ~0u) & (drop ? ~drop[i] : ~0u), x = word;
+
+        if (out)
+            out[i] = word;
+        x -= x >> 1 & 0x55555555u; /* sums of 2, 4, 8 bits, then of all */
+        x = (x & 0x33333333u) + (x >> 2 & 0x33333333u);
+        x = (x + (x >> 4)) & 0x0f0f0f0fu;
+        n += x * 0x01010101u >> 24;
+    }
+    return n;
+}
+
 /* Eight bytes a step: table t gives the effect of a byte that t more bytes follow. */
 static uint32_t crc_tables[8][256];
 
@@ -116,5 +133,6 @@ void ims__kernels_fill_generic_codes(struct ims_kernels *k)
     k->quantise_i8 = quantise_i8;
     k->scan_codes = scan_codes;
     k->select_codes = select_codes;
+    k->keep_bits = keep_bits;
     k->crc32c = crc32c;
 }

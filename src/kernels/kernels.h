@@ -148,6 +148,9 @@ struct ims_kernels {
      * every tier. */
     size_t (*select_codes)(const struct ims_code_bounds *bounds, size_t n_blocks, float *out_bounds,
                            uint32_t *out_at);
+    /* out[i] = keep[i] & ~drop[i]; a NULL keep is all ones, a NULL drop all zeros, a NULL out is not
+     * written. Returns the number of ones. */
+    size_t (*keep_bits)(const uint32_t *keep, const uint32_t *drop, size_t n_words, uint32_t *out);
     /* CRC-32C (Castagnoli, RFC 3720) of n bytes after those that gave crc; begin with 0. */
     uint32_t (*crc32c)(uint32_t crc, const void *p, size_t n);
     struct ims_tiles_f32 tiles_f32;

@@ -253,6 +253,12 @@ ims_status ims_vectors_clear(struct ims_vectors *v, ims_err *err)
                          : ims_fail(err, IMS_E_UNSUPPORTED, "vectors", 0, "this index cannot be emptied");
 }
 
+void ims_vectors_warm(struct ims_vectors *v)
+{
+    if (v->ops->warm)
+        v->ops->warm(v->ctx);
+}
+
 void ims_vectors_info(struct ims_vectors *v, struct ims_vectors_info *out)
 {
     *out = (struct ims_vectors_info){ .dim = v->dim };

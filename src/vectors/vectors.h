@@ -127,6 +127,9 @@ int64_t ims_vectors_seq(struct ims_vectors *v);
 /* Gives up rows that are dead, and makes the folder hold the index as it is; seq is remembered. On disk when
  * it returns. Searches go on meanwhile. */
 ims_status ims_vectors_save(struct ims_vectors *v, int64_t seq, ims_err *err) IMS_MUST_CHECK;
+/* Brings what searches read besides the codes into memory, as far as there is room: the first ones are then as
+ * fast as the others. Searches go on meanwhile. */
+void ims_vectors_warm(struct ims_vectors *v);
 /* Reads every byte of the folder that is in use against its checksum. IMS_E_CORRUPT: clear, and add again. */
 ims_status ims_vectors_verify(struct ims_vectors *v, ims_err *err) IMS_MUST_CHECK;
 /* Removes all rows, here and in the folder. */

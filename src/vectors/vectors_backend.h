@@ -43,6 +43,7 @@ struct ims_vectors_ops {
     ims_status (*save)(void *ctx, int64_t seq, ims_err *err);
     ims_status (*verify)(void *ctx, ims_err *err);
     ims_status (*clear)(void *ctx, ims_err *err);
+    void (*warm)(void *ctx);
     void (*info)(void *ctx, struct ims_vectors_info *out); /* *out is zero */
 };
 

@@ -171,6 +171,33 @@ static void choose(const struct ims_kernels *k)
 }
 EACH_TIER(choose, "the vectors above a bound are chosen, with the same bits as in plain C")
 
+static void bits(const struct ims_kernels *k)
+{
+    for (size_t n = 0; n < 70; n++) {
+        struct fence keep = fence_new(n * 4), drop = fence_new(n * 4), out = fence_new(n * 4);
+        const uint32_t *a = (uint32_t *)keep.data, *b = (uint32_t *)drop.data;
+        uint32_t *got = (uint32_t *)out.data;
+
+        fill_bytes(keep.data, n * 4, n);
+        fill_bytes(drop.data, n * 4, n + 1);
+        for (int which = 0; which < 4; which++) {
+            size_t want = 0;
+
+            for (size_t i = 0; i < n * 32; i++)
+                want += (!(which & 1) || (a[i / 32] >> i % 32 & 1)) && !((which & 2) && (b[i / 32] >> i % 32 & 1));
+            CHECK_INT(k->keep_bits(which & 1 ? a : NULL, which & 2 ? b : NULL, n, got), want);
+            CHECK_INT(k->keep_bits(which & 1 ? a : NULL, which & 2 ? b : NULL, n, NULL), want);
+            for (size_t i = 0; i < n; i++)
+                CHECK_INT(got[i], (which & 1 ? a[i] : ~0u) & (which & 2 ? ~b[i] : ~0u));
+        }
+        CHECK(fence_check(&out));
+        fence_free(&keep);
+        fence_free(&drop);
+        fence_free(&out);
+    }
+}
+EACH_TIER(bits, "bits are kept, dropped and counted")
+
 static void checksum(const struct ims_kernels *k)
 {
     uint8_t zeros[32] = { 0 }, ones[32], text[] = "123456789";

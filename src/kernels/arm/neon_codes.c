@@ -153,6 +153,20 @@ static size_t select_codes(const struct ims_code_bounds *x, size_t n_blocks, flo
     return n;
 }
 
+static size_t keep_bits(const uint32_t *keep, const uint32_t *drop, size_t n_words, uint32_t *out)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < n_words; i++) {
+        uint32_t word = (keep ? keep[i] : ~0u) & (drop ? ~drop[i] : ~0u);
+
+        if (out)
+            out[i] = word;
+        n += vaddv_u8(vcnt_u8(vreinterpret_u8_u32(vdup_n_u32(word)))) / 2u; /* both halves hold it */
+    }
+    return n;
+}
+
 void ims__kernels_fill_neon_codes(struct ims_kernels *k)
 {
     k->hadamard_f32 = hadamard_f32;
@@ -160,4 +174,5 @@ void ims__kernels_fill_neon_codes(struct ims_kernels *k)
     k->quantise_i8 = quantise_i8;
     k->scan_codes = scan_codes;
     k->select_codes = select_codes;
+    k->keep_bits = keep_bits;
 }

@@ -192,6 +192,21 @@ static size_t select_codes(const struct ims_code_bounds *x, size_t n_blocks, flo
     return n;
 }
 
+/* The POPCNT instruction comes with AVX2. */
+static size_t keep_bits(const uint32_t *keep, const uint32_t *drop, size_t n_words, uint32_t *out)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < n_words; i++) {
+        uint32_t word = (keep ? keep[i] : ~0u) & (drop ? ~drop[i] : ~0u);
+
+        if (out)
+            out[i] = word;
+        n += (size_t)_mm_popcnt_u32(word);
+    }
+    return n;
+}
+
 static uint32_t crc32c(uint32_t crc, const void *p, size_t n)
 {
     const uint8_t *bytes = p;
@@ -216,5 +231,6 @@ void ims__kernels_fill_avx2_codes(struct ims_kernels *k)
     k->quantise_i8 = quantise_i8;
     k->scan_codes = scan_codes;
     k->select_codes = select_codes;
+    k->keep_bits = keep_bits;
     k->crc32c = crc32c;
 }

@@ -13,15 +13,9 @@
 
 static size_t count_allowed(const struct ims_view *v, const struct ims_filter_part *p)
 {
-    size_t n = 0;
-
     if (!p)
         return 0;
-    if (!v->dead)
-        return p->n_set;
-    for (size_t i = 0; i < (v->n_rows + 31) / 32; i++)
-        n += (size_t)__builtin_popcount(p->bits[i] & ~v->dead->bits[i]);
-    return n;
+    return v->dead ? ims__kernels()->keep_bits(p->bits, v->dead->bits, (v->n_rows + 31) / 32, NULL) : p->n_set;
 }
 
 static size_t count_candidates(const struct ims_job *j)

@@ -15,24 +15,19 @@
 static uint32_t fill_allowed(const struct ims_job *j, const struct ims_view *v, size_t view, uint32_t unit,
                              uint32_t *allowed)
 {
+    const struct ims_kernels *k = ims__kernels();
     const struct ims_filter_part *p = j->filter ? j->filter->parts[view] : NULL;
-    uint32_t first = unit * IMS_UNIT_WORDS, n_rows = v->n_rows - unit * IMS_UNIT_SLOTS, n = 0;
+    uint32_t first = unit * IMS_UNIT_WORDS, n_rows = v->n_rows - unit * IMS_UNIT_SLOTS;
+    size_t n;
 
     if (j->filter && !p)
         return 0;
-    if (n_rows > IMS_UNIT_SLOTS)
-        n_rows = IMS_UNIT_SLOTS;
-    for (uint32_t i = 0; i < IMS_UNIT_WORDS; i++) {
-        uint32_t word = i * 32 + 32 <= n_rows ? ~0u : i * 32 < n_rows ? (1u << n_rows % 32) - 1 : 0;
-
-        if (v->dead)
-            word &= ~v->dead->bits[first + i];
-        if (p)
-            word &= p->bits[first + i];
-        allowed[i] = word;
-        n += (uint32_t)__builtin_popcount(word);
-    }
-    return n;
+    n = k->keep_bits(p ? p->bits + first : NULL, v->dead ? v->dead->bits + first : NULL, IMS_UNIT_WORDS, allowed);
+    if (n_rows >= IMS_UNIT_SLOTS)
+        return (uint32_t)n;
+    for (uint32_t i = n_rows / 32; i < IMS_UNIT_WORDS; i++) /* the slots past the last row */
+        allowed[i] &= i == n_rows / 32 ? (1u << n_rows % 32) - 1 : 0;
+    return (uint32_t)k->keep_bits(allowed, NULL, IMS_UNIT_WORDS, NULL);
 }
 
 static uint32_t list_allowed(const uint32_t *allowed, uint32_t from_word, uint32_t until_word, uint32_t *out)

@@ -17,6 +17,8 @@ ims_status ims__embedded_verify(struct ims_embedded *e, ims_err *err) IMS_MUST_C
 /* Empties the index and what the folder says. */
 ims_status ims__embedded_clear(struct ims_embedded *e, ims_err *err) IMS_MUST_CHECK;
 void ims__embedded_info(struct ims_embedded *e, struct ims_vectors_info *out);
+/* Touches every page of the mapped bytes. No lock needed. */
+void ims__embedded_warm(struct ims_embedded *e);
 void ims__embedded_leave_dir(struct ims_embedded *e);
 
 #endif

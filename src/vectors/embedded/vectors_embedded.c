@@ -221,6 +221,11 @@ static ims_status embedded_clear(void *ctx, ims_err *err)
     return st;
 }
 
+static void embedded_warm(void *ctx)
+{
+    ims__embedded_warm(ctx);
+}
+
 static void embedded_info(void *ctx, struct ims_vectors_info *out)
 {
     struct ims_embedded *e = ctx;
@@ -246,5 +251,6 @@ const struct ims_vectors_ops ims__vectors_embedded = {
     .save = embedded_save,
     .verify = embedded_verify,
     .clear = embedded_clear,
+    .warm = embedded_warm,
     .info = embedded_info,
 };

@@ -85,8 +85,13 @@ static uint32_t find_in_view(struct ims_embedded *e, const struct ims_view *v, i
 {
     size_t row;
 
-    if (v->is_sealed)
-        return ims__segment_find(v->segment, v->n_rows, id);
+    if (v->is_sealed) { /* ids mostly grow: most segments are out at the first look */
+        const struct ims_segment *s = v->segment;
+
+        if (id < s->ids[s->order[0]] || id > s->ids[s->order[v->n_rows - 1]])
+            return IMS_NO_SLOT;
+        return ims__segment_find(s, v->n_rows, id);
+    }
     row = ims__id_map_get(&e->active_rows, id);
     return row == IMS_NO_ROW ? IMS_NO_SLOT : (uint32_t)row;
 }
