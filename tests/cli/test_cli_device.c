@@ -61,6 +61,7 @@ static const struct row {
     { "runtime pull", "no-such-runtime", 2, 0 },
     { "serve", "--host|0.0.0.0", 15, 0 }, /* serving itself is tested over HTTP */
     { "config", "", 0, 0 },
+    { "index-info", "--verify", 0, 0 },
     { "doctor", "", 0, 0 },
 };
 
