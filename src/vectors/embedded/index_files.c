@@ -108,6 +108,8 @@ ims_status ims__rows_append(const char *dir, const struct ims_segment *s, uint32
 
     if (!path)
         return no_memory(err);
+    if (from == 0) /* of a run that was killed, or of an index that was cleared: somebody may still read it */
+        (void)unlink(path);
     fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
     if (fd < 0)
         st = io_failed(err, path);

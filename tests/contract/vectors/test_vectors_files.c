@@ -191,6 +191,36 @@ TEST(tidy, "segments of which much is dead are written anew, and files that noth
     ims_vectors_close(kept);
 }
 
+TEST(new_numbers, "an index made anew leaves alone what somebody still reads of the former one")
+{
+    const char *dir = test_tmp_dir();
+    struct ims_vectors *reader = NULL, *v = NULL;
+    float row[DIM], want[DIM];
+    char manifest[600];
+    ims_err err;
+
+    CHECK_OK(open_in(&v, dir, "k", &err), err);
+    CHECK(add_rows(v, 0, SEGMENT + 10, 0));
+    CHECK_OK(ims_vectors_save(v, 1, &err), err);
+    ims_vectors_close(v);
+    CHECK_OK(open_in(&reader, dir, "k", &err), err); /* has the lock, */
+    CHECK_OK(open_in(&v, dir, "k", &err), err);      /* so this one reads */
+    ims_vectors_close(reader);
+    reader = v;
+    snprintf(manifest, sizeof(manifest), "%s/manifest", dir);
+    CHECK(unlink(manifest) == 0);
+    CHECK_OK(open_in(&v, dir, "k", &err), err);
+    CHECK(add_rows(v, 70000, 500, 0));
+    CHECK_OK(ims_vectors_save(v, 2, &err), err);
+    synthetic_rows(the_set(), 77, 1, want);
+    CHECK_OK(ims_vectors_get(reader, 77, row, &err), err);
+    for (int d = 0; d < DIM; d++)
+        CHECK_NEAR((double)row[d], (double)want[d], 1e-6);
+    CHECK_OK(ims_vectors_verify(reader, &err), err);
+    ims_vectors_close(reader);
+    ims_vectors_close(v);
+}
+
 /* ---- damage ---- */
 
 static char *path_in(const char *dir, const char *name)
