@@ -15,6 +15,7 @@
 static void fill(struct library *l)
 {
     library_init(l);
+    library_add_env(l, "IMS_FACES=false"); /* not what this is about */
     for (size_t i = 0; i < N_PHOTOS; i++) {
         char name[40];
 
