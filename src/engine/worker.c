@@ -180,7 +180,7 @@ static ims_status run_train(struct task *task, ims_err *err)
     struct ims_index_summary s = { 0 };
     struct ims_store_session session;
     struct ims_arena arena;
-    const char **folders;
+    const char **folders = NULL;
     size_t n = 0;
     ims_status st;
 
