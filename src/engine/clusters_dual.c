@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "engine/clusters_internal.h"
+#include "engine/people_internal.h"
 #include "kernels/kernels.h"
 #include "store/persons.h"
 
@@ -147,21 +148,16 @@ static ims_status assign_to(struct ims_store *s, struct ims_store_event *ev, str
     return st;
 }
 
-static ims_status write_assignment(struct ims_store *s, void *arg, ims_err *err)
+static ims_status write_assignment(struct ims__people_job *j, ims_err *err)
 {
-    struct assignment *a = arg;
-    struct ims_store_event_in in = { .operation = IMS_EVENT_AUTO_ASSIGN, .note = "faces dual" };
-    struct ims_store_event ev;
+    struct assignment *a = j->ctx;
     int64_t *ids = ims__alloc(a->f->n, sizeof(*ids));
     double *scores = ims__alloc(a->f->n, sizeof(*scores));
-    ims_status st = ids && scores ? ims_store_event_begin(s, &in, &ev, err)
-                                  : ims_fail(err, IMS_E_NOMEM, "engine", 0, "assigning %zu faces", a->f->n);
+    ims_status st = ids && scores ? IMS_OK : ims_fail(err, IMS_E_NOMEM, "engine", 0, "assigning %zu faces", a->f->n);
 
-    a->n_assigned = 0;
+    a->n_assigned = 0; /* may run more than once */
     for (size_t p = 0; p < a->k->n && !st; p++)
-        st = assign_to(s, &ev, a, p, ids, scores, err);
-    if (!st)
-        st = ims_store_event_end(s, &ev, err);
+        st = assign_to(j->s, &j->ev, a, p, ids, scores, err);
     ims__free(ids);
     ims__free(scores);
     return st;
@@ -191,11 +187,15 @@ static ims_status assign_known(struct ims_engine *e, int64_t model_id, const str
     if (!st && k.n && f.n) {
         struct ims_assign_rules rules = { .threshold = o->person_threshold, .photos = f.contents,
                                           .is_excluded = is_rejected, .has = is_present, .arg = &k };
+        struct ims_people_by by = { .note = "faces dual" };
         struct assignment a = { .k = &k, .f = &f, .to = to, .scores = scores };
+        struct ims__people_job job = {
+            .e = e, .by = &by, .operation = IMS_EVENT_AUTO_ASSIGN, .run = write_assignment, .ctx = &a
+        };
 
         st = ims__groups_assign(&points, k.centroids, k.n, &rules, to, scores, err);
         if (!st)
-            st = ims_store_transact(e->store, write_assignment, &a, err);
+            st = ims__people_run(&job, err);
         out->assigned = out->faces = a.n_assigned;
     }
     ims__free(to);
