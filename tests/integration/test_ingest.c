@@ -401,13 +401,24 @@ static unsigned time_index_ms(size_t n)
     return (unsigned)((until.tv_sec - from.tv_sec) * 1000 + (until.tv_nsec - from.tv_nsec) / 1000000);
 }
 
+/* No face without a vector, no small picture without its face. */
+static void check_orphans(struct library *l)
+{
+    ims_json *v = library_run(l, 0, "faces\nfind-orphans\n--json");
+
+    CHECK_INT(ims__json_int(ims__json_get(v, "facesWithoutVector"), -1), 0);
+    CHECK_INT(ims__json_int(ims__json_get(v, "facesOfDeleted"), -1), 0);
+    CHECK_INT(ims__json_int(ims__json_get(v, "thumbnailsWithoutFace"), -1), 0);
+    ims__json_free(v);
+}
+
 TEST(killed, "killed 20 times at random moments, every file is done once or failed with a reason")
 {
     struct library l;
     char words[800];
     double run_ms = time_index_ms(60);
     uint64_t state = 20260101;
-    long long files = 0;
+    long long files = 0, faces;
     int n_killed = 0;
 
     library_init(&l);
@@ -434,7 +445,16 @@ TEST(killed, "killed 20 times at random moments, every file is done once or fail
     CHECK_INT(library_status(&l, "done"), files - 1);
     /* one vector for each content that is done; the failed file's content has none */
     CHECK_INT(library_status(&l, "vectors"), library_status(&l, "contents") - 1);
+    CHECK_INT(library_status(&l, "facesDone"), files - 1);
+    CHECK_INT(library_status(&l, "facesFailed"), 1);
+    check_orphans(&l);
+    faces = library_status(&l, "faces");
+    CHECK(faces > 0);
     CHECK_INT(library_index(&l, "processed"), 0);
+    /* looked for again in peace, they are the same */
+    snprintf(words, sizeof(words), "faces\ndetect\n--redo\n--quiet");
+    library_run(&l, 0, words);
+    CHECK_INT(library_status(&l, "faces"), faces);
 }
 
 TEST_MAIN
