@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define N_PHOTOS 6
+#define N_PHOTOS 4
 
 /* The i-th JPEG of the demo library with somebody in it. NULL past the end. Static storage. */
 static const char *people_jpeg(size_t i)
@@ -123,18 +123,39 @@ static void describe_faces(struct library *l, const char *name, char *out, size_
     ims__json_free(v);
 }
 
-/* Changes the library's tables behind imgsearch's back. */
-static void sql(struct library *l, const char *text)
+static struct ims_db *open_db(struct library *l)
 {
     char path[700];
-    const char *url = l->database_env[0] ? strchr(l->database_env, '=') + 1 : path;
     struct ims_db *db = NULL;
     ims_err err;
 
     snprintf(path, sizeof(path), "%s/library.db", l->data);
-    CHECK_OK(ims_db_open(&db, url, NULL, &err), err);
+    if (ims_db_open(&db, l->database_env[0] ? strchr(l->database_env, '=') + 1 : path, NULL, &err))
+        test_fail(__FILE__, __LINE__, "%s", err.text);
+    return db;
+}
+
+/* Changes the library's tables behind imgsearch's back. */
+static void sql(struct library *l, const char *text)
+{
+    struct ims_db *db = open_db(l);
+    ims_err err;
+
+    CHECK(db);
     CHECK_OK(ims_db_exec(db, text, &err), err);
     ims_db_close(db);
+}
+
+static long long sql_int(struct library *l, const char *text)
+{
+    struct ims_db *db = open_db(l);
+    int64_t n = -1;
+    ims_err err;
+
+    if (db && ims_db_get_int(db, text, IMS_DB_NO_ARGS, &n, NULL, &err))
+        test_fail(__FILE__, __LINE__, "%s", err.text);
+    ims_db_close(db);
+    return n;
 }
 
 /* Says who the face of best quality of the library is. */
@@ -449,6 +470,28 @@ TEST(no_numbers, "vectors that are no numbers fail the faces of a picture with a
     n = library_index(&l, "total_faces");
     CHECK(n >= 3);
     CHECK_INT(library_status(&l, "facesFailed"), 0);
+}
+
+TEST(ages, "models that tell age and pose have them stored with each face")
+{
+    struct library l;
+    char env[1300];
+    const ims_json *faces;
+    ims_json *v;
+
+    library_init(&l);
+    fill(&l, 1);
+    snprintf(env, sizeof(env), "FACE_MODEL_NAME=%s", test_source_path("tests/golden/face/pack"));
+    library_add_env(&l, env);
+    library_add_env(&l, "IMS_MIN_FACE_SCORE=0.1"); /* their weights are random */
+    CHECK(library_index(&l, "total_faces") > 0);
+    v = show(&l, "p0.jpg");
+    faces = ims__json_get(v, "faces");
+    CHECK(ims__json_len(faces) > 0);
+    for (size_t i = 0; i < ims__json_len(faces); i++)
+        CHECK(ims__json_num(ims__json_get(ims__json_at(faces, i), "age"), -1) >= 0);
+    ims__json_free(v);
+    CHECK_INT(sql_int(&l, "SELECT count(*) FROM faces WHERE yaw IS NULL OR pitch IS NULL OR roll IS NULL"), 0);
 }
 
 TEST(no_models, "face models that are named and not there are an error before anything is done")

@@ -20,6 +20,15 @@
 #define MIN_PRECISION 0.95
 #define MIN_IOU 0.5
 
+/* Under a sanitizer, which makes it ten times slower, a part stands for the whole. */
+#ifdef IMS_SANITIZED
+#define PART "/2022"
+#define MIN_DRAWN 20
+#else
+#define PART ""
+#define MIN_DRAWN 100
+#endif
+
 static const char *model_root(void)
 {
     return test_source_path("models/demo");
@@ -106,7 +115,7 @@ TEST(truth, "nearly all faces of the demo library are found, where they were dra
     ims_err err;
 
     CHECK(e);
-    summary = index_folder(e, test_source_path("demo"));
+    summary = index_folder(e, test_source_path("demo" PART));
     text = test_read_file(test_source_path("demo/truth.json"), &n);
     CHECK_OK(ims__json_parse(&truth, text, n, "truth.json", &err), err);
     free(text);
@@ -115,10 +124,10 @@ TEST(truth, "nearly all faces of the demo library are found, where they were dra
         const ims_json *scene = ims__json_at(scenes, i), *people = ims__json_get(scene, "people");
         struct ims_asset_story story;
 
-        if (ims__json_bool(ims__json_get(scene, "corrupt"), false))
-            continue;
         snprintf(path, sizeof(path), "%s/%s", test_source_path("demo"),
                  ims__json_str(ims__json_get(scene, "file"), NULL));
+        if (ims__json_bool(ims__json_get(scene, "corrupt"), false) || !strstr(path, "demo" PART "/"))
+            continue;
         CHECK_OK(ims_engine_show(e, 0, path, &story, &err), err);
         n_drawn += ims__json_len(people);
         n_found += story.n_faces;
@@ -126,7 +135,7 @@ TEST(truth, "nearly all faces of the demo library are found, where they were dra
     }
     test_note("%zu faces drawn, %zu found, %zu of them right; %.1f s, %.1f in the detector, %.1f recognising", n_drawn,
               n_found, n_hits, summary.elapsed_s, summary.detect_s, summary.recognise_s);
-    CHECK(n_drawn > 100);
+    CHECK(n_drawn > MIN_DRAWN);
     CHECK((double)n_hits >= MIN_RECALL * (double)n_drawn);
     CHECK((double)n_hits >= MIN_PRECISION * (double)n_found);
     ims__json_free(truth);
