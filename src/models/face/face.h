@@ -9,8 +9,8 @@
  *     ims_face_gender_age, ims_face_landmarks   device the same for what the pack has besides
  *
  * Numbers are those of InsightFace on the same files: resizing, warping, decoding and suppression
- * follow its code and OpenCV's (docs/notes/faces.md says where they do not). Pixels are 8-bit RGB;
- * coordinates are pixels of the oriented picture, x to the right, y down, a box being
+ * follow its code and OpenCV's (docs/notes/face-models.md says where they do not). Pixels are 8-bit
+ * RGB; coordinates are pixels of the oriented picture, x to the right, y down, a box being
  * [x, x + width) x [y, y + height).
  *
  * A handle is thread-safe, except open and close. Sessions open on first use, each part by itself.
@@ -96,8 +96,8 @@ ims_status ims_face_prepare(struct ims_face_models *m, const struct ims_rgb_view
                             struct ims_face_input *out, ims_err *err) IMS_MUST_CHECK;
 /* n lists, each written on success only and ended by ims_face_list_release. slots: NULL, or n bytes
  * that receive the slot of the pool that looked at each picture. Scores or boxes that cannot be
- * (not finite, scores outside 0..1) are IMS_E_MODEL. Memory: some 6 MB per picture at a time, the
- * batch being cut to 8 pictures per device. */
+ * (not finite, scores outside 0..1) are IMS_E_MODEL. Memory: some 6 MB per picture, of at most
+ * four pictures per device at a time. */
 ims_status ims_face_detect(struct ims_face_models *m, const struct ims_face_input *inputs, size_t n,
                            struct ims_face_list *lists, uint8_t *slots,
                            ims_err *err) IMS_MUST_CHECK;
