@@ -78,6 +78,7 @@ TEST(merge,
     struct ims_store_pin pin = { .is_on = true, .role = IMS_ROLE_PRIMARY };
     int64_t anna, bert, carl, kept = 0;
     struct ims_store_rejection *r = NULL;
+    struct ims_store_prototype *pins = NULL;
     char *before, *after;
     size_t n = 0;
 
@@ -102,6 +103,9 @@ TEST(merge,
     CHECK_INT(people_person_of(&p, p.faces[0]), bert);
     CHECK_OK(ims_store_rejections(p.s, p.faces[6], bert, &p.arena, &r, &n, &p.err), p.err);
     CHECK_INT(n, 1);
+    CHECK_OK(ims_store_prototypes(p.s, p.face_model, bert, false, &p.arena, &pins, &n, &p.err),
+             p.err);
+    CHECK(n > 0 && pins[0].is_pinned && pins[0].face_id == p.faces[1]);
     CHECK_STATUS(ims_people_merge(p.e, &me, &what, &p.err), IMS_E_NOT_FOUND,
                  p.err); /* Anna is no more */
     CHECK_STATUS(ims_people_unmerge(p.e, &me, carl, NULL, NULL, &p.err), IMS_E_CONSTRAINT, p.err);
@@ -151,7 +155,8 @@ TEST(split_delete, "a person is split, moved from, hidden and deleted, and all o
     struct people_library p;
     struct ims_store_event_row *events = NULL;
     const struct ims_store_event_filter all = { 0 };
-    struct ims_people_assign move = { .name = "Bert", .n = 1, .may_move = true }, nothing = { .name = "X" };
+    struct ims_people_assign move = { .name = "Bert", .n = 1, .may_move = true },
+                             nothing = { .name = "X" };
     struct ims_store_person_change hidden = { .has_status = true, .status = IMS_PERSON_HIDDEN };
     int64_t anna, other = 0;
     size_t n = 0, n_freed = 0;
@@ -285,6 +290,32 @@ TEST(match, "new faces become the persons they are like, without a clustering; t
     people_library_close(&p);
 }
 
+TEST(match_second, "when the closest person was ruled out the next one gets its chance, and of two "
+                   "close ones none is chosen")
+{
+    struct people_library p;
+    struct ims_people_match m = { 0 };
+    int64_t anna, bert;
+
+    CHECK(people_library_open(&p));
+    CHECK(people_add_faces(&p, 1, 5, 1, 0.01));
+    anna = name_faces(&p, "Anna", p.faces, 2);
+    bert = name_faces(&p, "Bert", p.faces + 2, 2);
+    CHECK_OK(ims_people_match(p.e, &me, &m, &p.err), p.err);
+    CHECK_INT(m.n_ambiguous, 1);
+    CHECK_INT(m.n_assigned, 0);
+    CHECK_INT(m.n_suggested, 1);
+    CHECK_OK(ims_people_reject(p.e, &me, p.faces[4], anna, true, &p.err), p.err);
+    CHECK_OK(ims_people_match(p.e, &me, &m, &p.err), p.err);
+    CHECK_INT(m.n_assigned, 1);
+    CHECK_INT(people_person_of(&p, p.faces[4]), bert);
+    CHECK_OK(ims_people_remove(p.e, &me, p.faces + 4, 1, bert, true, NULL, NULL, &p.err), p.err);
+    CHECK_OK(ims_people_reject(p.e, &me, p.faces[4], anna, false, &p.err), p.err);
+    CHECK_OK(ims_people_match(p.e, &me, &m, &p.err), p.err);
+    CHECK_INT(people_person_of(&p, p.faces[4]), anna);
+    people_library_close(&p);
+}
+
 TEST(match_same_photo, "of two faces of one photo that are like a person the better one becomes it")
 {
     const int twins[2] = { 1, 1 };
@@ -343,9 +374,11 @@ TEST(suggestions,
     people_library_close(&p);
 }
 
-TEST(projection, "an active projection is applied to both sides when faces are compared")
+TEST(projection, "an active projection is applied to both sides when faces are compared, and can "
+                 "be switched off")
 {
     static float w[FACE_DIM * FACE_DIM];
+    float vectors[5 * FACE_DIM];
     struct people_library p;
     struct ims_people_match m = { .is_dry_run = true };
     int64_t id = 0;
@@ -355,26 +388,21 @@ TEST(projection, "an active projection is applied to both sides when faces are c
     CHECK(name_faces(&p, "Anna", p.faces, 3) != 0);
     CHECK_OK(ims_people_match(p.e, &me, &m, &p.err), p.err);
     CHECK_INT(m.n_assigned, 0);
-    for (int i = 0; i < FACE_DIM; i++) /* everything onto two directions close to each other */
-        w[i] = 1000, w[i * FACE_DIM + i] += 0.001f;
-    for (int i = 0; i < FACE_DIM; i++)
-        w[i] = i == 0 ? 0.001f : 0;
-    w[0] = 1;
-    for (int r = 1; r < FACE_DIM; r++) {
-        for (int c = 0; c < FACE_DIM; c++)
-            w[r * FACE_DIM + c] = 0;
-    }
-    w[1] = w[2] = w[3] = 0.5f;
-    CHECK_OK(ims_store_add_projection(p.s, p.face_model, "flat", w, NULL, 0, NULL, &id, &p.err),
-             p.err);
+    /* keeps of a vector only its share of the direction between the looks: all faces are the same then */
+    CHECK_OK(ims_store_face_vectors_by_id(p.s, p.faces, 5, FACE_DIM, vectors, &p.err), p.err);
+    for (int d = 0; d < FACE_DIM; d++)
+        w[d] = vectors[d] + vectors[3 * FACE_DIM + d];
+    CHECK_OK(
+        ims_store_add_projection(p.s, p.face_model, "one direction", w, NULL, 0, NULL, &id, &p.err),
+        p.err);
     CHECK_OK(ims_store_activate_projection(p.s, p.face_model, id, &p.err), p.err);
-    m.auto_threshold = 0.3;
     CHECK_OK(ims_people_match(p.e, &me, &m, &p.err), p.err);
     CHECK(m.has_projection);
-    CHECK(m.n_assigned == 2 || m.n_assigned == 0); /* one number is left: all faces are its sign */
+    CHECK_INT(m.n_assigned, 2);
     CHECK_OK(ims_store_activate_projection(p.s, p.face_model, 0, &p.err), p.err);
     CHECK_OK(ims_people_match(p.e, &me, &m, &p.err), p.err);
     CHECK(!m.has_projection);
+    CHECK_INT(m.n_assigned, 0);
     people_library_close(&p);
 }
 
