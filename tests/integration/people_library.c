@@ -78,30 +78,18 @@ static void make_look(int look, uint64_t seed, double spread, float *out)
     unit(out);
 }
 
-bool people_add_photo(struct people_library *p, int photo, const int *looks, size_t n,
-                      double spread)
+static bool commit_photo(struct people_library *p, int photo, struct ims_store_face_in *faces,
+                         size_t n)
 {
-    float vectors[16][FACE_DIM], clip[FACE_DIM];
-    struct ims_store_face_in faces[16];
     struct ims_store_faces_in in = { .model_id = p->face_model, .faces = faces, .n_faces = n };
     struct ims_store_media media = { .mime = "image/jpeg", .width = 2000, .height = 400 };
     struct ims_store_item item = {
         .root_id = p->root_id, .size_bytes = 1, .mtime_us = 1, .media = &media
     };
     uint8_t sha256[IMS_SHA256_BYTES] = { 0 };
+    float clip[FACE_DIM];
     char path[64];
 
-    for (size_t i = 0; i < n; i++) {
-        make_look(looks[i], (uint64_t)photo * 16 + i, spread, vectors[i]);
-        faces[i] = (struct ims_store_face_in){ .x = (int)i * 120,
-                                               .y = 20,
-                                               .w = 110,
-                                               .h = 120,
-                                               .score = 0.9f,
-                                               .quality = 0.9f - 0.05f * (float)i,
-                                               .gender = IMS_FACE_UNKNOWN_GENDER,
-                                               .vector = vectors[i] };
-    }
     random_unit((uint64_t)photo, clip);
     memcpy(sha256, &photo, sizeof(photo));
     snprintf(path, sizeof(path), "/photos/%d.jpg", photo);
@@ -116,6 +104,38 @@ bool people_add_photo(struct people_library *p, int photo, const int *looks, siz
     for (size_t i = 0; i < n; i++)
         p->faces[p->n_faces++] = faces[i].id;
     return in.state == IMS_STORE_DONE;
+}
+
+static struct ims_store_face_in make_face(size_t place, const float *vector)
+{
+    return (struct ims_store_face_in){ .x = (int)place * 120,
+                                       .y = 20,
+                                       .w = 110,
+                                       .h = 120,
+                                       .score = 0.9f,
+                                       .quality = 0.9f - 0.05f * (float)place,
+                                       .gender = IMS_FACE_UNKNOWN_GENDER,
+                                       .vector = vector };
+}
+
+bool people_add_photo(struct people_library *p, int photo, const int *looks, size_t n,
+                      double spread)
+{
+    float vectors[16][FACE_DIM];
+    struct ims_store_face_in faces[16];
+
+    for (size_t i = 0; i < n; i++) {
+        make_look(looks[i], (uint64_t)photo * 16 + i, spread, vectors[i]);
+        faces[i] = make_face(i, vectors[i]);
+    }
+    return commit_photo(p, photo, faces, n);
+}
+
+bool people_add_vector(struct people_library *p, int photo, const float *vector)
+{
+    struct ims_store_face_in face = make_face(0, vector);
+
+    return commit_photo(p, photo, &face, 1);
 }
 
 bool people_add_faces(struct people_library *p, int first_photo, size_t n, int look, double spread)

@@ -32,6 +32,8 @@ struct ims_engine *people_library_engine(struct people_library *p);
  * 0.95 with spread 0.05), those of different ones are not. Their quality falls from left to right, from 0.9. */
 bool people_add_photo(struct people_library *p, int photo, const int *looks, size_t n,
                       double spread);
+/* A photo of content `photo` with one face of that vector (FACE_DIM floats, length 1). */
+bool people_add_vector(struct people_library *p, int photo, const float *vector);
 /* n photos with one face each of a look. */
 bool people_add_faces(struct people_library *p, int first_photo, size_t n, int look, double spread);
 /* Makes a cluster of faces; its id. */
