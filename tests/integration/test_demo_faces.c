@@ -53,8 +53,11 @@ static struct found found;
 
 /* ---- truth ---- */
 
-static bool is_wanted(const ims_json *s, const char *format)
+/* All pictures of people, and some of the others, in which there is nobody to be found. */
+static bool is_wanted(const ims_json *s, size_t i, const char *format)
 {
+    if (ims__json_len(ims__json_get(s, "people")) == 0 && i % 4)
+        return false;
     if (ims__json_get(s, "corrupt") || ims__json_get(s, "duplicate_of") ||
         ims__json_get(s, "near_duplicate_of"))
         return false;
@@ -90,12 +93,12 @@ static void read_truth(void)
     for (size_t i = 0; i < ims__json_len(list) && n_scenes < IMS_ARRAY_LEN(scenes); i++) {
         const ims_json *s = ims__json_at(list, i);
 
-        if (is_wanted(s, ims__json_str(ims__json_get(s, "format"), NULL)))
+        if (is_wanted(s, i, ims__json_str(ims__json_get(s, "format"), NULL)))
             read_scene(s);
     }
     ims__json_free(truth);
     free(text);
-    CHECK(n_scenes > 100);
+    CHECK(n_scenes > 80);
 }
 
 /* ---- boxes ---- */

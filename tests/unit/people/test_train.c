@@ -165,6 +165,26 @@ TEST(perfect, "vectors that tell everybody apart already are left alone")
     release(&p);
 }
 
+TEST(keeps_best, "the epoch that was best for the watched faces is kept, or none, however wild the others are")
+{
+    struct people p = draw(12, 10, 0.3, 11);
+    struct ims_train_options o = quick();
+    struct ims_projection *w = NULL;
+    struct ims_train_report r;
+    ims_err err = { 0 };
+
+    o.learning_rate = 0.1;
+    CHECK_OK(ims_train_projection(p.rows, p.persons, p.n, DIM, &o, NULL, &w, &r, &err), err);
+    test_note("watched loss %.3f, best %.3f in epoch %d of %d", r.watched_first, r.watched_best,
+              r.best_epoch, r.epochs);
+    CHECK(r.watched_best <= r.watched_first);
+    CHECK(r.best_epoch < r.epochs);
+    if (r.best_epoch == 0)
+        CHECK_INT(ims_projection_steps(w), 0);
+    ims_projection_free(w);
+    release(&p);
+}
+
 TEST(shuffled, "names given at random teach nothing: such a training is not better")
 {
     for (uint64_t seed = 1; seed <= 5; seed++) {
