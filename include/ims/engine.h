@@ -454,6 +454,9 @@ IMS_API ims_status ims_engine_embed_picture(struct ims_engine *e, const uint8_t 
     IMS_MUST_CHECK;
 IMS_API ims_status ims_engine_tokenize(struct ims_engine *e, const char *text, int32_t **out,
                                        size_t *out_n, ims_err *err) IMS_MUST_CHECK;
+/* Has the text more tokens than the model reads (ims_model_facts.context_length)? The rest is left out. */
+IMS_API ims_status ims_engine_text_is_cut(struct ims_engine *e, const char *text, bool *out, ims_err *err)
+    IMS_MUST_CHECK;
 IMS_API void ims_engine_free(void *p);
 
 /* A JPEG of the file at most max_px on a side, as the thumbnails are; ims_engine_free(*out). */

@@ -97,3 +97,10 @@ ims_status ims_engine_tokenize(struct ims_engine *e, const char *text, int32_t *
 
     return st ? st : ims_clip_tokenize(e->clip, text, out, out_n, err);
 }
+
+ims_status ims_engine_text_is_cut(struct ims_engine *e, const char *text, bool *out, ims_err *err)
+{
+    ims_status st = ims__engine_need_clip(e, err);
+
+    return st ? st : ims_clip_text_is_cut(e->clip, text, out, err);
+}

@@ -219,8 +219,9 @@ const struct ims_clip_info *ims_clip_info(const struct ims_clip *c)
     return &c->info;
 }
 
-ims_status ims_clip_tokenize(const struct ims_clip *c, const char *text, int32_t **out,
-                             size_t *out_n, ims_err *err)
+/* out->ids is a new block. */
+static ims_status tokenize(const struct ims_clip *c, const char *text, struct ims_tokens *out,
+                           ims_err *err)
 {
     struct ims_tokens t = { .context_length = (int)c->config.text.context_length };
     ims_status st;
@@ -229,12 +230,35 @@ ims_status ims_clip_tokenize(const struct ims_clip *c, const char *text, int32_t
     if (!t.ids)
         return ims_fail(err, IMS_E_NOMEM, ORIGIN, 0, "tokenizing a text");
     st = ims_tokenizer_encode(c->tokenizer, text, strlen(text), &t, err);
-    if (st) {
+    if (st)
         ims__free(t.ids);
+    else
+        *out = t;
+    return st;
+}
+
+ims_status ims_clip_tokenize(const struct ims_clip *c, const char *text, int32_t **out,
+                             size_t *out_n, ims_err *err)
+{
+    struct ims_tokens t;
+    ims_status st = tokenize(c, text, &t, err);
+
+    if (st)
         return st;
-    }
     *out = t.ids;
     *out_n = (size_t)t.n;
+    return IMS_OK;
+}
+
+ims_status ims_clip_text_is_cut(const struct ims_clip *c, const char *text, bool *out, ims_err *err)
+{
+    struct ims_tokens t;
+    ims_status st = tokenize(c, text, &t, err);
+
+    if (st)
+        return st;
+    *out = t.is_truncated;
+    ims__free(t.ids);
     return IMS_OK;
 }
 

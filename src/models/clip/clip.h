@@ -83,6 +83,11 @@ ims_status ims_clip_embed_text(struct ims_clip *c, const char *const *texts, siz
 ims_status ims_clip_tokenize(const struct ims_clip *c, const char *text, int32_t **out,
                              size_t *out_n, ims_err *err) IMS_MUST_CHECK;
 
+/* Has the text more tokens than the model reads? Then embed_text reads the first ones, as the
+ * reference does. */
+ims_status ims_clip_text_is_cut(const struct ims_clip *c, const char *text, bool *out,
+                                ims_err *err) IMS_MUST_CHECK;
+
 /* Opens a tower's session now (a worker warming up, `doctor`); otherwise the first use does. */
 ims_status ims_clip_load(struct ims_clip *c, ims_clip_tower tower, ims_err *err) IMS_MUST_CHECK;
 /* Which devices a tower runs on, or would, and why: proves candidates with this model, loads no
