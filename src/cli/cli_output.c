@@ -137,6 +137,17 @@ void cli_note_demo(const struct cli *cli, const struct ims_model_facts *model)
                model->name);
 }
 
+void cli_note_cut(struct ims_engine *e, const char *text)
+{
+    struct ims_model_facts model;
+    bool is_cut = false;
+
+    if (ims_engine_text_is_cut(e, text, &is_cut, NULL) == IMS_OK && is_cut &&
+        ims_engine_model(e, &model, NULL) == IMS_OK)
+        fprintf(stderr, "note: this text is longer than the %u tokens that the model reads; the rest is left out\n",
+                model.context_length);
+}
+
 void cli_note_device(struct ims_engine *e)
 {
     struct ims_device_used used;

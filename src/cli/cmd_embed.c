@@ -97,6 +97,8 @@ static ims_status run_embed(struct cli *cli, ims_err *err)
         st = cli_open_bare_engine(cli, &e, err);
     if (!st)
         st = image ? ims_engine_embed_image(e, image, &v, &dim, err) : ims_engine_embed_text(e, words, &v, &dim, err);
+    if (!st && !image)
+        cli_note_cut(e, words);
     if (!st && npy)
         st = write_npy(npy, v, dim, err);
     if (!st && (!npy || cli->is_json))
@@ -120,6 +122,8 @@ static ims_status run_tokenize(struct cli *cli, ims_err *err)
         st = cli_open_bare_engine(cli, &e, err);
     if (!st)
         st = ims_engine_tokenize(e, words, &ids, &n, err);
+    if (!st)
+        cli_note_cut(e, words);
     if (!st)
         st = ims_engine_model(e, &model, err);
     if (!st && cli->is_json) {

@@ -163,6 +163,8 @@ ims_status cli_run_query(struct cli *cli, struct ims_engine *e, struct ims_searc
     if (st)
         return st;
     cli_note_demo(cli, &model);
+    if (query->text)
+        cli_note_cut(e, query->text);
     st = ims_engine_search(e, query, &results, err);
     if (st)
         return st;

@@ -240,7 +240,7 @@ static ims_status tokenize(const struct ims_clip *c, const char *text, struct im
 ims_status ims_clip_tokenize(const struct ims_clip *c, const char *text, int32_t **out,
                              size_t *out_n, ims_err *err)
 {
-    struct ims_tokens t;
+    struct ims_tokens t = { .ids = NULL };
     ims_status st = tokenize(c, text, &t, err);
 
     if (st)
@@ -252,7 +252,7 @@ ims_status ims_clip_tokenize(const struct ims_clip *c, const char *text, int32_t
 
 ims_status ims_clip_text_is_cut(const struct ims_clip *c, const char *text, bool *out, ims_err *err)
 {
-    struct ims_tokens t;
+    struct ims_tokens t = { .ids = NULL };
     ims_status st = tokenize(c, text, &t, err);
 
     if (st)
