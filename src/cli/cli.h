@@ -182,6 +182,7 @@ extern const struct cli_command cli_cmd_faces_cluster;
 extern const struct cli_command cli_cmd_faces_dual;
 extern const struct cli_command cli_cmd_faces_split;
 extern const struct cli_command cli_cmd_serve;
+extern const struct cli_command cli_cmd_worker;
 
 #define CLI_FACE_OPTIONS                                                                                 \
     { "min-face-score", 0, "P", "Leave out faces that the detector is less sure of (default 0.5).",      \

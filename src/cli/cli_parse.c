@@ -25,6 +25,7 @@ const struct cli_option cli_global_options[] = {
 const struct cli_command *const cli_commands[] = {
     &cli_cmd_index,
     &cli_cmd_serve,
+    &cli_cmd_worker,
     &cli_cmd_search,
     &cli_cmd_similar,
     &cli_cmd_show,

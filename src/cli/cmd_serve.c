@@ -9,8 +9,9 @@
 static const struct cli_option options[] = {
     { "host", 0, "ADDRESS", "Listen on this address (default 127.0.0.1). Any but loopback needs a token.", IMS_CFG_HOST },
     { "port", 'p', "N", "Listen on this port (default 8000); 0 = any free one.", IMS_CFG_PORT },
-    { "device", 'd', "NAME", "Compute on this device: auto, cpu, cuda, cuda:1, mps, webgpu ...", IMS_CFG_DEVICE },
+    { "device", 0, "NAME", "Compute on this device: auto, cpu, cuda, cuda:1, mps, webgpu ...", IMS_CFG_DEVICE },
     { "model", 'm', "NAME", "Serve with this installed model.", IMS_CFG_MODEL },
+    { "no-worker", 0, NULL, "Leave background jobs to `imgsearch worker`.", CLI_NO_CFG },
     { NULL, 0, NULL, NULL, CLI_NO_CFG },
 };
 
@@ -39,6 +40,7 @@ static ims_status run(struct cli *cli, ims_err *err)
                                    .allow_destructive = ims__config_bool(c, IMS_CFG_ALLOW_DESTRUCTIVE),
                                    .check_replies = ims__config_bool(c, IMS_CFG_CHECK_REPLIES),
                                    .root = ims__config_str(c, IMS_CFG_IMAGE_ROOT_DIR),
+                                   .no_worker = cli_has(cli, "no-worker"),
                                    .on_ready = on_ready,
                                    .is_stopped = is_stopped };
     ims_status st;

@@ -114,7 +114,7 @@ ims_status ims__serve(const struct ims_serve_options *options, ims_err *err)
         st = add_root(s.api.host, options->root, err);
     if (!st)
         st = open_http(&s, options, err);
-    if (!st)
+    if (!st && !options->no_worker)
         st = ims__worker_open(&s.worker, s.api.host, 0, note_job, NULL, err);
     if (!st) {
         const char *host = options->host && *options->host ? options->host : "127.0.0.1";

@@ -14,6 +14,7 @@ struct ims_serve_options {
     uint16_t port;    /* 0 = any free one */
     const char *token, *allowed_hosts, *cors_origins; /* as struct ims_http_guard_options has them */
     bool no_cors, allow_destructive, check_replies;
+    bool no_worker; /* others do the background jobs */
     const char *root; /* IMAGE_ROOT_DIR: registered as a root; NULL = none */
     /* Called once it listens, then waits for is_stopped, from the calling thread. */
     void (*on_ready)(void *arg, const char *url);

@@ -63,6 +63,7 @@ static const struct row {
     { "runtime use", "@TMP@/none.so", 5, 0 },
     { "runtime pull", "no-such-runtime", 2, 0 },
     { "serve", "--host|0.0.0.0", 15, 0 }, /* serving itself is tested over HTTP */
+    { "worker", "--no-such-option", 2, 0 }, /* and so is a worker's work */
     { "config", "", 0, 0 },
     { "index-info", "--verify", 0, 0 },
     { "doctor", "", 0, 0 },

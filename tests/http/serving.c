@@ -28,7 +28,8 @@ static void run_server(const struct serving *s, int out, const char *const *env)
     setenv("XDG_DATA_HOME", s->library.data, 1); /* the runtime stays where the cache has it */
     setenv("XDG_CONFIG_HOME", s->library.data, 1);
     snprintf(data, sizeof(data), "%s", s->library.data);
-    execl(test_build_path("imgsearch"), "imgsearch", "--data", data, "serve", "--port", "0", (char *)NULL);
+    execl(test_build_path("imgsearch"), "imgsearch", "--data", data, "serve", "--port", "0",
+          getenv("TEST_NO_WORKER") ? "--no-worker" : (char *)NULL, (char *)NULL);
     _exit(127);
 }
 
@@ -87,6 +88,34 @@ bool serving_open(struct serving *s, size_t n_pictures, const char *const *env)
     if (library_index(&s->library, "processed") != (long long)n_pictures)
         test_fail(__FILE__, __LINE__, "the pictures were not all indexed");
     return serving_start(s, env);
+}
+
+pid_t serving_beside(struct serving *s, const char *words)
+{
+    char *argv[16] = { (char *)(uintptr_t)"imgsearch", (char *)(uintptr_t)"--data", s->library.data }, *copy, *save = NULL;
+    size_t n = 3;
+    pid_t pid = fork();
+
+    if (pid)
+        return pid;
+    copy = strdup(words);
+    for (char *word = strtok_r(copy, "\n", &save); word && n < 15; word = strtok_r(NULL, "\n", &save))
+        argv[n++] = word;
+    for (size_t i = 0; s->library.env[i]; i++)
+        putenv((char *)(uintptr_t)s->library.env[i]);
+    if (!freopen(s->log, "a", stderr) || !freopen("/dev/null", "w", stdout))
+        _exit(126);
+    execv(test_build_path("imgsearch"), argv);
+    _exit(127);
+}
+
+void serving_end(pid_t pid)
+{
+    int status = 0;
+
+    kill(pid, SIGTERM);
+    if (waitpid(pid, &status, 0) != pid || !WIFEXITED(status) || WEXITSTATUS(status) != 0)
+        test_fail(__FILE__, __LINE__, "the process beside the server ended with %d", status);
 }
 
 void serving_stop(struct serving *s, int sig)

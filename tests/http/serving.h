@@ -21,6 +21,10 @@ struct serving {
 bool serving_open(struct serving *s, size_t n_pictures, const char *const *env);
 /* Starts it again on the same library after serving_stop. */
 bool serving_start(struct serving *s, const char *const *env);
+/* Starts `imgsearch WORDS` (separated by '\n') on its library beside it; the caller ends it with serving_end. */
+pid_t serving_beside(struct serving *s, const char *words);
+/* SIGTERM, and wants it to end well. */
+void serving_end(pid_t pid);
 /* Asks it to end, and wants it to end well; signal: SIGTERM, SIGKILL ... */
 void serving_stop(struct serving *s, int signal);
 

@@ -179,6 +179,36 @@ TEST(api_killed, "a job whose server was killed is done by the next one")
     CHECK_INT(library_status(&s.library, "vectors"), N_PICTURES);
 }
 
+TEST(api_workers, "a server without workers queues; a worker of its own process, pinned to a device, does the job")
+{
+    static const char *const none[] = { "TEST_NO_WORKER=1", NULL };
+    struct serving s;
+    struct http_reply r;
+    char body[900];
+    pid_t worker;
+
+    if (!serving_open(&s, 1, none))
+        return;
+    library_copy(&s.library, library_demo_jpeg(1), "p01.jpg");
+    snprintf(body, sizeof(body), "{\"rootPath\":\"%s\"}", s.library.photos);
+    http_json(&r, s.port, "POST", "/api/v1/assets/ingest", body);
+    CHECK_INT(r.status, 200);
+    http_reply_release(&r);
+    http_json(&r, s.port, "GET", "/api/v1/workers", NULL);
+    CHECK(strstr(r.body, "\"total\":0"));
+    http_reply_release(&r);
+    worker = serving_beside(&s, "worker\n--device\ncpu");
+    CHECK(job_becomes(&s, "finished"));
+    http_json(&r, s.port, "GET", "/api/v1/workers", NULL);
+    CHECK(strstr(r.body, "\"successfulJobCount\":1"));
+    http_reply_release(&r);
+    serving_end(worker);
+    http_json(&r, s.port, "GET", "/api/v1/workers", NULL);
+    CHECK(strstr(r.body, "\"total\":0"));
+    http_reply_release(&r);
+    serving_stop(&s, SIGTERM);
+}
+
 TEST(api_token, "off loopback the server does not start without a token, and with one nothing is answered without it")
 {
     static const char *const with_token[] = { "IMS_TOKEN=0123456789abcdef0123", NULL };
