@@ -44,6 +44,7 @@ struct ims_engine_options {
     const char *runtime_path;
     const char *compute_child; /* auto, always, never: which devices get a process; NULL = auto */
     unsigned compute_deadline_s; /* after which a batch in such a process counts as hung; 0 = 120 */
+    unsigned gpu_mem_limit_mib; /* of a GPU's memory, for a session's arena; 0 = no limit */
     bool prove_again; /* take no notice of earlier proofs of devices */
     bool is_one_shot; /* a few inferences at most: models start fast rather than run fast */
     unsigned n_threads; /* 0 = as many as this process may use */

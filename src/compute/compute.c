@@ -80,6 +80,7 @@ ims_status ims_compute_open(struct ims_compute **out, const struct ims_compute_o
     c->backend = is_split ? &ims__compute_split : backend;
     c->backend_arg = is_split ? &c->child_arg : options->backend_arg;
     c->deadline_ms = options->deadline_ms;
+    c->gpu_mem_limit_bytes = options->gpu_mem_limit_bytes;
     c->prove_again = options->prove_again;
     c->n_threads = options->n_threads ? options->n_threads : ims_device_usable_cores();
     st = ims_device_request_read(&c->request, &options->device, err);
@@ -127,7 +128,8 @@ void ims_compute_close(struct ims_compute *c)
 
 ims_status ims__compute_load(struct ims_compute *c, ims_err *err)
 {
-    struct ims_compute_backend_options options = { c->runtime_path, c->cache_dir, c->backend_arg };
+    struct ims_compute_backend_options options = { c->runtime_path, c->cache_dir, c->backend_arg,
+                                                   c->gpu_mem_limit_bytes };
     uint64_t start = ims__mono_ns();
     void *ctx;
 

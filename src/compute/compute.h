@@ -67,6 +67,9 @@ struct ims_compute_options {
     bool prove_again; /* take no notice of verdicts that are kept there */
     ims_isolation isolation;
     unsigned deadline_ms; /* of a pool's batch, after which its device counts as hung; 0 = 120 s */
+    /* How far the memory arena of a session on a GPU may grow, where its provider has such an arena
+     * (CUDA, MIGraphX, what TensorRT leaves to CUDA); 0 = no limit of ours. */
+    uint64_t gpu_mem_limit_bytes;
     /* NULL = ONNX Runtime; tests pass a decorator. */
     const struct ims_compute_backend *backend;
     void *backend_arg; /* handed to that backend's open */

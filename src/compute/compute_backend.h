@@ -12,12 +12,13 @@
 
 #include "compute/compute.h"
 
-#define IMS_COMPUTE_ABI 3
+#define IMS_COMPUTE_ABI 4
 
 struct ims_compute_backend_options {
     const char *runtime_path; /* NULL = search */
     const char *cache_dir;    /* NULL = keep nothing */
     void *arg;                /* ims_compute_options.backend_arg */
+    uint64_t gpu_mem_limit_bytes; /* of ims_compute_options */
 };
 
 /* Ports of a session; names and symbols belong to the session. */

@@ -22,6 +22,7 @@ struct ims_compute {
     char *cache_dir;
     unsigned n_threads;
     unsigned deadline_ms;
+    uint64_t gpu_mem_limit_bytes;
     bool prove_again;
 
     struct ims_lock proof_lock; /* held while a model is proven; taken before lock */

@@ -114,6 +114,7 @@ static ims_status open_compute(struct ims_engine *e, ims_err *err)
         .runtime_path = o->runtime_path,
         .n_threads = o->n_threads,
         .deadline_ms = o->compute_deadline_s * 1000,
+        .gpu_mem_limit_bytes = (uint64_t)o->gpu_mem_limit_mib * IMS_MIB,
         .prove_again = o->prove_again,
     };
     ims_status st = IMS_OK;

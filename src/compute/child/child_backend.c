@@ -22,6 +22,7 @@ static ims_status split_open(void *ctx, const struct ims_compute_backend_options
     ims_status st;
 
     s->arg = options->arg;
+    s->gpu_mem_limit_bytes = options->gpu_mem_limit_bytes;
     inner.arg = s->arg->inner_arg;
     s->has_lock = ims__lock_init(&s->lock) == IMS_OK;
     s->has_log = ims__lock_init(&s->log.lock) == IMS_OK;

@@ -6,7 +6,7 @@
  * may carry the descriptor of a new region, which replaces the old one.
  *
  *     parent                                child
- *     OPEN_RUNTIME path, cache folder   ->  status
+ *     OPEN_RUNTIME path, folder, limit  ->  status
  *     OPEN session, options, graph      ->  status, ports, report
  *     RUN session, tensors with offsets ->  status, tensors | "needs N bytes": then FETCH
  *     CLOSE session                     ->  status

@@ -99,6 +99,7 @@ ims_status ims__split_need_started(struct split *s, struct child *c, struct ims_
     ims__buf_init(&body, CHILD_MAX_BODY_BYTES);
     ims__wire_str(&body, s->runtime_path);
     ims__wire_str(&body, s->cache_dir);
+    ims__wire_u64(&body, s->gpu_mem_limit_bytes);
     st = ims__child_ask(c, CHILD_OPEN_RUNTIME, &body, -1, CHILD_START_MS, reply, err);
     ims__buf_release(&body);
     if (st)

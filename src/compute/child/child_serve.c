@@ -68,6 +68,7 @@ static void open_runtime(struct server *s, struct wire_reader *r, struct ims_buf
     ims_status st;
 
     o.cache_dir = ims__wire_get_str(r);
+    o.gpu_mem_limit_bytes = ims__wire_get_u64(r);
     s->ctx = s->ctx ? s->ctx : ims__zalloc(1, s->backend->ctx_size);
     if (r->is_bad)
         st = bad_request(&err);

@@ -19,6 +19,7 @@ struct split {
     struct ims_log_ring log;
     char *runtime_path; /* the file that is loaded here */
     char *cache_dir;
+    uint64_t gpu_mem_limit_bytes;
 };
 
 struct split_session {

@@ -12,6 +12,7 @@ static ims_status ort_open(void *ctx_, const struct ims_compute_backend_options 
 {
     struct ort_ctx *ctx = ctx_;
 
+    ctx->gpu_mem_limit_bytes = options->gpu_mem_limit_bytes;
     if (options->cache_dir) {
         ctx->cache_dir = ims__strdup(options->cache_dir);
         if (!ctx->cache_dir)

@@ -48,18 +48,34 @@ ims_status ims__ort_find(struct ort_library *out, const char *path, ims_err *err
 ims_status ims__ort_fail(const struct ort_runtime *rt, ort_status *status, ims_status otherwise,
                          ims_err *err, const char *fmt, ...) IMS_PRINTF(5, 6) IMS_MUST_CHECK;
 
+struct ort_ctx {
+    struct ort_runtime *rt;
+    char *cache_dir;              /* NULL = nothing is kept */
+    uint64_t gpu_mem_limit_bytes; /* 0 = none */
+};
+
+/* A provider's options as texts; values may point into the list itself, so it is not copied. */
+#define ORT_MAX_PROVIDER_OPTIONS 12
+struct ort_option_list {
+    size_t n;
+    const char *keys[ORT_MAX_PROVIDER_OPTIONS];
+    const char *values[ORT_MAX_PROVIDER_OPTIONS];
+    char index[8];   /* the device's number */
+    char memory[24]; /* a limit in bytes */
+};
+/* What the provider of options->device is given; empty for the CPU. cache_dir: the provider's own
+ * folder, may be NULL. */
+void ims__ort_provider_options(const struct ort_ctx *ctx,
+                               const struct ims_compute_session_options *options,
+                               const char *cache_dir, struct ort_option_list *out);
+
 /* Appends the provider of options->device; nothing for the CPU. */
-ims_status ims__ort_append_provider(struct ort_runtime *rt, ort_session_options *so,
+ims_status ims__ort_append_provider(const struct ort_ctx *ctx, ort_session_options *so,
                                     const struct ims_compute_session_options *options,
-                                    const char *cache_dir, ims_err *err) IMS_MUST_CHECK;
+                                    ims_err *err) IMS_MUST_CHECK;
 
 /* Must a graph in memory carry its weights for this provider? */
 bool ims__ort_wants_weights(ims_device_kind kind);
-
-struct ort_ctx {
-    struct ort_runtime *rt;
-    char *cache_dir;
-};
 
 struct ort_impl {
     struct ort_runtime *rt;

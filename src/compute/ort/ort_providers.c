@@ -17,64 +17,67 @@
 #define SIDE_LIBRARY(name) "libonnxruntime_providers_" name ".so"
 #endif
 
-#define MAX_OPTIONS 12
-
-struct option_list {
-    size_t n;
-    const char *keys[MAX_OPTIONS];
-    const char *values[MAX_OPTIONS];
-    char index[8]; /* the device's number as text */
-};
-
 struct provider {
     const char
         *generic_name; /* for the generic append; NULL where the provider has calls of its own */
     const char *side_library; /* must lie beside the runtime; NULL when compiled in */
     const char *advice;       /* what to install when it is not there */
-    void (*fill)(const struct ort_runtime *rt, const struct ims_compute_session_options *options,
-                 const char *cache_dir, struct option_list *out);
+    void (*fill)(const struct ort_ctx *ctx, const struct ims_compute_session_options *options,
+                 const char *cache_dir, struct ort_option_list *out);
     /* (optional) instead of the generic append */
-    ort_status *(*append)(struct ort_runtime *rt, ort_session_options *so,
-                          const struct option_list *options);
+    ort_status *(*append)(const struct ort_ctx *ctx, ort_session_options *so,
+                          const struct ims_compute_session_options *session,
+                          const struct ort_option_list *options);
     /* It compiles the graph itself and reads weights from files only beside a model file: a graph in
      * memory must be whole. */
     bool wants_weights;
 };
 
-static void add(struct option_list *list, const char *key, const char *value)
+static void add(struct ort_option_list *list, const char *key, const char *value)
 {
-    if (value && list->n < MAX_OPTIONS) {
+    if (value && list->n < ORT_MAX_PROVIDER_OPTIONS) {
         list->keys[list->n] = key;
         list->values[list->n++] = value;
     }
 }
 
-static void add_index(struct option_list *list, struct ims_device_id id)
+static void add_index(struct ort_option_list *list, struct ims_device_id id)
 {
     snprintf(list->index, sizeof(list->index), "%u", id.index);
     add(list, "device_id", list->index);
 }
 
+static void add_memory_limit(struct ort_option_list *list, const char *key, uint64_t bytes)
+{
+    if (bytes == 0)
+        return;
+    snprintf(list->memory, sizeof(list->memory), "%llu", (unsigned long long)bytes);
+    add(list, key, list->memory);
+}
+
 /* The arena grows by what is asked for instead of doubling; convolutions pick their algorithm by
  * rule instead of by timing every new shape; float32 stays float32 (TF32 rounds to 10 bits). */
-static void fill_cuda(const struct ort_runtime *rt,
+static void fill_cuda(const struct ort_ctx *ctx,
                       const struct ims_compute_session_options *options, const char *cache_dir,
-                      struct option_list *out)
+                      struct ort_option_list *out)
 {
-    (void)rt;
     (void)cache_dir;
     add_index(out, *options->device);
     add(out, "arena_extend_strategy", "kSameAsRequested");
     add(out, "cudnn_conv_algo_search", options->is_shape_fixed ? "EXHAUSTIVE" : "HEURISTIC");
     add(out, "use_tf32", "0");
+    add_memory_limit(out, "gpu_mem_limit", ctx->gpu_mem_limit_bytes);
 }
 
-static ort_status *append_cuda(struct ort_runtime *rt, ort_session_options *so,
-                               const struct option_list *options)
+static ort_status *append_cuda(const struct ort_ctx *ctx, ort_session_options *so,
+                               const struct ims_compute_session_options *session,
+                               const struct ort_option_list *options)
 {
+    const struct ort_runtime *rt = ctx->rt;
     ort_cuda_options *cuda = NULL;
     ort_status *status = rt->api.CreateCUDAProviderOptions(&cuda);
 
+    (void)session;
     if (!status)
         status =
             rt->api.UpdateCUDAProviderOptions(cuda, options->keys, options->values, options->n);
@@ -85,11 +88,11 @@ static ort_status *append_cuda(struct ort_runtime *rt, ort_session_options *so,
     return status;
 }
 
-static void fill_tensorrt(const struct ort_runtime *rt,
+static void fill_tensorrt(const struct ort_ctx *ctx,
                           const struct ims_compute_session_options *options, const char *cache_dir,
-                          struct option_list *out)
+                          struct ort_option_list *out)
 {
-    (void)rt;
+    (void)ctx;
     add_index(out, *options->device);
     add(out, "trt_engine_cache_enable", cache_dir ? "1" : "0");
     add(out, "trt_engine_cache_path", cache_dir);
@@ -98,10 +101,12 @@ static void fill_tensorrt(const struct ort_runtime *rt,
 }
 
 /* What TensorRT does not take goes to CUDA before it goes to the CPU. */
-static ort_status *append_tensorrt(struct ort_runtime *rt, ort_session_options *so,
-                                   const struct option_list *options)
+static ort_status *append_tensorrt(const struct ort_ctx *ctx, ort_session_options *so,
+                                   const struct ims_compute_session_options *session,
+                                   const struct ort_option_list *options)
 {
-    struct option_list cuda = { .n = 0 };
+    const struct ort_runtime *rt = ctx->rt;
+    struct ort_option_list cuda = { .n = 0 };
     ort_tensorrt_options *trt = NULL;
     ort_status *status = rt->api.CreateTensorRTProviderOptions(&trt);
 
@@ -114,32 +119,29 @@ static ort_status *append_tensorrt(struct ort_runtime *rt, ort_session_options *
         rt->api.ReleaseTensorRTProviderOptions(trt);
     if (status)
         return status;
-    add(&cuda, "device_id", options->values[0]);
-    add(&cuda, "arena_extend_strategy", "kSameAsRequested");
-    add(&cuda, "cudnn_conv_algo_search", "HEURISTIC");
-    add(&cuda, "use_tf32", "0");
-    return append_cuda(rt, so, &cuda);
+    fill_cuda(ctx, session, NULL, &cuda);
+    return append_cuda(ctx, so, session, &cuda);
 }
 
 /* ML programs take far more nodes than the older format; free dimensions would be recompiled for
  * every new shape, so nodes with them stay on the CPU unless the caller fixed the shapes. */
-static void fill_coreml(const struct ort_runtime *rt,
+static void fill_coreml(const struct ort_ctx *ctx,
                         const struct ims_compute_session_options *options, const char *cache_dir,
-                        struct option_list *out)
+                        struct ort_option_list *out)
 {
     (void)options;
     add(out, "ModelFormat", "MLProgram");
     add(out, "MLComputeUnits", "ALL");
     add(out, "RequireStaticInputShapes", "1");
-    if (rt->minor >= 21)
+    if (ctx->rt->minor >= 21)
         add(out, "ModelCacheDirectory", cache_dir);
 }
 
-static void fill_openvino(const struct ort_runtime *rt,
+static void fill_openvino(const struct ort_ctx *ctx,
                           const struct ims_compute_session_options *options, const char *cache_dir,
-                          struct option_list *out)
+                          struct ort_option_list *out)
 {
-    (void)rt;
+    (void)ctx;
     (void)options;
     add(out, "device_type", "AUTO:GPU,CPU");
     add(out, "precision", "ACCURACY"); /* as the model is: no silent halves on a GPU */
@@ -148,20 +150,22 @@ static void fill_openvino(const struct ort_runtime *rt,
     add(out, "cache_dir", cache_dir);
 }
 
-static ort_status *append_openvino(struct ort_runtime *rt, ort_session_options *so,
-                                   const struct option_list *options)
+static ort_status *append_openvino(const struct ort_ctx *ctx, ort_session_options *so,
+                                   const struct ims_compute_session_options *session,
+                                   const struct ort_option_list *options)
 {
-    return rt->api.SessionOptionsAppendExecutionProvider_OpenVINO_V2(so, options->keys,
-                                                                     options->values, options->n);
+    (void)session;
+    return ctx->rt->api.SessionOptionsAppendExecutionProvider_OpenVINO_V2(
+        so, options->keys, options->values, options->n);
 }
 
-static void fill_migraphx(const struct ort_runtime *rt,
+static void fill_migraphx(const struct ort_ctx *ctx,
                           const struct ims_compute_session_options *options, const char *cache_dir,
-                          struct option_list *out)
+                          struct ort_option_list *out)
 {
-    (void)rt;
     add_index(out, *options->device);
     add(out, "migraphx_model_cache_dir", cache_dir);
+    add_memory_limit(out, "migraphx_mem_limit", ctx->gpu_mem_limit_bytes);
 }
 
 static const struct provider providers[IMS_DEVICE_KINDS] = {
@@ -218,12 +222,23 @@ static const char *cache_of(ims_device_kind kind, const char *cache_dir, char *o
     return ims__mkdir_p(out, NULL) == IMS_OK && access(out, W_OK | X_OK) == 0 ? out : NULL;
 }
 
-ims_status ims__ort_append_provider(struct ort_runtime *rt, ort_session_options *so,
-                                    const struct ims_compute_session_options *options,
-                                    const char *cache_dir, ims_err *err)
+void ims__ort_provider_options(const struct ort_ctx *ctx,
+                               const struct ims_compute_session_options *options,
+                               const char *cache_dir, struct ort_option_list *out)
 {
     const struct provider *p = &providers[options->device->kind];
-    struct option_list list = { .n = 0 };
+
+    out->n = 0;
+    if (p->fill)
+        p->fill(ctx, options, cache_dir, out);
+}
+
+ims_status ims__ort_append_provider(const struct ort_ctx *ctx, ort_session_options *so,
+                                    const struct ims_compute_session_options *options, ims_err *err)
+{
+    struct ort_runtime *rt = ctx->rt;
+    const struct provider *p = &providers[options->device->kind];
+    struct ort_option_list list;
     const char *full_name = ims_device_kind_provider(options->device->kind);
     char missing[320], folder[IMS_MAX_PATH_BYTES];
     ort_status *status;
@@ -232,10 +247,9 @@ ims_status ims__ort_append_provider(struct ort_runtime *rt, ort_session_options 
 
     if (options->device->kind == IMS_DEVICE_CPU)
         return IMS_OK;
-    if (p->fill)
-        p->fill(rt, options, cache_of(options->device->kind, cache_dir, folder, sizeof(folder)),
-                &list);
-    status = p->append ? p->append(rt, so, &list)
+    ims__ort_provider_options(
+        ctx, options, cache_of(options->device->kind, ctx->cache_dir, folder, sizeof(folder)), &list);
+    status = p->append ? p->append(ctx, so, options, &list)
                        : rt->api.SessionOptionsAppendExecutionProvider(
                              so, p->generic_name, list.keys, list.values, list.n);
     st = ims__ort_fail(rt, status, IMS_E_DEVICE, &why, "%s", full_name);

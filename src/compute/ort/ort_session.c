@@ -111,7 +111,7 @@ static ims_status make_options(struct ort_impl *s, const struct ort_ctx *ctx,
     if (!st)
         st = set_graph(s, graph, o, err);
     if (!st)
-        st = ims__ort_append_provider(s->rt, s->options, o, ctx->cache_dir, err);
+        st = ims__ort_append_provider(ctx, s->options, o, err);
     return st;
 }
 

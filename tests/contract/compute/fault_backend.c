@@ -57,6 +57,7 @@ static ims_status fault_open(void *ctx_, const struct ims_compute_backend_option
     if (!ctx->plan)
         return ims_fail(err, IMS_E_INTERNAL, "fault", 0, "there is no plan");
     ctx->plan->n_opens++;
+    ctx->plan->gpu_mem_limit_bytes = options->gpu_mem_limit_bytes;
     if (ctx->plan->open_status)
         return ims_fail(err, ctx->plan->open_status, "fault", 0, "the plan says: no runtime");
     ctx->inner = ctx->plan->inner ? ctx->plan->inner : &ims__compute_ort;

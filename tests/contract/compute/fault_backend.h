@@ -44,6 +44,7 @@ struct fault_plan {
     int64_t memory_for; /* runs of a larger first dimension are out of memory; 0 = no limit */
     int64_t shrunk_memory_for; /* what memory_for becomes when the session is shrunk; 0 = it cannot be */
     _Atomic unsigned n_shrinks;
+    _Atomic uint64_t gpu_mem_limit_bytes; /* as the last open was told */
     _Atomic int pid;    /* of the process that ran last */
     _Atomic unsigned n_meant; /* runs of sessions that count, failing or not */
     _Atomic unsigned n_runs, n_opens, n_closes, n_sessions, n_session_closes;

@@ -325,6 +325,25 @@ TEST(driver, "NVIDIA's driver is found, started and asked in a child, and never 
 }
 #endif
 
+TEST(memory_limit, "a limit of GPU memory is told to the runtime in the child")
+{
+    struct fault_plan *plan = new_plan();
+    const uint64_t limit = (uint64_t)5 << 32;
+    struct ims_compute_options options = { .device = { .flag = "cpu" },
+                                           .isolation = IMS_ISOLATE_ALWAYS,
+                                           .gpu_mem_limit_bytes = limit };
+    struct ims_device_proof proof;
+    struct ims_compute *c = NULL;
+    ims_err err = { .text = "" };
+
+    CHECK(plan);
+    CHECK_OK(ims_compute_open(&c, &options, &err), err);
+    CHECK_OK(ims_compute_prove(c, (struct ims_device_id){ IMS_DEVICE_CPU, 0 }, &proof, &err), err);
+    CHECK_INT(plan->n_opens, 1);
+    CHECK(plan->gpu_mem_limit_bytes == limit);
+    ims_compute_close(c);
+}
+
 /* ---- several devices ---- */
 
 /* The device under test and one more: a second share of the CPU, or the CPU in reserve. */
