@@ -56,3 +56,14 @@ function(ims_test name)
     set_tests_properties(${name} PROPERTIES LABELS "${T_LABELS}" TIMEOUT ${T_TIMEOUT}
         ENVIRONMENT "IMS_BUILD_DIR=${CMAKE_BINARY_DIR};IMS_SOURCE_DIR=${CMAKE_SOURCE_DIR};${T_ENV}")
 endfunction()
+
+# The same program once more, without a route to anywhere: add_test(NAME <name>_cut_off). ARGN: its arguments.
+function(ims_test_cut_off name)
+    add_test(NAME ${name}_cut_off COMMAND cut_off $<TARGET_FILE:test_${name}> ${ARGN} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+    foreach(property LABELS TIMEOUT ENVIRONMENT)
+        get_test_property(${name} ${property} value)
+        set_tests_properties(${name}_cut_off PROPERTIES ${property} "${value}")
+    endforeach()
+    set_tests_properties(${name}_cut_off PROPERTIES SKIP_RETURN_CODE 77)
+    add_dependencies(test_${name} cut_off)
+endfunction()
