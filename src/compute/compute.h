@@ -96,6 +96,10 @@ ims_status ims_compute_runtime_cache_path(char **out, ims_err *err) IMS_MUST_CHE
 ims_status ims_compute_choose(struct ims_compute *c, struct ims_device_choice *out,
                               ims_err *err) IMS_MUST_CHECK;
 
+/* Can no device but the CPU come to run a graph? What would be chosen if all that there is passed its
+ * proof; nothing is proven for it. Loads the runtime if need be. Errors: those of a choice. */
+ims_status ims_compute_is_only_cpu(struct ims_compute *c, bool *out, ims_err *err) IMS_MUST_CHECK;
+
 /* Runs the test graph on one device and compares with the known numbers. What the device did wrong
  * is in *out (state IMS_PROOF_FAILED); a status other than IMS_OK means no proof could be made at
  * all. */

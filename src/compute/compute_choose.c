@@ -264,17 +264,25 @@ static ims_status prove_both(struct ims_compute *c, const struct ims_proof_set *
     return IMS_OK;
 }
 
-ims_status ims_compute_choose_for(struct ims_compute *c, const struct ims_proof_set *set,
-                                  struct ims_device_choice *out, ims_err *err)
+static ims_status prove_or_assume(struct ims_compute *c, const struct ims_proof_set *set,
+                                  struct ims_device_id id, struct ims_device_proof *out,
+                                  ims_err *err)
 {
-    struct ims_device_proof *proofs;
+    if (set)
+        return prove_both(c, set, id, out, err);
+    *out = (struct ims_device_proof){ .id = id, .state = IMS_PROOF_PASSED };
+    return IMS_OK;
+}
+
+/* set NULL: as if every device had passed. */
+static ims_status choose(struct ims_compute *c, const struct ims_proof_set *set,
+                         struct ims_device_choice *out, ims_err *err)
+{
+    struct ims_device_proof *proofs = ims__zalloc(IMS_MAX_PROOFS, sizeof(*proofs));
     struct ims_device_choice choice;
     size_t n = 0;
     ims_status st;
 
-    if (!set)
-        return ims_compute_choose(c, out, err);
-    proofs = ims__zalloc(IMS_MAX_PROOFS, sizeof(*proofs));
     if (!proofs)
         return ims_fail(err, IMS_E_NOMEM, "compute", 0, "choosing a device");
     ims__lock(&c->lock);
@@ -289,11 +297,30 @@ ims_status ims_compute_choose_for(struct ims_compute *c, const struct ims_proof_
         if (n == IMS_MAX_PROOFS)
             st = ims_fail(err, IMS_E_LIMIT, "compute", 0, "too many devices to prove");
         else
-            st = prove_both(c, set, choice.needs_proof, &proofs[n], err);
+            st = prove_or_assume(c, set, choice.needs_proof, &proofs[n], err);
         n += !st;
     }
     if (!st)
         *out = choice;
     ims__free(proofs);
     return st;
+}
+
+ims_status ims_compute_choose_for(struct ims_compute *c, const struct ims_proof_set *set,
+                                  struct ims_device_choice *out, ims_err *err)
+{
+    return set ? choose(c, set, out, err) : ims_compute_choose(c, out, err);
+}
+
+ims_status ims_compute_is_only_cpu(struct ims_compute *c, bool *out, ims_err *err)
+{
+    struct ims_device_choice choice;
+    ims_status st = choose(c, NULL, &choice, err);
+
+    if (st)
+        return st;
+    *out = true;
+    for (size_t i = 0; i < choice.n_ids; i++)
+        *out = *out && choice.ids[i].kind == IMS_DEVICE_CPU;
+    return IMS_OK;
 }

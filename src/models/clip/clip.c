@@ -68,6 +68,20 @@ static ims_status write_rounded(struct ims_clip *c, const struct ims_safetensors
     return st;
 }
 
+/* Which of the two text graphs runs is known when devices are: settle_graph. */
+static ims_status write_trained(struct ims_clip *c, const struct ims_safetensors *trained,
+                                ims_err *err)
+{
+    struct ims_clip_side *text = &c->sides[IMS_CLIP_TEXT];
+    struct ims_clip_source source = { .weights = trained };
+    ims_status st = write_both(c, &source, err);
+
+    if (st || !ims__clip_is_table_narrow(trained))
+        return st;
+    source.is_table_wide = true;
+    return ims__clip_graph_text(&text->wide, &text->wide_bytes, &c->config, &source, err);
+}
+
 static ims_status write_graphs(struct ims_clip *c, const struct ims_clip_options *o, ims_err *err)
 {
     struct ims_safetensors weights;
@@ -84,7 +98,7 @@ static ims_status write_graphs(struct ims_clip *c, const struct ims_clip_options
     if (st)
         return st;
     if (c->info.precision == IMS_PRECISION_FP32)
-        st = write_both(c, &(struct ims_clip_source){ .weights = &weights }, err);
+        st = write_trained(c, &weights, err);
     else
         st = write_rounded(c, &weights, o, err);
     ims__safetensors_release(&weights);
@@ -205,6 +219,7 @@ void ims_clip_close(struct ims_clip *c)
         struct ims_clip_side *side = &c->sides[i];
         ims_pool_close(side->pool);
         ims__free(side->graph);
+        ims__free(side->wide);
         ims__free(side->reference);
         if (side->has_lock)
             ims__lock_release(&side->lock);

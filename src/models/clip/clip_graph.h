@@ -10,6 +10,7 @@
 #include "models/clip/clip_config.h"
 #include "models/safetensors.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* What a weight is for, which says what becomes of it in another precision. */
@@ -44,7 +45,12 @@ struct ims_clip_source {
     /* fp32: weights as they were trained. Others: a file made by clip_weights.h. */
     ims_precision precision;
     struct ims_clip_plan *plan; /* (optional) takes down what is needed */
+    /* The text tower looks tokens up in a table of floats, whatever it is stored as: accelerators
+     * cannot all read halves. It costs the runtime a copy of the table. */
+    bool is_table_wide;
 };
+/* Is the token table stored in less than floats? Only then is_table_wide makes another graph. */
+bool ims__clip_is_table_narrow(const struct ims_safetensors *weights);
 
 /* image: uint8 [batch, height, width, 3], sRGB. embedding: float [batch, dim], unit length. */
 ims_status ims__clip_graph_image(void **out, size_t *out_bytes,

@@ -14,6 +14,7 @@ struct ims_graph {
     struct ims_onnx onnx;
     const struct ims_safetensors *weights;
     ims_precision precision;
+    bool is_table_wide;
     struct ims_clip_plan *plan; /* NULL: none is kept */
     ims_err *err;
     ims_status status;

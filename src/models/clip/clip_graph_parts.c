@@ -4,9 +4,11 @@
 
 void ims__graph_init(struct ims_graph *g, const struct ims_clip_source *source, ims_err *err)
 {
-    *g = (struct ims_graph){
-        .weights = source->weights, .precision = source->precision, .plan = source->plan, .err = err
-    };
+    *g = (struct ims_graph){ .weights = source->weights,
+                             .precision = source->precision,
+                             .is_table_wide = source->is_table_wide,
+                             .plan = source->plan,
+                             .err = err };
     ims__onnx_init(&g->onnx);
 }
 

@@ -7,6 +7,8 @@
 #include <float.h>
 #include <stdio.h>
 
+#define TABLE "token_embedding.weight"
+
 /* The graph's free sizes, as tensors. */
 struct sizes {
     int shape;     /* [batch, length] */
@@ -35,22 +37,41 @@ static struct sizes add_sizes(struct ims_graph *g, int text)
     return s;
 }
 
+/* open_clip writes a text tower either beside the image tower or as a member "text" of its own. */
+static const char *prefix_of(const struct ims_safetensors *weights)
+{
+    return ims__safetensors_find(weights, "text." TABLE) ? "text." : "";
+}
+
+bool ims__clip_is_table_narrow(const struct ims_safetensors *weights)
+{
+    const struct ims_weight *w = ims__safetensors_find(weights, "text." TABLE);
+
+    if (!w)
+        w = ims__safetensors_find(weights, TABLE);
+    return w && w->type != IMS_WEIGHT_F32;
+}
+
 /* Token and position embeddings, as a matrix. The table is read row by row: a half table is widened
- * after the look-up, not as a whole. */
+ * after the look-up, not as a whole, unless that was asked for. */
 static int add_tokens(struct ims_graph *g, int text, const struct sizes *s,
                       const struct ims_clip_text *t, const char *prefix)
 {
     const uint32_t w = t->blocks.width;
     ims_weight_type type = IMS_WEIGHT_F32;
     int table =
-        ims__graph_stored(g, IMS_CLIP_TABLE, IMS_DIMS(t->vocab_size, w), &type, "%stoken_embedding.weight", prefix);
+        ims__graph_stored(g, IMS_CLIP_TABLE, IMS_DIMS(t->vocab_size, w), &type, "%s" TABLE, prefix);
     int positions =
         ims__graph_weight(g, IMS_DIMS(t->context_length, w), "%spositional_embedding", prefix);
-    int x = ims__graph_gather(g, table, text, 0);
     int zero = ims__onnx_ints(&g->onnx, &(int64_t){ 0 }, 1);
     const int slice[] = { positions, zero, s->length_1d, zero };
+    bool is_narrow = type != IMS_WEIGHT_F32;
+    int x;
 
-    if (type != IMS_WEIGHT_F32)
+    if (is_narrow && g->is_table_wide)
+        table = ims__graph_cast(g, table, IMS_ONNX_FLOAT);
+    x = ims__graph_gather(g, table, text, 0);
+    if (is_narrow && !g->is_table_wide)
         x = ims__graph_cast(g, x, IMS_ONNX_FLOAT);
     x = ims__graph_op2(g, "Add", x, ims__onnx_node(&g->onnx, "Slice", slice, 4, 1, NULL, 0));
     return ims__graph_reshape(g, x, (const int64_t[]){ -1, w }, 2);
@@ -143,10 +164,7 @@ ims_status ims__clip_graph_text(void **out, size_t *out_bytes, const struct ims_
 {
     static const struct ims_onnx_dim dims[] = { { "batch", 0 }, { "length", 0 } };
     const struct ims_clip_text *t = &config->text;
-    /* open_clip writes a text tower either beside the image tower or as a member "text" of its
-     * own */
-    const char *prefix =
-        ims__safetensors_find(source->weights, "text.token_embedding.weight") ? "text." : "";
+    const char *prefix = prefix_of(source->weights);
     char norm[32];
     struct ims_graph_rows rows;
     struct ims_graph g;

@@ -15,6 +15,8 @@ struct ims_clip_side {
     bool has_lock;
     void *graph; /* open_clip packs; freed once the pool holds it */
     size_t graph_bytes;
+    void *wide; /* text: what takes graph's place where accelerators may run it; NULL = nothing does */
+    size_t wide_bytes;
     void *reference; /* the float32 graph that one of another precision is proven against; as above */
     size_t reference_bytes;
     struct ims_pool *pool;

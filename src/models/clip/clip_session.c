@@ -130,6 +130,29 @@ static struct ims_compute_graph graph_of(const struct ims_clip *c, ims_clip_towe
     };
 }
 
+/* With a wide table where a device other than the CPU may come to run it. */
+static ims_status settle_graph(struct ims_clip *c, ims_clip_tower tower, ims_err *err)
+{
+    struct ims_clip_side *side = &c->sides[tower];
+    bool is_only_cpu = true;
+    ims_status st;
+
+    if (!side->wide)
+        return IMS_OK;
+    st = ims_compute_is_only_cpu(c->compute, &is_only_cpu, err);
+    if (st)
+        return st;
+    if (is_only_cpu) {
+        ims__free(side->wide);
+    } else {
+        ims__free(side->graph);
+        side->graph = side->wide;
+        side->graph_bytes = side->wide_bytes;
+    }
+    side->wide = NULL;
+    return IMS_OK;
+}
+
 static ims_status need_compute(const struct ims_clip *c, ims_err *err)
 {
     return c->compute ? IMS_OK
@@ -141,7 +164,7 @@ static ims_status need_compute(const struct ims_clip *c, ims_err *err)
 static ims_status open_pool(struct ims_clip *c, ims_clip_tower tower, ims_err *err)
 {
     struct ims_clip_side *side = &c->sides[tower];
-    struct ims_compute_graph graph = graph_of(c, tower);
+    struct ims_compute_graph graph;
     struct ims_clip_proof proof;
     struct ims_pool_options options = {
         .proof = c->no_proof ? NULL : &proof.set,
@@ -156,8 +179,11 @@ static ims_status open_pool(struct ims_clip *c, ims_clip_tower tower, ims_err *e
     char label[64];
     ims_status st = need_compute(c, err);
 
+    if (!st)
+        st = settle_graph(c, tower, err);
     if (st)
         return st;
+    graph = graph_of(c, tower);
     (void)snprintf(label, sizeof(label), "%.48s %s", c->space.name, tower_names[tower]);
     options.label = label;
     st = ims__clip_proof_init(&proof, c, tower, &graph, err);
@@ -176,12 +202,15 @@ static ims_status open_pool(struct ims_clip *c, ims_clip_tower tower, ims_err *e
 static ims_status choose(struct ims_clip *c, ims_clip_tower tower, struct ims_device_choice *out,
                          ims_err *err)
 {
-    struct ims_compute_graph graph = graph_of(c, tower);
+    struct ims_compute_graph graph;
     struct ims_clip_proof proof;
     ims_status st = need_compute(c, err);
 
+    if (!st)
+        st = settle_graph(c, tower, err);
     if (st)
         return st;
+    graph = graph_of(c, tower);
     st = ims__clip_proof_init(&proof, c, tower, &graph, err);
     if (!st)
         st = ims_compute_choose_for(c->compute, &proof.set, out, err);

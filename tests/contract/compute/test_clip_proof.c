@@ -5,7 +5,7 @@
 
 #include "base/hash.h"
 #include "base/mem.h"
-#include "models/clip/clip.h"
+#include "models/clip/clip_internal.h"
 #include "models/clip/clip_proof.h"
 
 #include <stdio.h>
@@ -36,6 +36,69 @@ static void close_demo(struct model *m)
     ims_clip_close(m->clip);
     ims_pack_close(m->pack);
     ims_compute_close(m->compute);
+}
+
+/* Which of the two graphs of the text tower remains once devices are known. */
+static void check_table(const char *flag, bool is_wide)
+{
+    struct fault_plan plan = { .lists_cuda = true, .n_cuda = 1 };
+    struct ims_device_choice choice;
+    const struct ims_clip_side *side;
+    bool is_only_cpu = is_wide;
+    void *narrow, *wide;
+    size_t n, n_wide;
+    struct model m;
+    ims_err err;
+
+    open_demo(&m, &plan, flag);
+    CHECK(m.clip);
+    side = &m.clip->sides[IMS_CLIP_TEXT];
+    CHECK(side->graph && side->wide); /* the demo model's table is of halves */
+    n = side->graph_bytes;
+    n_wide = side->wide_bytes;
+    narrow = ims__memdup(side->graph, n);
+    wide = ims__memdup(side->wide, n_wide);
+    CHECK(narrow && wide);
+    CHECK(n != n_wide || memcmp(narrow, wide, n) != 0);
+    CHECK_OK(ims_compute_is_only_cpu(m.compute, &is_only_cpu, &err), err);
+    CHECK(is_only_cpu == !is_wide);
+    CHECK_OK(ims_clip_choose(m.clip, IMS_CLIP_TEXT, &choice, &err), err);
+    CHECK(side->graph && !side->wide);
+    CHECK_INT(side->graph_bytes, is_wide ? n_wide : n);
+    CHECK_MEM(side->graph, is_wide ? wide : narrow, side->graph_bytes);
+    ims__free(narrow);
+    ims__free(wide);
+    close_demo(&m);
+}
+
+TEST(table, "a token table of halves is widened for accelerators only, and the vectors are the same")
+{
+    static const char *const texts[] = { "a red car", "a forest in autumn", "two people" };
+    struct fault_plan plan = { .lists_cuda = true, .n_cuda = 1 };
+    static const char *const flags[] = { "cpu", "cuda:0" };
+    float *rows[2] = { NULL, NULL };
+    size_t dim = 0;
+    ims_err err;
+
+    check_table("cpu", false);
+    check_table("cpu,cpu", false);
+    check_table("cuda:0", true);
+    check_table("cpu,cuda:0", true);
+    check_table("auto", true);
+    for (size_t i = 0; i < 2; i++) {
+        struct model m;
+
+        open_demo(&m, &plan, flags[i]);
+        CHECK(m.clip);
+        dim = ims_clip_info(m.clip)->dim;
+        rows[i] = ims__zalloc(3 * dim, sizeof(float));
+        CHECK(rows[i]);
+        CHECK_OK(ims_clip_embed_text(m.clip, texts, 3, rows[i], &err), err);
+        close_demo(&m);
+    }
+    CHECK_MEM(rows[0], rows[1], 3 * dim * sizeof(float));
+    ims__free(rows[0]);
+    ims__free(rows[1]);
 }
 
 TEST(golden, "both towers of the demo model are held against the reference implementation's numbers")

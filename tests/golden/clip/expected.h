@@ -8,8 +8,9 @@ void expected_check(const char *arch);
 /* The first texts come from many threads at once; each must get the reference's vector. */
 void expected_check_threads(const char *arch);
 
-/* The model in dir against demo.expected.json: captions, their ids, and pictures. */
-void expected_check_demo(const char *dir);
+/* The model in dir against demo.expected.json, on $IMS_TEST_DEVICE: captions and their ids. */
+void expected_check_demo_captions(const char *dir);
+void expected_check_demo_pictures(const char *dir);
 
 /* tests/golden/siglip/ARCH.*: captions through that tokenizer.json of the source folder, and
  * pictures. */
