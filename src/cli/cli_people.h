@@ -27,9 +27,10 @@ ims_status cli_rest(const struct cli *cli, size_t first, const char *what, char 
 /* "person"; IMS_E_NOT_FOUND. */
 ims_status cli_person_of(struct ims_engine *e, int64_t id, struct ims_arena *arena,
                          struct ims_store_person **out, ims_err *err) IMS_MUST_CHECK;
-/* people list --html */
-ims_status cli_write_people_html(struct ims_engine *e, const struct ims_store_person *persons,
-                                 size_t n, const char *path, ims_err *err) IMS_MUST_CHECK;
+/* people list --html: the persons, then the clusters that nobody named */
+ims_status cli_write_people_html(struct ims_engine *e, const struct ims_store_person *persons, size_t n,
+                                 const struct ims_store_cluster *clusters, size_t n_clusters, const char *path,
+                                 ims_err *err) IMS_MUST_CHECK;
 extern const struct cli_command cli_cmd_people, cli_cmd_people_list, cli_cmd_people_show,
     cli_cmd_people_history, cli_cmd_people_name, cli_cmd_people_merge, cli_cmd_people_unmerge,
     cli_cmd_people_split, cli_cmd_people_move, cli_cmd_people_reject, cli_cmd_people_hide,

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define MAX_LISTED 1000000
+#define MAX_GROUPS 50 /* of unnamed faces, largest first */
 
 /* ---- list ---- */
 
@@ -16,7 +17,7 @@ static const struct cli_option list_options[] = {
       CLI_NO_CFG },
     { "limit", 'n', "N", "How many (default: all).", CLI_NO_CFG },
     { "offset", 0, "N", "Leave out the first N.", CLI_NO_CFG },
-    { "html", 0, "FILE", "Also write a page with each person's faces.", CLI_NO_CFG },
+    { "html", 0, "FILE", "Also write a page with each person's faces, and those of groups without a name.", CLI_NO_CFG },
     { NULL, 0, NULL, NULL, CLI_NO_CFG },
 };
 
@@ -41,8 +42,42 @@ static ims_status read_status(const struct cli *cli, struct ims_store_person_fil
                           status);
 }
 
+/* Groups of faces that nobody named: how one gets from a clustering to names. */
+struct groups {
+    struct ims_store_cluster *at;
+    size_t n;
+    int64_t total;
+};
+
+static ims_json *groups_json(const struct groups *g)
+{
+    ims_json *list = ims__json_new_array();
+
+    for (size_t i = 0; i < g->n; i++) {
+        ims_json *o = ims__json_new_object();
+
+        (void)ims__json_set(o, "cluster", ims__json_new_int(g->at[i].id));
+        (void)ims__json_set(o, "faces", ims__json_new_int(g->at[i].n_faces));
+        (void)ims__json_set(o, "confidence", ims__json_new_num(g->at[i].confidence));
+        (void)ims__json_set(o, "bestFace", ims__json_new_int(g->at[i].best_face_id));
+        (void)ims__json_add(list, o);
+    }
+    return list;
+}
+
+static void print_groups(const struct groups *g)
+{
+    for (size_t i = 0; i < g->n; i++)
+        printf("%s %4lld  %6lld faces  nobody yet\n", i ? "cluster" : "\ncluster", (long long)g->at[i].id,
+               (long long)g->at[i].n_faces);
+    if (g->total > (int64_t)g->n)
+        printf("and %lld smaller ones\n", (long long)(g->total - (int64_t)g->n));
+    if (g->n)
+        printf("`imgsearch people --html FILE` shows their faces, `imgsearch people name --cluster N NAME` names one\n");
+}
+
 static ims_status print_persons(const struct cli *cli, const struct ims_store_person *p, size_t n,
-                                int64_t total, ims_err *err)
+                                int64_t total, const struct groups *groups, ims_err *err)
 {
     ims_json *o, *list;
 
@@ -53,16 +88,18 @@ static ims_status print_persons(const struct cli *cli, const struct ims_store_pe
             (void)ims__json_add(list, cli_person_json(&p[i]));
         (void)ims__json_set(o, "total", ims__json_new_int(total));
         (void)ims__json_set(o, "persons", list);
+        (void)ims__json_set(o, "unnamed", groups_json(groups));
         return cli_print_json(o, err);
     }
     if (!n)
-        printf("nobody is named yet; `imgsearch people name --cluster N NAME` names a cluster of "
-               "faces\n");
+        printf(groups->n ? "nobody is named yet\n"
+                         : "nobody is named yet; `imgsearch faces cluster` puts faces together that look alike\n");
     for (size_t i = 0; i < n; i++)
         printf("%6lld  %6lld faces  %6lld photos  %s%s%s\n", (long long)p[i].id,
                (long long)p[i].n_faces, (long long)p[i].n_photos, p[i].name,
                p[i].status == IMS_PERSON_ACTIVE ? "" : "  ",
                p[i].status == IMS_PERSON_ACTIVE ? "" : ims_store_person_status_name(p[i].status));
+    print_groups(groups);
     return IMS_OK;
 }
 
@@ -70,7 +107,9 @@ static ims_status list(struct cli *cli, struct ims_engine *e, struct ims_arena *
 {
     const char *sort = cli_value(cli, "sort");
     struct ims_store_person_filter filter = { 0 };
+    struct ims_store_cluster_filter unnamed = { 0 };
     struct ims_store_person *persons = NULL;
+    struct groups groups = { 0 };
     int64_t limit = 0, offset = 0, total = 0;
     size_t n = 0;
     ims_status st = read_status(cli, &filter, err);
@@ -89,9 +128,13 @@ static ims_status list(struct cli *cli, struct ims_engine *e, struct ims_arena *
                                sort && strcmp(sort, "name") == 0 ? IMS_PERSONS_BY_NAME
                                                                  : IMS_PERSONS_BY_FACES,
                                offset, limit, arena, &persons, &n, &total, err);
+    unnamed.model_id = filter.model_id;
+    if (!st && unnamed.model_id && !cli_has(cli, "status") && !offset)
+        st = ims_store_clusters(ims_people_store(e), &unnamed, 0, MAX_GROUPS, arena, &groups.at, &groups.n, &groups.total,
+                                err);
     if (!st && cli_has(cli, "html"))
-        st = cli_write_people_html(e, persons, n, cli_value(cli, "html"), err);
-    return st ? st : print_persons(cli, persons, n, total, err);
+        st = cli_write_people_html(e, persons, n, groups.at, groups.n, cli_value(cli, "html"), err);
+    return st ? st : print_persons(cli, persons, n, total, &groups, err);
 }
 
 static ims_status run_list(struct cli *cli, ims_err *err)
