@@ -3,6 +3,7 @@
 #include "base/fs.h"
 #include "base/mem.h"
 #include "cli/cli.h"
+#include "cli/cli_doctor.h"
 #include "compute/compute.h"
 #include "device/device.h"
 #include "kernels/kernels.h"
@@ -12,7 +13,10 @@
 #include <string.h>
 #include <unistd.h>
 
-static const struct cli_option options[] = { { NULL, 0, NULL, NULL, CLI_NO_CFG } };
+static const struct cli_option options[] = {
+    { "steps", 0, NULL, "Check the steps to every device, not only to the one that is asked for.", CLI_NO_CFG },
+    { NULL, 0, NULL, NULL, CLI_NO_CFG },
+};
 
 typedef enum verdict { FINE, WARNING, BROKEN } verdict;
 
@@ -29,7 +33,7 @@ static void report(struct doctor *d, const char *part, verdict v, const char *te
     ims_json *o;
 
     if (!d->cli->is_json) {
-        printf("%s  %-10s %s\n", marks[v], part, text);
+        printf("%s  %-18s %s\n", marks[v], part, text);
         return;
     }
     o = ims__json_new_object();
@@ -164,6 +168,33 @@ static void check_device(struct doctor *d, struct ims_engine *e)
         report(d, "device", choice.notes.at[i].is_warning ? WARNING : FINE, choice.notes.at[i].text);
 }
 
+/* A step that is not done is a warning: whether the device works is for its test to say. */
+static void report_step(void *arg, const char *line, bool is_done, const char *text)
+{
+    report(arg, line, is_done ? FINE : WARNING, text);
+}
+
+static void check_steps(struct doctor *d, struct ims_engine *e, const struct ims_compute_info *info)
+{
+    const struct ims_device_request *r = &info->request;
+    struct ims_cuda_facts *cuda = ims__zalloc(1, sizeof(*cuda));
+    struct cli_steps steps = { .info = info, .cuda = cuda, .report = report_step, .arg = d };
+    ims_err err;
+    ims_status st = cuda ? IMS_OK : ims_fail(&err, IMS_E_NOMEM, "doctor", 0, "checking");
+
+    for (size_t i = 0; i < r->n_ids; i++)
+        steps.kinds[r->ids[i].kind] = true;
+    for (size_t k = 0; k < IMS_DEVICE_KINDS; k++)
+        steps.kinds[k] |= cli_has(d->cli, "steps") || (r->is_cuda_all && k == IMS_DEVICE_CUDA);
+    if (!st && (steps.kinds[IMS_DEVICE_CUDA] || steps.kinds[IMS_DEVICE_TENSORRT]))
+        st = ims_compute_cuda(ims_engine_compute(e), cuda, &err);
+    if (st)
+        broken(d, "device", &err);
+    else
+        cli_check_steps(&steps);
+    ims__free(cuda);
+}
+
 static void check_compute(struct doctor *d)
 {
     struct ims_compute_info *info = ims__zalloc(1, sizeof(*info));
@@ -177,13 +208,18 @@ static void check_compute(struct doctor *d)
         st = ims_compute_describe(ims_engine_compute(e), false, info, &err);
     if (st) {
         broken(d, "device", &err);
-    } else if (!info->has_runtime) {
+        goto out;
+    }
+    if (!info->has_runtime) {
         broken(d, "runtime", &info->runtime_err);
     } else {
         snprintf(text, sizeof(text), "%s %s, %s", info->runtime_name, info->runtime_version, info->runtime_path);
         report(d, "runtime", FINE, text);
-        check_device(d, e);
     }
+    check_steps(d, e, info);
+    if (info->has_runtime)
+        check_device(d, e);
+out:
     ims_engine_close(e);
     ims__free(info);
 }
@@ -226,8 +262,11 @@ const struct cli_command cli_cmd_doctor = {
     .name = "doctor",
     .summary = "Check every part and say what to do about what is missing.",
     .words = "",
-    .details = "Nothing is changed. The exit code is 0 when nothing is broken.",
+    .details = "Nothing is changed. The exit code is 0 when nothing is broken. With --device NAME each step to that\n"
+               "device (docs/devices.md) is a line that says done or not done, and what to do.",
     .examples = "imgsearch doctor\n"
+                "imgsearch doctor --device cuda\n"
+                "imgsearch doctor --steps\n"
                 "imgsearch doctor --json",
     .options = options,
     .run = run,

@@ -90,6 +90,10 @@ void ims_compute_close(struct ims_compute *c);
  * string. */
 ims_status ims_compute_runtime_cache_path(char **out, ims_err *err) IMS_MUST_CHECK;
 
+/* What keeps a provider of the runtime at that path from loading, as far as the files beside it tell: which
+ * library is missing. "" when nothing is. Loads nothing. */
+void ims_compute_provider_missing(const char *runtime_path, ims_device_kind kind, char *out, size_t size);
+
 /* Loads the runtime if need be and settles the device: proves candidates and applies the rules of
  * ims_device_choose. Done once, lazily, by the first session; a failure is returned again to later
  * callers. */

@@ -190,20 +190,17 @@ bool ims__ort_wants_weights(ims_device_kind kind)
     return providers[kind].wants_weights;
 }
 
-/* What keeps the provider from loading, as far as the files beside the runtime tell; "" = nothing. */
-static void find_missing(const struct ort_runtime *rt, const struct provider *p, char *out,
-                         size_t size)
+void ims_compute_provider_missing(const char *runtime_path, ims_device_kind kind, char *out, size_t size)
 {
-    const char *const files[] = { p->side_library, SIDE_LIBRARY("shared") };
-    const char *slash = strrchr(rt->path, '/');
+    const char *const files[] = { providers[kind].side_library, SIDE_LIBRARY("shared") };
+    const char *slash = strrchr(runtime_path, '/');
     char path[1280], missing[400];
 
     out[0] = '\0';
-    for (size_t i = 0; p->side_library && !out[0] && i < IMS_ARRAY_LEN(files); i++) {
-        snprintf(path, sizeof(path), "%.*s%s", slash ? (int)(slash - rt->path) + 1 : 0, rt->path,
-                 files[i]);
+    for (size_t i = 0; files[0] && !out[0] && i < IMS_ARRAY_LEN(files); i++) {
+        snprintf(path, sizeof(path), "%.*s%s", slash ? (int)(slash - runtime_path) + 1 : 0, runtime_path, files[i]);
         if (access(path, R_OK) != 0) {
-            snprintf(out, size, "%s is missing beside the runtime (%.120s)", files[i], rt->path);
+            snprintf(out, size, "%s is missing beside the runtime (%.120s)", files[i], runtime_path);
             continue;
         }
         ims_library_missing(path, missing, sizeof(missing));
@@ -255,7 +252,7 @@ ims_status ims__ort_append_provider(const struct ort_ctx *ctx, ort_session_optio
     st = ims__ort_fail(rt, status, IMS_E_DEVICE, &why, "%s", full_name);
     if (!st)
         return IMS_OK;
-    find_missing(rt, p, missing, sizeof(missing));
+    ims_compute_provider_missing(rt->path, options->device->kind, missing, sizeof(missing));
     if (missing[0])
         return ims_fail(err, IMS_E_DEVICE, "ort", why.native, "%s; %s", missing, p->advice);
     return ims_fail(err, st == IMS_E_NOMEM ? st : IMS_E_DEVICE, "ort", why.native, "%.220s; %s",
