@@ -120,6 +120,7 @@ void ims_compute_close(struct ims_compute *c)
         ims__lock_release(&c->lock);
     ims__free(c->inventory);
     ims__free(c->cuda);
+    ims__free(c->vulkan);
     ims__free(c->verdicts);
     ims__free(c->runtime_path);
     ims__free(c->cache_dir);

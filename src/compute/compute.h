@@ -141,6 +141,12 @@ ims_status ims_compute_describe(struct ims_compute *c, bool choose, struct ims_c
 ims_status ims_compute_cuda(struct ims_compute *c, struct ims_cuda_facts *out,
                             ims_err *err) IMS_MUST_CHECK;
 
+/* The adapters that WebGPU can choose from (Vulkan's). The loader and its drivers are started in the
+ * child of webgpu where there are children, so a driver that aborts or hangs is a problem told in
+ * *out. Asked once; later calls return the same. */
+ims_status ims_compute_vulkan(struct ims_compute *c, struct ims_vulkan_facts *out,
+                              ims_err *err) IMS_MUST_CHECK;
+
 /* The last messages the runtime logged, oldest first, one a line, into out; bytes written, without
  * the NUL. The runtime never writes to stderr itself. */
 size_t ims_compute_runtime_log(struct ims_compute *c, char *out, size_t size);

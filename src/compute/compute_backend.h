@@ -12,7 +12,7 @@
 
 #include "compute/compute.h"
 
-#define IMS_COMPUTE_ABI 4
+#define IMS_COMPUTE_ABI 5
 
 struct ims_compute_backend_options {
     const char *runtime_path; /* NULL = search */
@@ -64,6 +64,8 @@ struct ims_compute_backend {
     /* (optional) ims_device_probe_cuda somewhere else: starting NVIDIA's driver may take long, and
      * may not come back. */
     void (*probe_cuda)(void *ctx, struct ims_cuda_facts *out);
+    /* (optional) The same for ims_device_probe_vulkan. */
+    void (*probe_vulkan)(void *ctx, struct ims_vulkan_facts *out);
     /* (optional) After a run that was out of memory: from the next run on, what the runtime keeps for
      * later is given back at the end of each. false: it keeps nothing that it could give. */
     bool (*session_shrink)(void *session);

@@ -39,6 +39,7 @@ struct ims_compute {
     struct ims_device_proof proofs[IMS_MAX_PROOFS];
     struct ims_device_inventory *inventory; /* NULL until taken */
     struct ims_cuda_facts *cuda;            /* NULL until asked for */
+    struct ims_vulkan_facts *vulkan;        /* the same */
     size_t n_verdicts;
     struct ims_kept_verdict *verdicts; /* NULL or IMS_PROOF_MAX_VERDICTS */
     double load_ms;

@@ -7,7 +7,7 @@
 #include "compute/model_proof.h"
 
 #define PROOF_MAX_TENSORS (IMS_PROOF_MAX_CASES * IMS_PROOF_MAX_OUTPUTS)
-#define PROOF_MAX_KEY_BYTES 2048
+#define PROOF_MAX_KEY_BYTES 4096
 
 /* What a graph gave: n_outputs f32 tensors for each case, one case after the other. */
 struct proof_results {

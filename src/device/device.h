@@ -3,7 +3,7 @@
  *
  * The way from settings to a device:
  *     ims_device_request_read   settings (texts)                   -> request
- *     ims_device_probe[_cuda]   this machine                       -> facts
+ *     ims_device_probe*         this machine                       -> facts
  *     ims_device_choose         request + inventory + proofs       -> choice, or "prove this one
  * first" compute/ fills the inventory with what the runtime offers and supplies the proofs; it runs
  * this loop for its callers (ims_compute_choose). Nothing here logs: what the operator should read
@@ -152,6 +152,40 @@ bool ims_device_has_cuda_driver(void);
  * with has_driver false. The driver library stays loaded once it was started: it cannot be unloaded
  * safely. */
 void ims_device_probe_cuda(struct ims_cuda_facts *out);
+
+#define IMS_MAX_VULKAN_ADAPTERS 8
+
+/* The numbers are Vulkan's. */
+typedef enum ims_vulkan_kind {
+    IMS_VULKAN_OTHER,
+    IMS_VULKAN_INTEGRATED,
+    IMS_VULKAN_DISCRETE,
+    IMS_VULKAN_VIRTUAL,
+    IMS_VULKAN_CPU /* a driver in software: SwiftShader, llvmpipe */
+} ims_vulkan_kind;
+const char *ims_vulkan_kind_name(ims_vulkan_kind kind); /* "discrete", "cpu" */
+
+struct ims_vulkan_adapter {
+    char name[128];
+    ims_vulkan_kind kind;
+    uint32_t vendor_id, device_id; /* of PCI, for hardware */
+    char driver_version[24];       /* "535.183.1.0" (NVIDIA's four), "23.2.1" */
+    char driver_build[33];         /* hex: changes with the driver where its version does not */
+    char api_version[24];          /* of Vulkan, that the driver speaks: "1.3.242" */
+    uint64_t memory_bytes;         /* local to the device */
+};
+struct ims_vulkan_facts {
+    bool has_loader;   /* libvulkan is there */
+    char problem[128]; /* why it does not work; "" also when it works and shows nothing */
+    size_t n_adapters;
+    struct ims_vulkan_adapter adapters[IMS_MAX_VULKAN_ADAPTERS];
+};
+/* Is the Vulkan loader's library there? Loads and starts nothing. */
+bool ims_device_has_vulkan_loader(void);
+/* What WebGPU can choose from where it computes through Vulkan, in the loader's order. Loads the
+ * loader, which loads every driver; they stay loaded. Without a loader, or with one that finds no
+ * driver, there are no adapters and no problem. */
+void ims_device_probe_vulkan(struct ims_vulkan_facts *out);
 
 /* ---- which device that makes ---- */
 

@@ -28,28 +28,19 @@ struct cuda_driver {
     int (*error_string)(int code, const char **out);
 };
 
-/* ISO C has no conversion from void * to a function pointer; POSIX guarantees the same bits. */
-static bool find(void *library, const char *name, void *out_function)
-{
-    void *symbol = dlsym(library, name);
-
-    memcpy(out_function, &symbol, sizeof(symbol));
-    return symbol != NULL;
-}
-
 static bool bind(void *library, struct cuda_driver *d)
 {
-    return find(library, "cuInit", &d->init) &&
-           find(library, "cuDriverGetVersion", &d->driver_version) &&
-           find(library, "cuDeviceGetCount", &d->device_count) &&
-           find(library, "cuDeviceGet", &d->device_get) &&
-           find(library, "cuDeviceGetName", &d->device_name) &&
-           (find(library, "cuDeviceGetUuid_v2", &d->device_uuid) ||
-            find(library, "cuDeviceGetUuid", &d->device_uuid)) &&
-           find(library, "cuDeviceTotalMem_v2", &d->device_memory) &&
-           find(library, "cuDeviceGetAttribute", &d->device_attribute) &&
-           find(library, "cuDeviceGetPCIBusId", &d->device_pci_id) &&
-           find(library, "cuGetErrorString", &d->error_string);
+    return ims_library_symbol(library, "cuInit", &d->init) &&
+           ims_library_symbol(library, "cuDriverGetVersion", &d->driver_version) &&
+           ims_library_symbol(library, "cuDeviceGetCount", &d->device_count) &&
+           ims_library_symbol(library, "cuDeviceGet", &d->device_get) &&
+           ims_library_symbol(library, "cuDeviceGetName", &d->device_name) &&
+           (ims_library_symbol(library, "cuDeviceGetUuid_v2", &d->device_uuid) ||
+            ims_library_symbol(library, "cuDeviceGetUuid", &d->device_uuid)) &&
+           ims_library_symbol(library, "cuDeviceTotalMem_v2", &d->device_memory) &&
+           ims_library_symbol(library, "cuDeviceGetAttribute", &d->device_attribute) &&
+           ims_library_symbol(library, "cuDeviceGetPCIBusId", &d->device_pci_id) &&
+           ims_library_symbol(library, "cuGetErrorString", &d->error_string);
 }
 
 static void tell(const struct cuda_driver *d, struct ims_cuda_facts *out, const char *call,

@@ -26,6 +26,9 @@ void ims__device_probe_cuda_from(struct ims_cuda_facts *out, const char *libcuda
 /* Adds NVML's view to devices found by the driver, joined by UUID or PCI id. */
 void ims__device_join_nvml(struct ims_cuda_facts *f, const char *libnvml);
 
+/* The same for Vulkan. */
+void ims__device_probe_vulkan_from(struct ims_vulkan_facts *out, const char *libvulkan);
+
 /* ---- notes ---- */
 
 /* What does not fit any more is counted in the last note. */

@@ -4,6 +4,7 @@
  * the UUID that the CUDA driver gave, and by PCI id where the UUID is not known to NVML.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "device/device_internal.h"
+#include "device/library.h"
 
 #include <dlfcn.h>
 #include <stdio.h>
@@ -33,25 +34,17 @@ struct nvml {
     int (*power)(void *device, unsigned *out);
 };
 
-static bool find(void *library, const char *name, void *out_function)
-{
-    void *symbol = dlsym(library, name);
-
-    memcpy(out_function, &symbol, sizeof(symbol));
-    return symbol != NULL;
-}
-
 static bool bind(void *library, struct nvml *n)
 {
-    (void)find(library, "nvmlDeviceGetTemperature", &n->temperature);
-    (void)find(library, "nvmlDeviceGetPowerUsage", &n->power);
-    return find(library, "nvmlInit_v2", &n->init) && find(library, "nvmlShutdown", &n->shutdown) &&
-           find(library, "nvmlSystemGetDriverVersion", &n->driver_version) &&
-           find(library, "nvmlDeviceGetHandleByUUID", &n->by_uuid) &&
-           find(library, "nvmlDeviceGetHandleByPciBusId_v2", &n->by_pci_id) &&
-           find(library, "nvmlDeviceGetName", &n->name) &&
-           find(library, "nvmlDeviceGetMemoryInfo", &n->memory) &&
-           find(library, "nvmlDeviceGetUtilizationRates", &n->utilisation);
+    (void)ims_library_symbol(library, "nvmlDeviceGetTemperature", &n->temperature);
+    (void)ims_library_symbol(library, "nvmlDeviceGetPowerUsage", &n->power);
+    return ims_library_symbol(library, "nvmlInit_v2", &n->init) && ims_library_symbol(library, "nvmlShutdown", &n->shutdown) &&
+           ims_library_symbol(library, "nvmlSystemGetDriverVersion", &n->driver_version) &&
+           ims_library_symbol(library, "nvmlDeviceGetHandleByUUID", &n->by_uuid) &&
+           ims_library_symbol(library, "nvmlDeviceGetHandleByPciBusId_v2", &n->by_pci_id) &&
+           ims_library_symbol(library, "nvmlDeviceGetName", &n->name) &&
+           ims_library_symbol(library, "nvmlDeviceGetMemoryInfo", &n->memory) &&
+           ims_library_symbol(library, "nvmlDeviceGetUtilizationRates", &n->utilisation);
 }
 
 static void read_device(const struct nvml *n, struct ims_cuda_device *d)

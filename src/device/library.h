@@ -22,6 +22,10 @@
 bool ims_library_find(const char *name, const char *runpath, const char *origin, char *out,
                       size_t size);
 
+/* Puts the address of a loaded library's function into the function pointer at out_function, NULL
+ * when there is no such function: then false. */
+bool ims_library_symbol(void *library, const char *name, void *out_function);
+
 struct ims_library_needs {
     size_t n;
     char names[IMS_LIBRARY_MAX_NEEDED][IMS_LIBRARY_NAME_BYTES]; /* DT_NEEDED */

@@ -7,6 +7,7 @@
 #include "base/limits.h"
 #include "base/mem.h"
 
+#include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -166,4 +167,13 @@ void ims_library_missing(const char *path, char *out, size_t size)
     for (size_t i = 0; i < w->n; i++)
         ims__free(w->paths[i]);
     ims__free(w);
+}
+
+/* ISO C has no conversion from void * to a function pointer; POSIX guarantees the same bits. */
+bool ims_library_symbol(void *library, const char *name, void *out_function)
+{
+    void *symbol = dlsym(library, name);
+
+    memcpy(out_function, &symbol, sizeof(symbol));
+    return symbol != NULL;
 }

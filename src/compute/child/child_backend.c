@@ -224,5 +224,6 @@ const struct ims_compute_backend ims__compute_split = {
     .session_run = split_session_run,
     .session_discard = split_session_discard,
     .probe_cuda = ims__split_probe_cuda,
+    .probe_vulkan = ims__split_probe_vulkan,
     .session_shrink = split_session_shrink,
 };

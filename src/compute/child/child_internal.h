@@ -13,6 +13,7 @@
  *     SHRINK session                    ->  whether there is something to give back
  *     LOG                               ->  the runtime's last lines
  *     PROBE_CUDA                        ->  what NVIDIA's driver says
+ *     PROBE_VULKAN                      ->  what Vulkan's drivers say
  *     QUIT                              ->  (the child releases everything and ends)
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef IMS_COMPUTE_CHILD_INTERNAL_H
@@ -40,6 +41,7 @@ typedef enum child_kind {
     CHILD_CLOSE,
     CHILD_LOG,
     CHILD_PROBE_CUDA,
+    CHILD_PROBE_VULKAN,
     CHILD_SHRINK,
     CHILD_QUIT,
     CHILD_REPLY

@@ -111,40 +111,60 @@ ims_status ims__split_need_started(struct split *s, struct child *c, struct ims_
     return st;
 }
 
-/* The driver is started where cuda:0 will live. A driver that does not come back is none. */
-void ims__split_probe_cuda(void *ctx, struct ims_cuda_facts *out)
+/* Facts are found out where the device will live: drivers are started there. */
+static ims_status ask_facts(struct split *s, struct ims_device_id id, child_kind kind, void *out,
+                            size_t size, ims_err *err)
 {
-    struct split *s = ctx;
-    struct ims_device_id id = { IMS_DEVICE_CUDA, 0 };
+    struct wire_reader r = { NULL, 0, true };
     struct ims_buf body, reply;
     struct child *c = NULL;
     bool is_running;
-    ims_err err = { .text = "" };
     ims_status st;
+
+    ims__buf_init(&body, 1);
+    ims__buf_init(&reply, CHILD_MAX_BODY_BYTES);
+    st = ims__split_take_child(s, id, &c, &is_running, err);
+    if (!st) {
+        ims__lock(&c->lock);
+        st = ims__split_need_started(s, c, &reply, err);
+        if (!st)
+            st = ims__child_ask(c, kind, &body, -1, CHILD_START_MS, &reply, err);
+        if (!st)
+            r = (struct wire_reader){ reply.data, reply.len, false };
+        ims__wire_get_raw(&r, out, size);
+        ims__unlock(&c->lock);
+        ims__split_give_child(s, c);
+    }
+    ims__buf_release(&reply);
+    ims__buf_release(&body);
+    return st;
+}
+
+/* A driver that does not come back is none. */
+void ims__split_probe_cuda(void *ctx, struct ims_cuda_facts *out)
+{
+    ims_err err = { .text = "" };
 
     memset(out, 0, sizeof(*out));
     if (!ims_device_has_cuda_driver())
         return;
-    ims__buf_init(&body, 1);
-    ims__buf_init(&reply, CHILD_MAX_BODY_BYTES);
-    st = ims__split_take_child(s, id, &c, &is_running, &err);
-    if (!st) {
-        struct wire_reader r = { NULL, 0, true };
-
-        ims__lock(&c->lock);
-        st = ims__split_need_started(s, c, &reply, &err);
-        if (!st)
-            st = ims__child_ask(c, CHILD_PROBE_CUDA, &body, -1, CHILD_START_MS, &reply, &err);
-        if (!st)
-            r = (struct wire_reader){ reply.data, reply.len, false };
-        ims__wire_get_raw(&r, out, sizeof(*out));
-        ims__unlock(&c->lock);
-        ims__split_give_child(s, c);
-    }
-    if (st) {
+    if (ask_facts(ctx, (struct ims_device_id){ IMS_DEVICE_CUDA, 0 }, CHILD_PROBE_CUDA, out,
+                  sizeof(*out), &err)) {
         out->has_driver = true;
         snprintf(out->problem, sizeof(out->problem), "%.250s", err.text);
     }
-    ims__buf_release(&reply);
-    ims__buf_release(&body);
+}
+
+void ims__split_probe_vulkan(void *ctx, struct ims_vulkan_facts *out)
+{
+    ims_err err = { .text = "" };
+
+    memset(out, 0, sizeof(*out));
+    if (!ims_device_has_vulkan_loader())
+        return;
+    if (ask_facts(ctx, (struct ims_device_id){ IMS_DEVICE_WEBGPU, 0 }, CHILD_PROBE_VULKAN, out,
+                  sizeof(*out), &err)) {
+        out->has_loader = true;
+        snprintf(out->problem, sizeof(out->problem), "%.120s", err.text);
+    }
 }

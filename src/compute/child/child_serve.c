@@ -87,6 +87,14 @@ static void probe_cuda(struct ims_buf *reply)
     ims__wire_raw(reply, &facts, sizeof(facts));
 }
 
+static void probe_vulkan(struct ims_buf *reply)
+{
+    struct ims_vulkan_facts facts;
+
+    ims_device_probe_vulkan(&facts);
+    ims__wire_raw(reply, &facts, sizeof(facts));
+}
+
 static void read_log(struct server *s, struct ims_buf *reply)
 {
     char text[IMS_LOG_RING_LINES * IMS_LOG_RING_LINE_BYTES / 2] = "";
@@ -337,6 +345,9 @@ static void answer(struct server *s, uint32_t kind, struct wire_reader *r, struc
         break;
     case CHILD_PROBE_CUDA:
         probe_cuda(reply);
+        break;
+    case CHILD_PROBE_VULKAN:
+        probe_vulkan(reply);
         break;
     case CHILD_SHRINK:
         shrink_session(s, r, reply);

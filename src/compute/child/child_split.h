@@ -47,8 +47,9 @@ void ims__split_free_child(struct child *c);
 /* Starts it and has it load the runtime, once. With the child's lock held. */
 ims_status ims__split_need_started(struct split *s, struct child *c, struct ims_buf *reply,
                                    ims_err *err) IMS_MUST_CHECK;
-/* The backend's slot. */
+/* The backend's slots. */
 void ims__split_probe_cuda(void *ctx, struct ims_cuda_facts *out);
+void ims__split_probe_vulkan(void *ctx, struct ims_vulkan_facts *out);
 
 /* ---- a session there (child_open.c) ---- */
 

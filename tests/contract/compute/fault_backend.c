@@ -104,6 +104,20 @@ static void fault_probe_cuda(void *ctx_, struct ims_cuda_facts *out)
     }
 }
 
+static void fault_probe_vulkan(void *ctx_, struct ims_vulkan_facts *out)
+{
+    const struct fault_ctx *ctx = ctx_;
+
+    memset(out, 0, sizeof(*out));
+    if (!ctx->plan->vulkan_driver)
+        return;
+    out->has_loader = true;
+    out->n_adapters = 1;
+    snprintf(out->adapters[0].name, sizeof(out->adapters[0].name), "Planned");
+    snprintf(out->adapters[0].driver_version, sizeof(out->adapters[0].driver_version), "%s",
+             ctx->plan->vulkan_driver);
+}
+
 static ims_status fault_session_open(void *ctx_, void *session,
                                      const struct ims_compute_graph *graph,
                                      const struct ims_compute_session_options *options,
@@ -279,5 +293,6 @@ const struct ims_compute_backend fault_backend = {
     .session_report = fault_session_report,
     .session_run = fault_session_run,
     .probe_cuda = fault_probe_cuda,
+    .probe_vulkan = fault_probe_vulkan,
     .session_shrink = fault_session_shrink,
 };

@@ -32,6 +32,7 @@ struct fault_plan {
     const struct ims_compute_backend *inner; /* NULL = ONNX Runtime */
     bool lists_cuda;           /* claims a CUDA provider; its sessions run on the inner CPU */
     unsigned n_cuda;           /* devices that its driver shows; 0 = this machine's */
+    const char *vulkan_driver; /* version of the one adapter's that it shows; NULL = it shows none */
     ims_status open_status;    /* IMS_OK = let it through; otherwise the open fails with it */
     ims_status session_status; /* the same for sessions */
     unsigned run_fails_at;     /* number of the first failing run, counted from 1; 0 = none */

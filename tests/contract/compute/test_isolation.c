@@ -323,6 +323,30 @@ TEST(driver, "NVIDIA's driver is found, started and asked in a child, and never 
     CHECK(!maps_name("libcuda"));
     ims_compute_close(c);
 }
+
+TEST(adapters, "Vulkan's drivers are found, started and asked in a child, and never loaded here")
+{
+    struct fault_plan *plan = new_plan();
+    struct ims_compute *c = open_compute("cpu", IMS_ISOLATE_AUTO);
+    struct ims_vulkan_facts facts;
+    const char *dir = test_tmp_dir();
+    char loader[1100], target[1100];
+    ims_err err;
+
+    CHECK(c && plan);
+    snprintf(loader, sizeof(loader), "%s/libvulkan.so.1", dir);
+    snprintf(target, sizeof(target), "%s", test_build_path("fakes/fake_vulkan_2.so"));
+    CHECK(target[0] == '/' && symlink(target, loader) == 0);
+    setenv("LD_LIBRARY_PATH", dir, 1); /* of the child */
+    CHECK(ims_device_has_vulkan_loader());
+    CHECK_OK(ims_compute_vulkan(c, &facts, &err), err);
+    unsetenv("LD_LIBRARY_PATH");
+    CHECK_STR(facts.problem, "");
+    CHECK_INT(facts.n_adapters, 2);
+    CHECK_STR(facts.adapters[1].name, "Test Adapter 1 ??");
+    CHECK(!maps_name("fake_vulkan"));
+    ims_compute_close(c);
+}
 #endif
 
 TEST(memory_limit, "a limit of GPU memory is told to the runtime in the child")

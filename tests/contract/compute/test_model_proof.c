@@ -403,6 +403,28 @@ TEST(again, "asked to prove again, what is kept is not looked at")
     ims__buf_release(&t.bytes);
 }
 
+TEST(vulkan, "what was proven of WebGPU with one Vulkan driver is proven again with another")
+{
+    struct fault_plan plan = good_plan();
+    const struct ims_device_id webgpu = { IMS_DEVICE_WEBGPU, 0 };
+    const char *cache = test_tmp_dir();
+    struct toy t;
+
+    make_toy(&t);
+    CHECK(!prove_once(&t, &plan, webgpu, cache).is_stored);
+    CHECK(prove_once(&t, &plan, webgpu, cache).is_stored);
+    plan.vulkan_driver = "23.2.1";
+    CHECK(!prove_once(&t, &plan, webgpu, cache).is_stored);
+    CHECK(prove_once(&t, &plan, webgpu, cache).is_stored);
+    plan.vulkan_driver = "23.2.2";
+    CHECK(!prove_once(&t, &plan, webgpu, cache).is_stored);
+    CHECK(!prove_once(&t, &plan, cuda0, cache).is_stored);
+    plan.vulkan_driver = "23.2.1";
+    CHECK(prove_once(&t, &plan, webgpu, cache).is_stored);
+    CHECK(prove_once(&t, &plan, cuda0, cache).is_stored); /* not CUDA's business */
+    ims__buf_release(&t.bytes);
+}
+
 /* ---- the measure itself ---- */
 
 TEST(golden, "numbers that came with the model are the measure, for the CPU as well")
