@@ -52,8 +52,10 @@ struct ims_compute_session {
     char label[64];
 };
 
-/* All four with the lock held. */
+/* All five with the lock held. */
 ims_status ims__compute_load(struct ims_compute *c, ims_err *err) IMS_MUST_CHECK;
+/* Asks NVIDIA's driver, once; in a child where there are such. */
+ims_status ims__compute_need_cuda(struct ims_compute *c, ims_err *err) IMS_MUST_CHECK;
 ims_status ims__compute_inventory(struct ims_compute *c, ims_err *err) IMS_MUST_CHECK;
 ims_status ims__compute_settle(struct ims_compute *c, ims_err *err) IMS_MUST_CHECK;
 ims_status ims__compute_proof(struct ims_compute *c, struct ims_device_id id,

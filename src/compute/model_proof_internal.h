@@ -63,7 +63,7 @@ void ims__proof_verdict_write(const char *cache_dir, const char *key,
 void ims__proof_reference_write(const char *cache_dir, const char *key,
                                 const struct proof_results *r);
 
-/* ---- compute_choose.c ---- */
+/* ---- compute_hardware.c ---- */
 
 /* The device, its driver and the runtime, as text; with the compute's lock held, after the
  * inventory. */
