@@ -120,23 +120,40 @@ TEST(truncated, "a model cut short is an error at every length that is tried")
     free(whole);
 }
 
-TEST(other_config, "a configuration of another width than the weights' is seen at the first tensor")
+/* The generated model with a word of its configuration replaced by one of the same length. */
+static void reconfigure(const char *old, const char *new)
 {
-    char *text;
-    char *at;
+    char *text, *at;
     size_t n;
     ims_err err = { 0 };
 
     make(NULL);
     text = test_read_file(in_dir("open_clip_config.json"), &n);
-    at = strstr(text, "\"width\": 64");
-    CHECK(at);
-    memcpy(at, "\"width\": 96", strlen("\"width\": 96"));
+    at = strstr(text, old);
+    CHECK(at && strlen(old) == strlen(new));
+    memcpy(at, new, strlen(new));
     CHECK_OK(ims__write_file(in_dir("open_clip_config.json"), text, n, &err), err);
+    free(text);
+}
+
+TEST(other_config, "a configuration of another width than the weights' is seen at the first tensor")
+{
+    reconfigure("\"width\": 64", "\"width\": 96");
     check_refused(IMS_E_MODEL,
                   "open_clip_model.safetensors: tensor visual.conv1.weight: expected F32 "
                   "[96, 3, 8, 8] (or F16, BF16), found F32 [64, 3, 8, 8]");
-    free(text);
+}
+
+TEST(other_size, "an image size or a context length that the model was not made for is refused")
+{
+    reconfigure("\"image_size\": 32", "\"image_size\": 48");
+    check_refused(IMS_E_MODEL,
+                  "open_clip_model.safetensors: tensor visual.positional_embedding: expected F32 "
+                  "[37, 64] (or F16, BF16), found F32 [17, 64]");
+    reconfigure("\"context_length\": 16", "\"context_length\": 77");
+    check_refused(IMS_E_MODEL,
+                  "open_clip_model.safetensors: tensor positional_embedding: expected F32 "
+                  "[77, 48] (or F16, BF16), found F32 [16, 48]");
 }
 
 TEST(no_merges, "a tokenizer without merges is refused by name")
