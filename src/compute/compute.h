@@ -175,6 +175,12 @@ struct ims_compute_session_options {
     unsigned n_threads;                 /* 0 = the compute's */
     const struct ims_compute_dim *dims;
     size_t n_dims;
+    /* Fixed too where the device's provider takes only graphs without free dimensions (Core ML). The
+     * first is that of the rows: the first dimension of every input and output. It still reads as
+     * free, and a run may have any number of rows: they go through so many at a time, the last ones
+     * filled up. The symbols live as long as the open. */
+    const struct ims_compute_dim *static_dims;
+    size_t n_static_dims;
     bool is_shape_fixed;  /* every run has the same shapes: lets the runtime plan its memory once */
     bool no_cpu_fallback; /* an accelerator must take every node; otherwise opening fails */
     bool no_optimisation; /* run the graph as it is written */
@@ -199,6 +205,9 @@ void ims_compute_session_close(struct ims_compute_session *s);
 /* Closes a session whose device misbehaved: a child process that it lives in is ended, with every
  * session in it. */
 void ims_compute_session_discard(struct ims_compute_session *s);
+
+/* Do static_dims count on this kind of device? The runtime must be loaded: a device was chosen. */
+bool ims_compute_wants_static_shapes(struct ims_compute *c, ims_device_kind kind);
 
 /* An input or output of the graph. Valid as long as the session. */
 struct ims_compute_port {

@@ -69,6 +69,8 @@ struct ims_compute_backend {
     /* (optional) After a run that was out of memory: from the next run on, what the runtime keeps for
      * later is given back at the end of each. false: it keeps nothing that it could give. */
     bool (*session_shrink)(void *session);
+    /* (optional) Does this kind of device take only graphs without free dimensions? */
+    bool (*wants_static_shapes)(void *ctx, ims_device_kind kind);
 };
 
 /* ONNX Runtime, loaded with dlopen. */

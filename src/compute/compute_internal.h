@@ -50,7 +50,25 @@ struct ims_compute_session {
     void *impl;
     struct ims_compute_ports ports;
     char label[64];
+    size_t n_rows;                      /* of every run there is; 0 = any number */
+    struct ims_compute_port *own_ports; /* with n_rows: what ports points to */
 };
+
+/* What the session's provider is told to fix: options->dims, and with static shapes static_dims. */
+#define IMS_COMPUTE_MAX_DIMS 16
+struct ims_fixed_dims {
+    size_t n, n_rows; /* n_rows 0: free */
+    struct ims_compute_dim dims[IMS_COMPUTE_MAX_DIMS];
+};
+ims_status ims__fixed_dims(struct ims_compute *c, const struct ims_compute_session_options *options,
+                           struct ims_fixed_dims *out, ims_err *err) IMS_MUST_CHECK;
+/* The rows of every port read as free. IMS_E_MODEL when they are not what was fixed. */
+ims_status ims__session_free_rows(struct ims_compute_session *s, ims_err *err) IMS_MUST_CHECK;
+/* A checked run of any number of rows, on a session with n_rows. */
+ims_status ims__session_run_rows(struct ims_compute_session *s,
+                                 const struct ims_compute_binding *in, size_t n_in,
+                                 const struct ims_compute_binding *out, size_t n_out,
+                                 ims_err *err) IMS_MUST_CHECK;
 
 /* All five with the lock held. */
 ims_status ims__compute_load(struct ims_compute *c, ims_err *err) IMS_MUST_CHECK;

@@ -12,9 +12,13 @@ ims_status ims__compute_session_open_on(struct ims_compute *c, struct ims_comput
                                         const struct ims_compute_session_options *options,
                                         ims_err *err)
 {
+    struct ims_compute_session_options o = *options;
     struct ims_compute_session *s = NULL;
-    ims_status st;
+    struct ims_fixed_dims fixed;
+    ims_status st = ims__fixed_dims(c, options, &fixed, err);
 
+    if (st)
+        return st;
     s = ims__zalloc(1, sizeof(*s));
     if (s)
         s->impl = ims__zalloc(1, c->backend->session_size);
@@ -23,11 +27,18 @@ ims_status ims__compute_session_open_on(struct ims_compute *c, struct ims_comput
         goto out;
     }
     s->compute = c;
+    s->n_rows = fixed.n_rows;
+    o.dims = fixed.dims;
+    o.n_dims = fixed.n;
     snprintf(s->label, sizeof(s->label), "%.63s", options->label);
-    st = c->backend->session_open(c->ctx, s->impl, graph, options, err);
+    st = c->backend->session_open(c->ctx, s->impl, graph, &o, err);
     if (st)
         goto out;
     c->backend->session_ports(s->impl, &s->ports);
+    if (s->n_rows)
+        st = ims__session_free_rows(s, err);
+    if (st)
+        goto out;
 
     *out = s;
     s = NULL;
@@ -107,6 +118,7 @@ void ims_compute_session_close(struct ims_compute_session *s)
         s->compute->backend->session_close(s->impl);
         ims__free(s->impl);
     }
+    ims__free(s->own_ports);
     ims__free(s);
 }
 
@@ -280,6 +292,8 @@ ims_status ims_compute_session_run(struct ims_compute_session *s,
         st = bind_outputs(s, out, n_out, bound_out, err);
     if (st)
         return st;
-    st = s->compute->backend->session_run(s->impl, bound_in, n_in, bound_out, n_out, err);
+    st = s->n_rows
+             ? ims__session_run_rows(s, bound_in, n_in, bound_out, n_out, err)
+             : s->compute->backend->session_run(s->impl, bound_in, n_in, bound_out, n_out, err);
     return st ? ims_fail_in(err, st, "%s", s->label) : IMS_OK;
 }

@@ -38,6 +38,8 @@ static ims_status open_session(struct proving *p, struct ims_device_id id,
         .label = p->set->model,
         .device = &id,
         .n_threads = p->c->n_threads,
+        .static_dims = p->set->static_dims,
+        .n_static_dims = p->set->n_static_dims,
         .no_prepacking = true, /* a few runs */
         .run_timeout_ms = p->c->deadline_ms ? p->c->deadline_ms : DEADLINE_MS,
         .open_timeout_ms = OPEN_DEADLINE_MS,

@@ -44,6 +44,8 @@ struct ims_proof_set {
     struct ims_compute_graph graph; /* what is proven */
     /* The same model in float32. All zero: graph is that. */
     struct ims_compute_graph reference;
+    const struct ims_compute_dim *static_dims; /* of the sessions' options */
+    size_t n_static_dims;
     unsigned version; /* of the inputs and of the graph's making: raise it when one changes */
     /* Every input and output has rows as its first dimension, and fill gives several at once. A
      * graph that insists on fewer rows at a time is given as many. */

@@ -36,6 +36,8 @@ struct ims_pool_options {
     const struct ims_proof_set *proof;
     const struct ims_compute_dim *dims; /* fixed at opening; a loan that outlives the pool */
     size_t n_dims;
+    const struct ims_compute_dim *static_dims; /* of the session options; a loan likewise */
+    size_t n_static_dims;
     bool no_prepacking, keep_memory;
     size_t max_rows;           /* of one batch; 0 = 64 */
     unsigned deadline_ms;      /* of one batch; 0 = the compute's. Kept by devices in children */

@@ -89,6 +89,8 @@ static ims_status compute_on_cpu(struct ims_pool *p, ims_err *err)
                                              .device = &cpu,
                                              .dims = p->o.dims,
                                              .n_dims = p->o.n_dims,
+                                             .static_dims = p->o.static_dims,
+                                             .n_static_dims = p->o.n_static_dims,
                                              .no_prepacking = true };
     struct ims_compute_session *s = NULL;
     ims_status st = ims_compute_session_open(p->compute, &s, &p->graph, &o, err);

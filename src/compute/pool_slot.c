@@ -43,6 +43,8 @@ static ims_status open_session(struct ims_pool *p, struct ims_pool_slot *s, ims_
         .n_threads = s->n_threads,
         .dims = p->o.dims,
         .n_dims = p->o.n_dims,
+        .static_dims = p->o.static_dims,
+        .n_static_dims = p->o.n_static_dims,
         .no_prepacking = p->o.no_prepacking,
         .keep_memory = p->o.keep_memory,
         .run_timeout_ms = first_set(p->o.deadline_ms, p->compute->deadline_ms, DEFAULT_DEADLINE_MS),

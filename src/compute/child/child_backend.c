@@ -208,6 +208,14 @@ static bool split_session_shrink(void *session)
     return inner->session_shrink && inner->session_shrink(ss->inner);
 }
 
+static bool split_wants_static_shapes(void *ctx, ims_device_kind kind)
+{
+    const struct split *s = ctx;
+    const struct ims_compute_backend *inner = s->arg->inner;
+
+    return inner->wants_static_shapes && inner->wants_static_shapes(s->inner, kind);
+}
+
 const struct ims_compute_backend ims__compute_split = {
     .abi = IMS_COMPUTE_ABI,
     .name = "split",
@@ -226,4 +234,5 @@ const struct ims_compute_backend ims__compute_split = {
     .probe_cuda = ims__split_probe_cuda,
     .probe_vulkan = ims__split_probe_vulkan,
     .session_shrink = split_session_shrink,
+    .wants_static_shapes = split_wants_static_shapes,
 };

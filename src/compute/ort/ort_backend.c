@@ -75,6 +75,12 @@ static void ort_session_report(const void *session, struct ims_compute_report *o
     *out = s->report;
 }
 
+static bool ort_wants_static_shapes(void *ctx, ims_device_kind kind)
+{
+    (void)ctx;
+    return ims__ort_wants_static_shapes(kind);
+}
+
 const struct ims_compute_backend ims__compute_ort = {
     .abi = IMS_COMPUTE_ABI,
     .name = "ort",
@@ -90,4 +96,5 @@ const struct ims_compute_backend ims__compute_ort = {
     .session_report = ort_session_report,
     .session_run = ims__ort_session_run,
     .session_shrink = ims__ort_session_shrink,
+    .wants_static_shapes = ort_wants_static_shapes,
 };

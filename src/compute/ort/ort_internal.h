@@ -76,6 +76,7 @@ ims_status ims__ort_append_provider(const struct ort_ctx *ctx, ort_session_optio
 
 /* Must a graph in memory carry its weights for this provider? */
 bool ims__ort_wants_weights(ims_device_kind kind);
+bool ims__ort_wants_static_shapes(ims_device_kind kind);
 
 struct ort_impl {
     struct ort_runtime *rt;

@@ -31,6 +31,8 @@ struct provider {
     /* It compiles the graph itself and reads weights from files only beside a model file: a graph in
      * memory must be whole. */
     bool wants_weights;
+    /* What has free dimensions is left to the CPU. */
+    bool wants_static_shapes;
 };
 
 static void add(struct ort_option_list *list, const char *key, const char *value)
@@ -124,7 +126,7 @@ static ort_status *append_tensorrt(const struct ort_ctx *ctx, ort_session_option
 }
 
 /* ML programs take far more nodes than the older format; free dimensions would be recompiled for
- * every new shape, so nodes with them stay on the CPU unless the caller fixed the shapes. */
+ * every new shape, so nodes with them stay on the CPU: see static_dims of the session options. */
 static void fill_coreml(const struct ort_ctx *ctx,
                         const struct ims_compute_session_options *options, const char *cache_dir,
                         struct ort_option_list *out)
@@ -172,22 +174,29 @@ static const struct provider providers[IMS_DEVICE_KINDS] = {
     [IMS_DEVICE_CUDA] = { NULL, SIDE_LIBRARY("cuda"),
                           "the GPU build of the same version brings it, and needs CUDA 12 and "
                           "cuDNN 9",
-                          fill_cuda, append_cuda, false },
+                          fill_cuda, append_cuda, false, false },
     [IMS_DEVICE_TENSORRT] = { NULL, SIDE_LIBRARY("tensorrt"),
                               "the GPU build of the same version brings it, and needs TensorRT 10",
-                              fill_tensorrt, append_tensorrt, true },
-    [IMS_DEVICE_COREML] = { "CoreML", NULL, "the macOS build has it", fill_coreml, NULL, true },
+                              fill_tensorrt, append_tensorrt, true, false },
+    [IMS_DEVICE_COREML] = { "CoreML", NULL, "the macOS build has it", fill_coreml, NULL, true,
+                            true },
     [IMS_DEVICE_WEBGPU] = { "WebGPU", NULL,
-                            "it needs a working Vulkan, Metal or Direct3D 12 driver", NULL, NULL, false },
+                            "it needs a working Vulkan, Metal or Direct3D 12 driver", NULL, NULL,
+                            false, false },
     [IMS_DEVICE_OPENVINO] = { NULL, SIDE_LIBRARY("openvino"), "Intel's OpenVINO build brings it",
-                              fill_openvino, append_openvino, true },
+                              fill_openvino, append_openvino, true, false },
     [IMS_DEVICE_MIGRAPHX] = { "MIGraphX", SIDE_LIBRARY("migraphx"), "AMD's ROCm build brings it",
-                              fill_migraphx, NULL, true },
+                              fill_migraphx, NULL, true, false },
 };
 
 bool ims__ort_wants_weights(ims_device_kind kind)
 {
     return providers[kind].wants_weights;
+}
+
+bool ims__ort_wants_static_shapes(ims_device_kind kind)
+{
+    return providers[kind].wants_static_shapes;
 }
 
 void ims_compute_provider_missing(const char *runtime_path, ims_device_kind kind, char *out, size_t size)

@@ -15,6 +15,8 @@
 
 #define ORIGIN "clip"
 #define DEFAULT_MAX_BATCH 64
+/* That go through a graph of fixed shape at a time; texts go one by one. */
+#define STATIC_PICTURES 8
 
 static const char *const clean_names[] = {
     [IMS_CLEAN_LOWER] = "lower", [IMS_CLEAN_CANONICAL] = "canonicalize"
@@ -82,6 +84,19 @@ static ims_status write_trained(struct ims_clip *c, const struct ims_safetensors
     return ims__clip_graph_text(&text->wide, &text->wide_bytes, &c->config, &source, err);
 }
 
+static void fix_shapes(struct ims_clip *c)
+{
+    struct ims_clip_side *image = &c->sides[IMS_CLIP_IMAGE], *text = &c->sides[IMS_CLIP_TEXT];
+    size_t n = c->is_one_shot ? 1 : STATIC_PICTURES;
+
+    n = n < c->max_batch ? n : c->max_batch;
+    image->static_dims[0] = (struct ims_compute_dim){ "batch", (int64_t)n };
+    image->n_static_dims = 1;
+    text->static_dims[0] = (struct ims_compute_dim){ "batch", 1 };
+    text->static_dims[1] = (struct ims_compute_dim){ "length", c->config.text.context_length };
+    text->n_static_dims = 2;
+}
+
 static ims_status write_graphs(struct ims_clip *c, const struct ims_clip_options *o, ims_err *err)
 {
     struct ims_safetensors weights;
@@ -94,6 +109,7 @@ static ims_status write_graphs(struct ims_clip *c, const struct ims_clip_options
                               "%s holds ready graphs, which run in the precision they have; use "
                               "--precision fp32",
                               c->pack->name);
+    fix_shapes(c);
     st = ims__safetensors_open(&weights, c->pack->files[IMS_PACK_IMAGE], err);
     if (st)
         return st;

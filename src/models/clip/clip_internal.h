@@ -19,6 +19,8 @@ struct ims_clip_side {
     size_t wide_bytes;
     void *reference; /* the float32 graph that one of another precision is proven against; as above */
     size_t reference_bytes;
+    struct ims_compute_dim static_dims[2]; /* rows, and of texts the length: see session options */
+    size_t n_static_dims;                  /* 0: a ready graph, whose symbols are anybody's */
     struct ims_pool *pool;
     /* Read from the ports of its first session. */
     bool is_planar;    /* image: normalised floats [n, 3, h, w], else bytes [n, h, w, 3] */

@@ -161,6 +161,18 @@ static ims_status need_compute(const struct ims_clip *c, ims_err *err)
                                  c->pack->name);
 }
 
+/* The first session's ports need not be those of the pool's other devices. */
+static void mind_static_length(struct ims_clip *c, struct ims_clip_side *side)
+{
+    struct ims_device_choice choice;
+
+    ims_pool_choice(side->pool, &choice);
+    for (size_t i = 0; i < choice.n_ids; i++) {
+        if (ims_compute_wants_static_shapes(c->compute, choice.ids[i].kind))
+            side->length = c->config.text.context_length;
+    }
+}
+
 static ims_status open_pool(struct ims_clip *c, ims_clip_tower tower, ims_err *err)
 {
     struct ims_clip_side *side = &c->sides[tower];
@@ -172,6 +184,8 @@ static ims_status open_pool(struct ims_clip *c, ims_clip_tower tower, ims_err *e
         .keep_memory = c->info.precision == IMS_PRECISION_INT8 && !c->is_one_shot,
         .check_every = c->is_one_shot ? IMS_POOL_NO_CHECKS : 0,
         .max_rows = c->max_batch,
+        .static_dims = side->static_dims,
+        .n_static_dims = side->n_static_dims,
         .on_open = tower == IMS_CLIP_IMAGE ? image_opened : text_opened,
         .look = ims__clip_look,
         .arg = c,
@@ -192,6 +206,8 @@ static ims_status open_pool(struct ims_clip *c, ims_clip_tower tower, ims_err *e
     ims__clip_proof_release(&proof);
     if (st)
         return st;
+    if (side->n_static_dims)
+        mind_static_length(c, side);
     ims__free(side->graph);
     ims__free(side->reference);
     side->graph = side->reference = NULL;

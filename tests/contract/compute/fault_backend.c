@@ -242,6 +242,14 @@ static bool is_due(struct fault_plan *plan)
            (plan->n_failing_runs == 0 || number < plan->run_fails_at + plan->n_failing_runs);
 }
 
+static void note_rows(struct fault_plan *plan, int64_t n)
+{
+    if (plan->most_rows == 0 || n < plan->least_rows)
+        plan->least_rows = n;
+    if (n > plan->most_rows)
+        plan->most_rows = n;
+}
+
 static ims_status fault_session_run(void *session, const struct ims_compute_binding *in,
                                     size_t n_in, const struct ims_compute_binding *out,
                                     size_t n_out, ims_err *err)
@@ -253,6 +261,8 @@ static ims_status fault_session_run(void *session, const struct ims_compute_bind
 
     plan->pid = (int)getpid();
     plan->n_meant += s->is_meant;
+    if (s->is_meant && in[0].tensor->rank > 0)
+        note_rows(plan, in[0].tensor->shape[0]);
     if (s->is_meant && plan->memory_for && in[0].tensor->rank > 0 &&
         in[0].tensor->shape[0] > plan->memory_for)
         return ims_fail(err, IMS_E_NOMEM, "fault", 2, "the plan says: no memory for %lld",
@@ -279,6 +289,15 @@ static bool fault_session_shrink(void *session)
     return plan->shrunk_memory_for != 0;
 }
 
+static bool fault_wants_static_shapes(void *ctx_, ims_device_kind kind)
+{
+    const struct fault_ctx *ctx = ctx_;
+
+    return (ctx->plan->static_kinds >> kind & 1) ||
+           (ctx->inner->wants_static_shapes &&
+            ctx->inner->wants_static_shapes(ctx->inner_ctx, kind));
+}
+
 const struct ims_compute_backend fault_backend = {
     .abi = IMS_COMPUTE_ABI,
     .name = "fault",
@@ -295,4 +314,5 @@ const struct ims_compute_backend fault_backend = {
     .probe_cuda = fault_probe_cuda,
     .probe_vulkan = fault_probe_vulkan,
     .session_shrink = fault_session_shrink,
+    .wants_static_shapes = fault_wants_static_shapes,
 };

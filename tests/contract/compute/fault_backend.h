@@ -42,6 +42,9 @@ struct fault_plan {
     char label[64];        /* only runs of sessions with this label count and fail; "" = all */
     bool has_device;
     struct ims_device_id device; /* the same for sessions on this device */
+    unsigned
+        static_kinds; /* a bit per kind of device that takes only fixed shapes, as Core ML does */
+    _Atomic int64_t least_rows, most_rows; /* first dimension of the runs that count */
     int64_t memory_for; /* runs of a larger first dimension are out of memory; 0 = no limit */
     int64_t shrunk_memory_for; /* what memory_for becomes when the session is shrunk; 0 = it cannot be */
     _Atomic unsigned n_shrinks;
