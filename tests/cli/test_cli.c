@@ -13,6 +13,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "integration/library.h"
 
+#include "base/mem.h"
 #include "base/buf.h"
 #include "base/text.h"
 
@@ -116,35 +117,38 @@ static void check_line(const struct run_result *r, const char *line)
     }
 }
 
+/* Runs the command at line i and checks the lines up to the next one; returns where that is. */
+static size_t run_command(const struct cli_case *c, size_t i, const struct run_options *o)
+{
+    char *words = expand(c->lines[i] + 2);
+    struct run_result r = { 0 };
+
+    run_imgsearch(&r, o, strstr(words, "--data") ? NULL : library.data, words);
+    for (i++; i < c->n_lines && !ims__starts_with(c->lines[i], "$ "); i++)
+        check_line(&r, c->lines[i]);
+    run_release(&r);
+    ims__free(words);
+    return i;
+}
+
 static void run_case(void)
 {
     struct cli_case *c = &cases[running++];
     const char *env[MAX_LINES] = { 0 };
     char *own[MAX_LINES] = { 0 }; /* of env, made here */
     struct run_options o = { .env = env };
-    struct run_result r = { 0 };
-    char *words = NULL;
-    size_t n_env = 0;
+    size_t n_env = 0, i = 0;
 
     make_library();
-    for (size_t i = 0; library.env[i]; i++)
-        env[n_env++] = library.env[i];
-    for (size_t i = 0; i < c->n_lines; i++) {
-        if (ims__starts_with(c->lines[i], "env: "))
-            env[n_env++] = own[i] = expand(c->lines[i] + 5);
-        else if (ims__starts_with(c->lines[i], "$ "))
-            words = expand(c->lines[i] + 2);
-    }
-    CHECK(words);
-    run_imgsearch(&r, &o, strstr(words, "--data") ? NULL : library.data, words);
-    for (size_t i = 0; i < c->n_lines; i++) {
-        if (!ims__starts_with(c->lines[i], "env: ") && !ims__starts_with(c->lines[i], "$ "))
-            check_line(&r, c->lines[i]);
-    }
-    run_release(&r);
-    for (size_t i = 0; i < MAX_LINES; i++)
-        free(own[i]);
-    free(words);
+    for (size_t k = 0; library.env[k]; k++)
+        env[n_env++] = library.env[k];
+    for (; i < c->n_lines && ims__starts_with(c->lines[i], "env: "); i++)
+        env[n_env++] = own[i] = expand(c->lines[i] + 5);
+    CHECK(i < c->n_lines && ims__starts_with(c->lines[i], "$ "));
+    while (i < c->n_lines)
+        i = run_command(c, i, &o);
+    for (i = 0; i < MAX_LINES; i++)
+        ims__free(own[i]);
 }
 
 static void load_cases(void)
