@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #define N_PICTURES 12
+#define CARS "red car, blue car, green car, white car, black car, yellow car, pink car, grey car, "
 
 struct request {
     const char *method, *path, *body;
@@ -54,6 +55,8 @@ TEST(api_requests, "each operation answers good requests and refuses bad ones as
         { "GET", "/api/v1/assets/999/training-history", NULL, 200, "[]" },
         { "POST", "/api/v1/search", "{\"query\":\"a red car\"}", 200, "\"total\":12" },
         { "POST", "/api/v1/search", "{\"query\":\"a red car\",\"limit\":3,\"offset\":2}", 200, "\"score\":" },
+        { "POST", "/api/v1/search", "{\"query\":\"a blue car\",\"limit\":1}", 200, "{\"results\":[{" }, /* first: it is not cut */
+        { "POST", "/api/v1/search", "{\"query\":\"" CARS CARS CARS CARS "\"}", 200, "\"queryIsCut\":true" },
         { "POST", "/api/v1/search", "{\"query\":\"a\",\"limit\":0}", 422, "greater_than_equal" },
         { "POST", "/api/v1/search", "{\"query\":\"\"}", 422, "string_too_short" },
         { "POST", "/api/v1/search", "{}", 422, "missing" },

@@ -107,10 +107,12 @@ static ims_json *results_json(const struct ims_search_results *r)
     return ims__whole(list, is_good);
 }
 
-static ims_status reply_results(struct ims_http_context *cx, struct ims_http_reply *rp, const char *query,
-                                const struct ims_search_results *r, ims_err *err)
+/* text: the words that were searched for; NULL = none were. query: what the reply calls it. */
+static ims_status reply_results(struct ims_http_context *cx, struct ims_http_reply *rp, const char *text,
+                                const char *query, const struct ims_search_results *r, ims_err *err)
 {
     struct ims_model_facts model;
+    bool is_cut = false;
     struct ims_device_used device;
     ims_json *o = ims__json_new_object();
     ims_status st = ims_engine_model(cx->engine, &model, err);
@@ -120,8 +122,11 @@ static ims_status reply_results(struct ims_http_context *cx, struct ims_http_rep
         return st;
     }
     ims_engine_device_used(cx->engine, &device);
+    if (text && ims_engine_text_is_cut(cx->engine, text, &is_cut, NULL))
+        is_cut = false;
     return ims__reply_json(rp, 200,
-                           ims__whole(o, ims__put(o, "results", results_json(r)) &&
+                           ims__whole(o, (!is_cut || ims__put_bool(o, "queryIsCut", true)) &&
+                                             ims__put(o, "results", results_json(r)) &&
                                              ims__put_int(o, "total", (int64_t)r->total) &&
                                              ims__put_str(o, "query", query) && ims__put_str(o, "model", model.name) &&
                                              ims__put_str(o, "device", device.device)),
@@ -162,7 +167,7 @@ static ims_status search_and_reply(struct ims_http_context *cx, const struct ims
     if (!st)
         st = ims_engine_search(cx->engine, &q, &r, err);
     if (!st)
-        st = reply_results(cx, rp, shown, &r, err);
+        st = reply_results(cx, rp, q.text, shown, &r, err);
     ims_search_results_release(&r);
     return st ? fail_coded(rq, rp, st, err) : IMS_OK;
 }

@@ -66,6 +66,7 @@ async function run(query, out, describe) {
   out.replaceChildren(
     element('p', { class: 'summary', role: 'status' },
       `${number(first.total)} photos ${describe} in ${Math.round(performance.now() - started)} ms`
+      + (first.queryIsCut ? '. The text is longer than the model reads; the rest was left out.' : '')
       + (first.model === 'demo' ? '. The demo model knows only drawn scenes.' : '')),
     grid.node);
   grid.draw();
