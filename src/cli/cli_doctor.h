@@ -10,7 +10,8 @@
 
 struct cli_steps {
     const struct ims_compute_info *info; /* described; without a choice */
-    const struct ims_cuda_facts *cuda;   /* all 0 unless CUDA's steps are asked for */
+    const struct ims_cuda_facts *cuda; /* all 0 unless CUDA's steps are asked for */
+    const struct ims_vulkan_facts *vulkan; /* the same for WebGPU's */
     bool kinds[IMS_DEVICE_KINDS];        /* whose steps are asked for */
     /* line: "cuda driver"; text: "done: ..." or "not done: ...", with what to do. */
     void (*report)(void *arg, const char *line, bool is_done, const char *text);

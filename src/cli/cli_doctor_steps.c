@@ -5,9 +5,7 @@
 #include "cli/cli_doctor.h"
 #include "device/library.h"
 
-#include <glob.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define MAX_LIBRARIES 3
@@ -64,35 +62,22 @@ static bool has_vulkan_driver(const struct cli_steps *s, char *text, size_t size
     snprintf(text, size, "Metal is part of macOS");
     return true;
 }
+#define has_vulkan_loader has_vulkan_driver
 #else
-/* A driver is a small file that names its library; the loader's documentation has these places. */
 static bool has_vulkan_driver(const struct cli_steps *s, char *text, size_t size)
 {
-    static const char *const variables[] = { "VK_DRIVER_FILES", "VK_ICD_FILENAMES" };
-    static const char *const places[] = { "/etc/vulkan/icd.d/*.json", "/usr/local/share/vulkan/icd.d/*.json",
-                                          "/usr/share/vulkan/icd.d/*.json" };
-    bool is_found = false;
+    const struct ims_vulkan_facts *f = s->vulkan;
 
-    (void)s;
-    for (size_t i = 0; !is_found && i < IMS_ARRAY_LEN(variables); i++) {
-        const char *value = getenv(variables[i]);
-
-        is_found = value && *value;
-        if (is_found)
-            snprintf(text, size, "%s names one", variables[i]);
-    }
-    for (size_t i = 0; !is_found && i < IMS_ARRAY_LEN(places); i++) {
-        glob_t g;
-
-        is_found = glob(places[i], 0, NULL, &g) == 0;
-        if (is_found)
-            snprintf(text, size, "%s", g.gl_pathv[0]);
-        globfree(&g);
-    }
-    if (!is_found)
-        snprintf(text, size, "no Vulkan driver is installed");
-    return is_found;
+    if (f->problem[0])
+        snprintf(text, size, "%s", f->problem);
+    else if (f->n_adapters == 0)
+        snprintf(text, size, "no Vulkan driver shows a device");
+    else
+        snprintf(text, size, "%s (%s), Vulkan %s", f->adapters[0].name, ims_vulkan_kind_name(f->adapters[0].kind),
+                 f->adapters[0].api_version);
+    return f->n_adapters > 0;
 }
+#define has_vulkan_loader NULL /* the library is looked for */
 #endif
 
 static bool has_provider(const struct cli_steps *s, ims_device_kind kind, char *text, size_t size)
@@ -142,13 +127,9 @@ static const struct step steps[] = {
       "the GPU build of ONNX Runtime has it: `imgsearch runtime use FILE`" },
     { "coreml system", OF(COREML), has_apple_silicon, { NULL }, "Core ML is there only" },
     { "coreml provider", OF(COREML), has_coreml, { NULL }, "the macOS build has it: `imgsearch runtime pull cpu`" },
+    { "webgpu loader", OF(WEBGPU), has_vulkan_loader, { "libvulkan.so.1" }, "install libvulkan1" },
     { "webgpu driver", OF(WEBGPU), has_vulkan_driver, { NULL },
       "install the card's Vulkan 1.1 driver; `vulkaninfo --summary` then lists the card" },
-#ifdef __APPLE__
-    { "webgpu loader", OF(WEBGPU), has_vulkan_driver, { NULL }, "" },
-#else
-    { "webgpu loader", OF(WEBGPU), NULL, { "libvulkan.so.1" }, "install libvulkan1" },
-#endif
     { "webgpu provider", OF(WEBGPU), has_webgpu, { NULL }, "`imgsearch runtime pull cpu` fetches a build that has it" },
     { "openvino provider", OF(OPENVINO), has_openvino, { NULL },
       "unpack Intel's wheel onnxruntime-openvino, then `imgsearch runtime use FILE`" },

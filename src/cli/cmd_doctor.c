@@ -177,22 +177,24 @@ static void report_step(void *arg, const char *line, bool is_done, const char *t
 static void check_steps(struct doctor *d, struct ims_engine *e, const struct ims_compute_info *info)
 {
     const struct ims_device_request *r = &info->request;
-    struct ims_cuda_facts *cuda = ims__zalloc(1, sizeof(*cuda));
-    struct cli_steps steps = { .info = info, .cuda = cuda, .report = report_step, .arg = d };
+    struct ims_cuda_facts cuda = { .has_driver = false };
+    struct ims_vulkan_facts vulkan = { .has_loader = false };
+    struct cli_steps steps = { .info = info, .cuda = &cuda, .vulkan = &vulkan, .report = report_step, .arg = d };
     ims_err err;
-    ims_status st = cuda ? IMS_OK : ims_fail(&err, IMS_E_NOMEM, "doctor", 0, "checking");
+    ims_status st = IMS_OK;
 
     for (size_t i = 0; i < r->n_ids; i++)
         steps.kinds[r->ids[i].kind] = true;
     for (size_t k = 0; k < IMS_DEVICE_KINDS; k++)
         steps.kinds[k] |= cli_has(d->cli, "steps") || (r->is_cuda_all && k == IMS_DEVICE_CUDA);
-    if (!st && (steps.kinds[IMS_DEVICE_CUDA] || steps.kinds[IMS_DEVICE_TENSORRT]))
-        st = ims_compute_cuda(ims_engine_compute(e), cuda, &err);
+    if (steps.kinds[IMS_DEVICE_CUDA] || steps.kinds[IMS_DEVICE_TENSORRT])
+        st = ims_compute_cuda(ims_engine_compute(e), &cuda, &err);
+    if (!st && steps.kinds[IMS_DEVICE_WEBGPU])
+        st = ims_compute_vulkan(ims_engine_compute(e), &vulkan, &err);
     if (st)
         broken(d, "device", &err);
     else
         cli_check_steps(&steps);
-    ims__free(cuda);
 }
 
 static void check_compute(struct doctor *d)
