@@ -162,6 +162,22 @@ IMS_API ims_status ims_engine_agreement(struct ims_engine *e, const struct ims_a
 
 #define IMS_BENCH_MAX_BATCHES 8
 
+struct ims_bench_rate {
+    unsigned batch;
+    double per_s;
+};
+/* Finding faces at one size of picture, the detector's main one, and recognising their crops. Preparing
+ * pictures and cutting out crops are not part of it. Face models run in fp32, whatever the precision. */
+struct ims_bench_faces {
+    char model[300], device[16]; /* empty: not measured */
+    char note[512];              /* why not */
+    unsigned side_px;            /* of the square that the detector looks at */
+    double load_ms;              /* both sessions */
+    size_t n_detections, n_recognitions;
+    struct ims_bench_rate detections[2];                       /* pictures: one, and as many as a run takes */
+    struct ims_bench_rate recognitions[IMS_BENCH_MAX_BATCHES]; /* faces, by the batches that were asked for */
+};
+
 /* What the model that serves does on the chosen device. Pictures and texts are made up. */
 struct ims_bench {
     char model[300], digest[65], precision[8], device[16], provider[48], runtime[64];
@@ -171,17 +187,15 @@ struct ims_bench {
     double text_first_ms, image_first_ms; /* the first answer, session included */
     double texts_per_s; /* one short query at a time */
     size_t n_batches;
-    struct {
-        unsigned batch;
-        double images_per_s;
-    } batches[IMS_BENCH_MAX_BATCHES];
+    struct ims_bench_rate batches[IMS_BENCH_MAX_BATCHES]; /* pictures */
     uint64_t peak_rss_bytes;    /* of this process: meaningful when it did nothing else */
     uint64_t peak_child_bytes;  /* of the process of an accelerator, when it has ended; 0 = none */
     uint64_t device_used_bytes; /* of the card by all programs, as NVML counts; 0 = not known */
     double min_cosine; /* of eight pictures and eight texts, with their vectors by the CPU and fp32 */
+    struct ims_bench_faces faces; /* measured last: no part of the memory above */
 };
 struct ims_bench_options {
-    const unsigned *batches; /* pictures at a time, at most IMS_BENCH_MAX_BATCHES of them */
+    const unsigned *batches; /* pictures, or faces, at a time, at most IMS_BENCH_MAX_BATCHES of them */
     size_t n_batches;
     void (*on_step)(void *arg, const char *device, unsigned batch); /* may be NULL */
     void *arg;

@@ -119,12 +119,6 @@ struct ims_buf;
 ims_status cli_run_self(const char *const *argv, struct ims_buf *out, int *out_exit, ims_err *err)
     IMS_MUST_CHECK;
 
-/* cmd_bench_compare.c, cmd_bench_agreement.c: parts of bench */
-ims_status cli_bench_compare(struct cli *cli, ims_err *err) IMS_MUST_CHECK;
-ims_status cli_bench_agreement(struct cli *cli, const char *dir, ims_err *err) IMS_MUST_CHECK;
-/* One line of a table: a name, then a value for each of n columns ("-" for NULL). */
-void cli_bench_line(const char *name, const char *const *cells, size_t n);
-
 /* cli_signal.c: SIGINT and SIGTERM ask for an orderly end; the second one ends at once. */
 void cli_catch_signals(void);
 bool cli_is_interrupted(void);

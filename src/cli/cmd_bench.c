@@ -3,7 +3,7 @@
 #include "base/buf.h"
 #include "base/limits.h"
 #include "base/mem.h"
-#include "cli/cli.h"
+#include "cli/cli_bench.h"
 #include "compute/compute.h"
 #include "device/device.h"
 
@@ -15,7 +15,7 @@
 #define MAX_ARGS 64
 
 static const struct cli_option options[] = {
-    { "batch", 'b', "LIST", "Pictures at a time, up to eight sizes (default 1,4,16).", CLI_NO_CFG },
+    { "batch", 'b', "LIST", "Pictures or faces at a time, up to eight sizes (default 1,4,16).", CLI_NO_CFG },
     { "agreement", 0, "FOLDER", "How far fp16 and int8 agree with fp32 on the pictures in there.", CLI_NO_CFG },
     { "pictures", 'n', "N", "For --agreement: of so many pictures, 12 to 5000 (default 200).", CLI_NO_CFG },
     { "compare", 0, NULL, "Show two files of bench --json side by side.", CLI_NO_CFG },
@@ -135,9 +135,36 @@ static void on_step(void *arg, const char *device, unsigned batch)
         fprintf(stderr, "\r\033[Kbatches of %u ...\r", batch);
 }
 
+static ims_json *rates_json(const struct ims_bench_rate *rates, size_t n, const char *key)
+{
+    ims_json *list = ims__json_new_array();
+
+    for (size_t i = 0; i < n; i++) {
+        ims_json *row = ims__json_new_object();
+
+        (void)ims__json_set(row, "batch", ims__json_new_int(rates[i].batch));
+        (void)ims__json_set(row, key, ims__json_new_num(rates[i].per_s));
+        (void)ims__json_add(list, row);
+    }
+    return list;
+}
+
+/* The rates lie beside those of pictures, so that a table and a comparison treat all alike. */
+static void add_faces(ims_json *o, const struct ims_bench_faces *f)
+{
+    if (!*f->model)
+        return;
+    (void)ims__json_set(o, "face_model", ims__json_new_str(f->model));
+    (void)ims__json_set(o, "face_device", ims__json_new_str(f->device));
+    (void)ims__json_set(o, "face_side_px", ims__json_new_int(f->side_px));
+    (void)ims__json_set(o, "face_load_ms", ims__json_new_num(f->load_ms));
+    (void)ims__json_set(o, "detections", rates_json(f->detections, f->n_detections, "images_per_s"));
+    (void)ims__json_set(o, "recognitions", rates_json(f->recognitions, f->n_recognitions, "faces_per_s"));
+}
+
 static ims_json *result_json(const struct ims_bench *b)
 {
-    ims_json *o = ims__json_new_object(), *batches = ims__json_new_array();
+    ims_json *o = ims__json_new_object();
 
     (void)ims__json_set(o, "device", ims__json_new_str(b->device));
     (void)ims__json_set(o, "provider", ims__json_new_str(b->provider));
@@ -146,14 +173,7 @@ static ims_json *result_json(const struct ims_bench *b)
     (void)ims__json_set(o, "digest", ims__json_new_str(b->digest));
     (void)ims__json_set(o, "runtime", ims__json_new_str(b->runtime));
     (void)ims__json_set(o, "threads", ims__json_new_int(b->n_threads));
-    for (size_t i = 0; i < b->n_batches; i++) {
-        ims_json *row = ims__json_new_object();
-
-        (void)ims__json_set(row, "batch", ims__json_new_int(b->batches[i].batch));
-        (void)ims__json_set(row, "images_per_s", ims__json_new_num(b->batches[i].images_per_s));
-        (void)ims__json_add(batches, row);
-    }
-    (void)ims__json_set(o, "images", batches);
+    (void)ims__json_set(o, "images", rates_json(b->batches, b->n_batches, "images_per_s"));
     (void)ims__json_set(o, "texts_per_s", ims__json_new_num(b->texts_per_s));
     (void)ims__json_set(o, "open_ms", ims__json_new_num(b->open_ms));
     (void)ims__json_set(o, "text_load_ms", ims__json_new_num(b->text_load_ms));
@@ -168,6 +188,7 @@ static ims_json *result_json(const struct ims_bench *b)
                         b->device_used_bytes ? ims__json_new_num((double)b->device_used_bytes / 1e6)
                                              : ims__json_new_null());
     (void)ims__json_set(o, "min_cosine", ims__json_new_num(b->min_cosine));
+    add_faces(o, &b->faces);
     return o;
 }
 
@@ -181,9 +202,12 @@ static ims_status measure_here(struct cli *cli, const struct plan *p, ims_json *
     if (!st)
         st = ims_engine_bench(e, &o, &b, err);
     ims_engine_close(e);
-    if (!st)
-        (void)ims__json_add(results, result_json(&b));
-    return st;
+    if (st)
+        return st;
+    if (*b.faces.note)
+        fprintf(stderr, "imgsearch: no rates of faces: %s\n", b.faces.note);
+    (void)ims__json_add(results, result_json(&b));
+    return IMS_OK;
 }
 
 /* The same command for one device and precision, in a process of its own. */
@@ -225,83 +249,7 @@ static ims_status measure_apart(struct cli *cli, const char *device, const char 
     return st;
 }
 
-/* ---- the table ---- */
-
-void cli_bench_line(const char *name, const char *const *cells, size_t n)
-{
-    printf("%-28s", name);
-    for (size_t i = 0; i < n; i++)
-        printf(" %16s", cells[i] ? cells[i] : "-");
-    printf("\n");
-}
-
-struct metric {
-    const char *key, *shown;
-    int digits; /* after the point */
-};
-static const struct metric metrics[] = {
-    { "texts_per_s", "texts/s", 1 },
-    { "open_ms", "model opened, ms", 0 },
-    { "text_load_ms", "text tower loaded, ms", 0 },
-    { "text_first_ms", "first text answer, ms", 0 },
-    { "image_load_ms", "image tower loaded, ms", 0 },
-    { "image_first_ms", "first image answer, ms", 0 },
-    { "host_peak_mb", "peak memory, MB", 0 },
-    { "device_process_peak_mb", "of the device's process, MB", 0 },
-    { "device_memory_mb", "in use on the card, MB", 0 },
-    { "min_cosine", "least cosine with CPU fp32", 7 },
-};
-
-static void print_number(const char *name, const ims_json *results, int digits,
-                         const ims_json *(*get)(const ims_json *, size_t), size_t which, const char *key)
-{
-    char text[MAX_COLUMNS * 4][32];
-    const char *cells[MAX_COLUMNS * 4];
-    size_t n = ims__json_len(results);
-
-    for (size_t i = 0; i < n && i < IMS_ARRAY_LEN(cells); i++) {
-        double v = ims__json_num(ims__json_get(get(ims__json_at(results, i), which), key), -1);
-
-        cells[i] = v < 0 ? NULL : text[i];
-        (void)snprintf(text[i], sizeof(text[i]), "%.*f", digits, v);
-    }
-    cli_bench_line(name, cells, n < IMS_ARRAY_LEN(cells) ? n : IMS_ARRAY_LEN(cells));
-}
-
-static const ims_json *itself(const ims_json *result, size_t which)
-{
-    (void)which;
-    return result;
-}
-
-static const ims_json *image_row(const ims_json *result, size_t which)
-{
-    return ims__json_at(ims__json_get(result, "images"), which);
-}
-
-static void print_table(const struct plan *p, const ims_json *results)
-{
-    static const char *const heads[] = { "device", "precision" };
-    const char *cells[MAX_COLUMNS * 4];
-    size_t n = ims__json_len(results);
-    char name[48];
-
-    if (n == 0)
-        return;
-    printf("%s, %s\n", ims__json_str(ims__json_get(ims__json_at(results, 0), "model"), NULL),
-           ims__json_str(ims__json_get(ims__json_at(results, 0), "runtime"), NULL));
-    for (size_t k = 0; k < IMS_ARRAY_LEN(heads); k++) {
-        for (size_t i = 0; i < n && i < IMS_ARRAY_LEN(cells); i++)
-            cells[i] = ims__json_str(ims__json_get(ims__json_at(results, i), heads[k]), NULL);
-        cli_bench_line(heads[k], cells, n);
-    }
-    for (size_t i = 0; i < p->n_batches; i++) {
-        snprintf(name, sizeof(name), "images/s, %u at a time", p->batches[i]);
-        print_number(name, results, 1, image_row, i, "images_per_s");
-    }
-    for (size_t i = 0; i < IMS_ARRAY_LEN(metrics); i++)
-        print_number(metrics[i].shown, results, metrics[i].digits, itself, 0, metrics[i].key);
-}
+/* ---- all of it ---- */
 
 static ims_json *machine_json(void)
 {
@@ -360,7 +308,7 @@ static ims_status run(struct cli *cli, ims_err *err)
     st = measure_all(cli, &p, results, err);
     if (st || !cli->is_json) {
         if (!st)
-            print_table(&p, results);
+            cli_bench_print(results);
         ims__json_free(results);
         return st;
     }
@@ -377,8 +325,9 @@ const struct cli_command cli_cmd_bench = {
     .words = "[A.json B.json]",
     .details =
         "Images a second by batch, short queries a second, load times, first answers, memory, and the least\n"
-        "cosine with what the CPU computes in fp32. --device and --precision may be given several times. Each\n"
-        "pair runs in a process of its own.\n"
+        "cosine with what the CPU computes in fp32. With face models also the pictures a second that are\n"
+        "searched for faces, and the faces a second that are recognised. --device and --precision may be\n"
+        "given several times. Each pair runs in a process of its own.\n"
         "\n"
         "--agreement FOLDER embeds your own pictures in fp32, fp16 and int8 and compares the rankings: each\n"
         "picture as a query for the others, and twenty simple queries by words. A precision is good when the\n"

@@ -1,6 +1,6 @@
 /* imgsearch bench --agreement: other precisions against fp32 on the user's own pictures.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "cli/cli.h"
+#include "cli/cli_bench.h"
 
 #include <stdio.h>
 

@@ -4,7 +4,7 @@
 #include "base/fs.h"
 #include "base/limits.h"
 #include "base/mem.h"
-#include "cli/cli.h"
+#include "cli/cli_bench.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -74,10 +74,10 @@ static double number(const ims_json *o, const char *key)
     return ims__json_num(ims__json_get(o, key), 0);
 }
 
-static void show_batches(const struct pair *p)
+static void show_series(const struct pair *p, const struct cli_bench_series *s)
 {
-    const ims_json *a = ims__json_get(p->a, "images"), *b = ims__json_get(p->b, "images");
-    char name[48];
+    const ims_json *a = ims__json_get(p->a, s->list), *b = ims__json_get(p->b, s->list);
+    char name[CLI_BENCH_NAME_BYTES];
 
     for (size_t i = 0; i < ims__json_len(a); i++) {
         for (size_t k = 0; k < ims__json_len(b); k++) {
@@ -85,29 +85,15 @@ static void show_batches(const struct pair *p)
 
             if (!(number(ims__json_at(b, k), "batch") == size))
                 continue;
-            snprintf(name, sizeof(name), "images/s, %.0f at a time", size);
-            show(p, name, number(ims__json_at(a, i), "images_per_s"),
-                 number(ims__json_at(b, k), "images_per_s"));
+            cli_bench_rate_name(s, size, name);
+            show(p, name, number(ims__json_at(a, i), s->key), number(ims__json_at(b, k), s->key));
         }
     }
 }
 
 static void show_pair(const struct pair *p)
 {
-    static const struct {
-        const char *key, *name;
-    } metrics[] = {
-        { "texts_per_s", "texts/s" },
-        { "open_ms", "model opened, ms" },
-        { "text_load_ms", "text tower loaded, ms" },
-        { "text_first_ms", "first text answer, ms" },
-        { "image_load_ms", "image tower loaded, ms" },
-        { "image_first_ms", "first image answer, ms" },
-        { "host_peak_mb", "peak memory, MB" },
-        { "device_process_peak_mb", "of the device's process, MB" },
-        { "device_memory_mb", "in use on the card, MB" },
-        { "min_cosine", "least cosine with CPU fp32" },
-    };
+    const bool is_same_faces = is_same(p->a, p->b, "face_model");
     static const char *const heads[] = { "A", "B", "B / A" };
 
     if (!p->rows) {
@@ -116,9 +102,16 @@ static void show_pair(const struct pair *p)
                ims__json_str(ims__json_get(p->a, "precision"), NULL));
         cli_bench_line("", heads, 3);
     }
-    show_batches(p);
-    for (size_t i = 0; i < IMS_ARRAY_LEN(metrics); i++)
-        show(p, metrics[i].name, number(p->a, metrics[i].key), number(p->b, metrics[i].key));
+    for (size_t i = 0; i < cli_bench_n_series; i++) {
+        if (is_same_faces || !cli_bench_series[i].is_of_faces)
+            show_series(p, &cli_bench_series[i]);
+    }
+    for (size_t i = 0; i < cli_bench_n_metrics; i++) {
+        const struct cli_bench_metric *m = &cli_bench_metrics[i];
+
+        if (is_same_faces || !m->is_of_faces)
+            show(p, m->shown, number(p->a, m->key), number(p->b, m->key));
+    }
 }
 
 static size_t compare(const ims_json *a, const ims_json *b, ims_json *rows)

@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "base/clock.h"
 #include "base/fs.h"
-#include "engine/engine_internal.h"
+#include "engine/bench.h"
 #include "models/clip/clip_proof.h"
 
 #include <math.h>
@@ -25,7 +25,7 @@ struct bench {
     float *expected; /* the same by the CPU with fp32 */
 };
 
-static double ms_since(uint64_t start)
+double ims__bench_ms_since(uint64_t start)
 {
     return (double)(ims__mono_ns() - start) / 1e6;
 }
@@ -94,34 +94,37 @@ static ims_status allocate(struct bench *b, ims_err *err)
 
 /* ---- figures ---- */
 
-static ims_status run_pictures(struct bench *b, size_t n, ims_err *err)
+static ims_status run_pictures(void *bench, size_t n, ims_err *err)
 {
+    struct bench *b = bench;
+
     return ims_clip_embed_images(b->clip, b->pixels, n, b->out, err);
 }
 
 /* n times the same short query: what a user types. */
-static ims_status run_texts(struct bench *b, size_t n, ims_err *err)
+static ims_status run_texts(void *bench, size_t n, ims_err *err)
 {
+    struct bench *b = bench;
+
     return ims_clip_embed_text(b->clip, &ims__clip_proof_texts[0], n, b->out, err);
 }
 
-/* The best of several runs, in items a second. */
-static ims_status rate(struct bench *b, ims_status (*run)(struct bench *, size_t, ims_err *), size_t n,
-                       double *out, ims_err *err)
+ims_status ims__bench_rate(ims__bench_run_fn run, void *arg, size_t n, double *out, ims_err *err)
 {
     double best = HUGE_VAL, total = 0;
-    ims_status st = run(b, n, err); /* the first one of a shape may pay for it */
+    ims_status st = run(arg, n, err); /* the first one of a shape may pay for it */
 
     for (int i = 0; !st && i < MAX_RUNS && (i < MIN_RUNS || total < MIN_MS); i++) {
         uint64_t start = ims__mono_ns();
         double ms;
 
-        st = run(b, n, err);
-        ms = ms_since(start);
+        st = run(arg, n, err);
+        ms = ims__bench_ms_since(start);
         total += ms;
         best = ms < best ? ms : best;
     }
-    *out = (double)n * 1000 / best;
+    if (!st)
+        *out = (double)n * 1000 / best;
     return st;
 }
 
@@ -132,10 +135,10 @@ static ims_status time_tower(struct bench *b, ims_clip_tower tower, double *load
     uint64_t start = ims__mono_ns();
     ims_status st = ims_clip_load(b->clip, tower, err);
 
-    *load_ms = ms_since(start);
+    *load_ms = ims__bench_ms_since(start);
     if (!st)
         st = tower == IMS_CLIP_IMAGE ? run_pictures(b, 1, err) : run_texts(b, 1, err);
-    *first_ms = ms_since(start);
+    *first_ms = ims__bench_ms_since(start);
     return st;
 }
 
@@ -160,10 +163,10 @@ static ims_status measure(struct bench *b, const struct ims_bench_options *o, st
         out->n_batches++;
         if (o->on_step)
             o->on_step(o->arg, out->device, o->batches[i]);
-        st = rate(b, run_pictures, o->batches[i], &out->batches[i].images_per_s, err);
+        st = ims__bench_rate(run_pictures, b, o->batches[i], &out->batches[i].per_s, err);
     }
     if (!st)
-        st = rate(b, run_texts, 1, &out->texts_per_s, err);
+        st = ims__bench_rate(run_texts, b, 1, &out->texts_per_s, err);
     if (!st)
         st = embed_proof(b, b->vectors, err);
     return st;
@@ -250,7 +253,7 @@ static ims_status run(struct bench *b, const struct ims_bench_options *o, struct
     precision = b->e->precision;
     if (!st)
         st = open_clip(b, b->e->compute, precision, err);
-    out->open_ms = ms_since(start);
+    out->open_ms = ims__bench_ms_since(start);
     if (st)
         return st;
     b->info = *ims_clip_info(b->clip);
@@ -268,6 +271,8 @@ static ims_status run(struct bench *b, const struct ims_bench_options *o, struct
     out->peak_child_bytes = peak_child_bytes();
     st = expect(b, err);
     out->min_cosine = st ? 0 : least_cosine(b);
+    if (!st)
+        ims__bench_faces(b->e, o, &out->faces);
     return st;
 }
 

@@ -124,7 +124,7 @@ static ims_status open_pool(struct ims_face_models *m, struct ims_face_graph *gr
         .proof = m->no_proof ? NULL : &proof.set,
         .no_prepacking = m->options.is_one_shot,
         .check_every = m->options.is_one_shot ? IMS_POOL_NO_CHECKS : 0,
-        .max_rows = is_detector ? FACE_DETECT_BATCH : m->options.max_batch,
+        .max_rows = is_detector ? IMS_FACE_DETECT_BATCH : m->options.max_batch,
         .on_open = ims__face_opened,
         .look = ims__face_look,
         .arg = graph,
@@ -239,7 +239,7 @@ ims_status ims_face_load(struct ims_face_models *m, ims_face_part part, ims_err 
 size_t ims__face_turn(const struct ims_face_models *m, ims_face_part part, size_t left)
 {
     const struct ims_face_side *side = &m->sides[part];
-    const size_t batch = part == IMS_FACE_DETECT ? FACE_DETECT_BATCH : m->options.max_batch;
+    const size_t batch = part == IMS_FACE_DETECT ? IMS_FACE_DETECT_BATCH : m->options.max_batch;
     const size_t most = (side->graph.has_free_batch ? batch : 1) * ims_pool_n_devices(side->pool);
 
     return left < most ? left : most;

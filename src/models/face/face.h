@@ -31,6 +31,8 @@
 #define IMS_FACE_MAX_SCALES 2
 #define IMS_FACE_MAX_PER_IMAGE 2000
 #define IMS_FACE_EMBED_SIDE_PX 112
+#define IMS_FACE_DETECT_BATCH                                                                      \
+    4 /* pictures per run of the detector, where its graph takes several */
 
 struct ims_face_models;
 struct ims_pool_info;
@@ -97,7 +99,7 @@ ims_status ims_face_prepare(struct ims_face_models *m, const struct ims_rgb_view
 /* n lists, each written on success only and ended by ims_face_list_release. slots: NULL, or n bytes
  * that receive the slot of the pool that looked at each picture. Scores or boxes that cannot be
  * (not finite, scores outside 0..1) are IMS_E_MODEL. Memory: some 6 MB per picture, of at most
- * four pictures per device at a time. */
+ * IMS_FACE_DETECT_BATCH pictures per device at a time. */
 ims_status ims_face_detect(struct ims_face_models *m, const struct ims_face_input *inputs, size_t n,
                            struct ims_face_list *lists, uint8_t *slots,
                            ims_err *err) IMS_MUST_CHECK;

@@ -10,7 +10,6 @@
 
 #define FACE_DETECT_SIDE_PX 640 /* where the graph leaves its size free; InsightFace's sizes */
 #define FACE_SMALL_SIDE_PX 128
-#define FACE_DETECT_BATCH 4  /* pictures per run where the graph takes several */
 #define FACE_DEFAULT_BATCH 8 /* on two cores as fast as any, at a third of the memory of 32 */
 #define FACE_DEFAULT_MIN_SCORE 0.5F
 #define FACE_LANDMARK_ROWS 1103 /* of which the last 68 are the landmarks */
