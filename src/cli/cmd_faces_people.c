@@ -217,7 +217,10 @@ static ims_status list_suggestions(struct cli *cli, struct ims_engine *e, struct
             printf("%6lld  %.3f  face %lld is %s?  (%lld of the prototypes agree)\n",
                    (long long)list[i].id, list[i].aggregate_confidence, (long long)list[i].face_id,
                    list[i].person, (long long)list[i].n_matches);
-        printf("%zu of %lld\n", n, (long long)total);
+        if (total)
+            printf("%zu of %lld\n", n, (long long)total);
+        else
+            printf("there are none; `imgsearch faces assign` makes suggestions\n");
         return IMS_OK;
     }
     o = ims__json_new_object();
@@ -282,7 +285,7 @@ static ims_status act_on_suggestions(struct cli *cli, struct ims_engine *e, ims_
         printed = cli_print_json(o, st ? NULL : err);
         return st ? st : printed;
     }
-    if (!cli->is_json)
+    if (!cli->is_json && (!st || n_accepted + n_rejected + n_expired > 0))
         printf("%lld accepted, %lld rejected, %lld expired\n", (long long)n_accepted,
                (long long)n_rejected, (long long)n_expired);
     return st;

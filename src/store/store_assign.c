@@ -154,8 +154,8 @@ static ims_status refuse(const struct ims_store_assign *what, size_t i, const st
         return ims_fail(err, IMS_E_NOT_FOUND, "store", 0, "there is no face %lld", face);
     case IMS_ASSIGN_OTHER:
         return ims_fail(err, IMS_E_CONSTRAINT, "store", 0,
-                        "face %lld is person %lld already; move it to make it person %lld", face,
-                        (long long)f->state.person_id, person);
+                        "face %lld is person %lld already; it has to be moved to become another's", face,
+                        (long long)f->state.person_id);
     case IMS_ASSIGN_SAME_PHOTO:
         return ims_fail(
             err, IMS_E_CONSTRAINT, "store", 0,
