@@ -87,7 +87,7 @@ static void pull(int want)
 {
     char program[500];
     const char *argv[] = { program, "runtime", "pull", "cpu", NULL };
-    const char *env[] = { env_registry, "npm_config_update_notifier=false", NULL };
+    const char *env[] = { env_registry, "npm_config_update_notifier=false", "no_proxy=127.0.0.1", NULL };
     struct run_options o = { .env = env };
 
     run_release(&result);
