@@ -43,6 +43,7 @@ extern const struct cli_command *const cli_commands[]; /* ended by NULL */
 /* One invocation. */
 struct cli {
     const struct cli_command *command;
+    const char *group; /* the first of two words, where --help is asked about all of them; otherwise NULL */
     struct ims_config *config;
     const char *words[CLI_MAX_WORDS];
     size_t n_words;
@@ -74,6 +75,7 @@ ims_status cli_parse(struct cli *cli, int argc, char **argv, bool *out_is_answer
 
 /* cli_help.c */
 void cli_print_help(const struct cli_command *command); /* NULL: the overview */
+void cli_print_group(const char *first); /* the commands of two words that begin with this one */
 void cli_print_markdown(void); /* docs/cli.md */
 
 /* cli_setup.c */

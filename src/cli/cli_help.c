@@ -71,6 +71,20 @@ void cli_print_help(const struct cli_command *c)
     }
 }
 
+void cli_print_group(const char *first)
+{
+    const size_t n = strlen(first);
+
+    printf("Usage: imgsearch %s COMMAND ...\n\nCommands\n", first);
+    for (size_t i = 0; cli_commands[i]; i++) {
+        const char *name = cli_commands[i]->name;
+
+        if (strncmp(name, first, n) == 0 && name[n] == ' ')
+            printf("  %-20s %s\n", name, cli_commands[i]->summary);
+    }
+    printf("\n`imgsearch help COMMAND` explains one of them.\n");
+}
+
 static void print_markdown_options(const struct cli_option *options)
 {
     if (!options || !options->name)

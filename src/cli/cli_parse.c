@@ -255,6 +255,10 @@ static ims_status take_command(struct cli *cli, int argc, char **argv, int *i, i
         }
         is_first_word = true;
     }
+    if (is_first_word && *i + 1 < argc && (strcmp(argv[*i + 1], "--help") == 0 || strcmp(argv[*i + 1], "-h") == 0)) {
+        cli->group = argv[*i];
+        return IMS_OK;
+    }
     return is_first_word ? fail_second_word(argv[*i], err) : fail_command(argv[*i], err);
 }
 
@@ -358,7 +362,10 @@ ims_status cli_parse(struct cli *cli, int argc, char **argv, bool *out_is_answer
     if (is_help)
         return answer_help(cli, err);
     if (cli_has(cli, "help")) {
-        cli_print_help(cli->command);
+        if (cli->group)
+            cli_print_group(cli->group);
+        else
+            cli_print_help(cli->command);
         return IMS_OK;
     }
     if (cli_has(cli, "version")) {
