@@ -331,8 +331,15 @@ static ims_status import_person(struct ims__people_job *j, const struct import *
         st = ims_store_change_person(j->s, &j->ev, id, &change, err);
     x->what->n_persons_made += is_new;
     x->what->n_persons_found += !is_new;
-    for (size_t k = 0; !st && k < ims__json_len(faces); k++)
-        st = import_face(j, x, ims__json_at(faces, k), i, id, err);
+    /* A second face in a photo after the first one, whatever the order in the file: only it may be there too. */
+    for (int extra = 0; extra < 2; extra++) {
+        for (size_t k = 0; !st && k < ims__json_len(faces); k++) {
+            const ims_json *f = ims__json_at(faces, k);
+
+            if (ims__json_bool(ims__json_get(f, "extra"), false) == (extra == 1))
+                st = import_face(j, x, f, i, id, err);
+        }
+    }
     for (size_t k = 0; !st && k < ims__json_len(not_faces); k++)
         st = import_rejection(j, x, ims__json_at(not_faces, k), i, id, err);
     return st == IMS_E_INVALID ? ims_fail(err, IMS_E_FORMAT, "people", 0,

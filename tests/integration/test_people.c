@@ -465,6 +465,30 @@ TEST(settings, "settings have defaults, keep to their bounds, and are set all or
 
 /* --- moving names --- */
 
+TEST(exchange_extra, "two faces of one photo that the user said are one person stay so in another library, whatever "
+                     "their order")
+{
+    static const int both[2] = { 1, 1 };
+    struct people_library a, b;
+    struct ims_people_import in = { 0 };
+    ims_json *data = NULL;
+
+    CHECK(people_library_open(&a) && people_library_open(&b));
+    CHECK(people_add_photo(&a, 1, both, 2, 0.05) && people_add_photo(&b, 1, both, 2, 0.05));
+    for (int k = 1; k >= 0; k--) { /* the face of the lower id is the second one */
+        struct ims_people_assign what = { .face_ids = &a.faces[k], .n = 1, .name = "Anna", .is_strict = true, .allow_extra = k == 0 };
+
+        CHECK_OK(ims_people_assign(a.e, &me, &what, &a.err), a.err);
+    }
+    CHECK_OK(ims_people_export(a.e, &data, &a.err), a.err);
+    CHECK_OK(ims_people_import(b.e, &me, data, &in, &b.err), b.err);
+    CHECK_INT(in.n_assigned, 2);
+    CHECK_INT(in.n_conflicts, 0);
+    ims__json_free(data);
+    people_library_close(&a);
+    people_library_close(&b);
+}
+
 TEST(exchange, "names go to another library where the boxes differ a little, and what the user "
                "said there wins")
 {
