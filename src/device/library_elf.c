@@ -104,11 +104,12 @@ static bool find_dynamic(const struct elf *e, struct dynamic *d)
 /* NULL: it does not end within the table, or is too long. */
 static const char *string_at(const struct elf *e, const struct dynamic *d, uint64_t at, size_t max)
 {
-    const char *s = (const char *)e->p + d->strings + at;
+    const char *s;
 
-    if (at >= d->n_strings || !memchr(s, '\0', (size_t)(d->n_strings - at)) || strlen(s) >= max)
+    if (at >= d->n_strings)
         return NULL;
-    return s;
+    s = (const char *)e->p + d->strings + at;
+    return memchr(s, '\0', (size_t)(d->n_strings - at)) && strlen(s) < max ? s : NULL;
 }
 
 ims_status ims_library_needs_of(const uint8_t *p, size_t n, struct ims_library_needs *out,

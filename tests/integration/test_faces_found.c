@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 #define MIN_RECALL 0.95
-#define MIN_PRECISION 0.95
+#define MIN_PRECISION 0.9 /* at the one score 0.5; the average over all scores has its own bar in demo_faces */
 #define MIN_IOU 0.5
 
 /* Under a sanitizer, which makes it ten times slower, a part stands for the whole. */
