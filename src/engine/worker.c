@@ -1,4 +1,4 @@
-/* The loop of a background worker, and the jobs it knows.
+/* The loop of a background worker.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "engine/worker.h"
 
@@ -6,8 +6,8 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "engine/engine_internal.h"
+#include "engine/work.h"
 #include "store/jobs.h"
-#include "store/sessions.h"
 
 #include <stdatomic.h>
 #include <stdio.h>
@@ -29,26 +29,14 @@ struct ims_worker {
     uint64_t beaten_ns;
 };
 
-/* A job at work. */
-struct task {
-    struct ims_worker *worker;
-    const struct ims_store_job *job;
-    const ims_json *args;
-    ims_store_wish wish;
-    bool is_lost; /* the lease: somebody else has the job */
-    uint64_t beaten_ns;
-    char *result; /* JSON; owned */
-};
-
-/* Tells and listens; false when the job should stop. Cheap to call often. */
-static bool beat(struct task *t, const char *progress_json)
+static bool tell(struct ims_task *t, const char *progress_json, uint64_t at_least_ns)
 {
     struct ims_worker *w = t->worker;
     ims_err err;
 
     if (atomic_load(&w->is_stopping) || t->is_lost || t->wish != IMS_JOB_GO_ON)
         return false;
-    if (ims__mono_ns() - t->beaten_ns < BEAT_NS)
+    if (ims__mono_ns() - t->beaten_ns < at_least_ns)
         return true;
     t->beaten_ns = ims__mono_ns();
     /* A beat that fails for another reason (busy, a lost connection) is made up for by the next one. */
@@ -57,164 +45,28 @@ static bool beat(struct task *t, const char *progress_json)
     return !t->is_lost && t->wish == IMS_JOB_GO_ON;
 }
 
-/* ---- ingest: {path} ---- */
-
-static bool on_index_progress(void *arg, const struct ims_index_progress *p)
+bool ims__task_beat(struct ims_task *t, const char *progress_json)
 {
-    struct task *t = arg;
-    char text[400];
-
-    snprintf(text, sizeof(text),
-             "{\"phase\":\"%s\",\"current\":%llu,\"total\":%llu,\"failed\":%llu,\"rate\":%.3f,\"etaSeconds\":%.0f,"
-             "\"message\":\"%llu of %llu pictures\"}",
-             p->is_walking ? "discovering" : "running", (unsigned long long)p->done, (unsigned long long)p->total,
-             (unsigned long long)p->failed, p->rate, p->eta_s < 0 ? -1 : p->eta_s, (unsigned long long)p->done,
-             (unsigned long long)p->total);
-    return beat(t, text);
+    return tell(t, progress_json, BEAT_NS);
 }
 
-static ims_status run_ingest(struct task *t, ims_err *err)
+bool ims__task_tell(struct ims_task *t, const char *progress_json)
 {
-    const char *dir = ims__json_str(ims__json_get(t->args, "path"), NULL);
-    struct ims_index_options o = { .dirs = &dir, .n_dirs = 1, .on_progress = on_index_progress, .arg = t };
-    struct ims_index_summary s;
-    ims_status st;
-
-    if (!dir)
-        return ims_fail(err, IMS_E_INVALID, "engine", 0, "the job names no path");
-    st = ims_engine_index(t->worker->engine, &o, &s, err);
-    if (st)
-        return st;
-    if (s.is_cancelled)
-        return ims_fail(err, IMS_E_CANCELLED, "engine", 0, "stopped after %llu pictures", (unsigned long long)s.processed);
-    t->result = ims__strfmt("{\"processed\":%llu,\"errors\":%llu,\"unchanged\":%llu,\"elapsedSeconds\":%.3f}",
-                            (unsigned long long)s.processed, (unsigned long long)s.errors,
-                            (unsigned long long)s.unchanged, s.elapsed_s);
-    return IMS_OK;
-}
-
-/* ---- train: {session, generation} ---- */
-
-/* What a session is about: its selected subdirectories, else its root. Strings live in arena. */
-static ims_status session_folders(struct ims_worker *w, const struct ims_store_session *session, struct ims_arena *arena,
-                                  const char ***out, size_t *out_n, ims_err *err)
-{
-    struct ims_store_subdirectory *subs;
-    const char **folders;
-    size_t n_subs = 0, n = 0;
-    ims_status st = ims_store_subdirectories(w->engine->store, session->id, arena, &subs, &n_subs, err);
-
-    if (st)
-        return st;
-    folders = ims__arena_alloc(arena, n_subs + 1, sizeof(*folders));
-    if (!folders)
-        return ims_fail(err, IMS_E_NOMEM, "engine", 0, "the folders of a session");
-    for (size_t i = 0; i < n_subs; i++) {
-        if (subs[i].is_selected)
-            folders[n++] = subs[i].path;
-    }
-    if (n == 0)
-        folders[n++] = session->root_path;
-    *out = folders;
-    *out_n = n;
-    return IMS_OK;
-}
-
-struct train {
-    struct task *task;
-    int64_t id, generation;
-    bool is_told; /* that its pictures are known */
-};
-
-static ims_status report(struct train *t, ims_session_event event, const char *text, ims_err *err)
-{
-    return ims_store_session_event(t->task->worker->engine->store, t->id, event, t->generation, text, NULL, err);
-}
-
-/* The session hears at once when the walk is over; one that is paused or cancelled meanwhile refuses it. */
-static bool on_train_progress(void *arg, const struct ims_index_progress *p)
-{
-    struct train *t = arg;
-    ims_err err;
-
-    if (!p->is_walking && !t->is_told && p->found > 0) {
-        ims_status st = report(t, IMS_SESSION_DISCOVERED, NULL, &err);
-
-        t->is_told = st == IMS_OK;
-        if (st == IMS_E_CANCELLED && !t->is_told)
-            t->is_told = true; /* it runs already: the rest of a paused one */
-    }
-    return on_index_progress(t->task, p);
-}
-
-static ims_status index_session(struct train *t, const char **folders, size_t n, struct ims_index_summary *s, ims_err *err)
-{
-    struct ims_index_options o = { .dirs = folders, .n_dirs = n, .on_progress = on_train_progress, .arg = t };
-
-    o.retry_failed = ims__json_bool(ims__json_get(t->task->args, "retryFailed"), false);
-    return ims_engine_index(t->task->worker->engine, &o, s, err);
-}
-
-/* How the run ended, told to the session. A session that is no longer this run's says so and nothing is written. */
-static ims_status end_session(struct train *t, ims_status st, const struct ims_index_summary *s, ims_err *err)
-{
-    ims_err refused = { 0 };
-
-    if (st == IMS_E_CANCELLED || (st && ims_status_is_retryable(st)))
-        return st; /* paused, cancelled, shut down, or tried again: the session's state stands */
-    if (!st && s->found && !t->is_told && report(t, IMS_SESSION_DISCOVERED, NULL, &refused) == IMS_E_DB)
-        return ims_fail(err, IMS_E_DB, "engine", 0, "%s", refused.text);
-    if (st || !s->found) {
-        if (report(t, IMS_SESSION_BROKEN, st ? err->text : "there are no pictures below its folders", &refused))
-            return IMS_E_CANCELLED;
-        return st ? st : ims_fail(err, IMS_E_NOT_FOUND, "engine", 0, "session %lld has no pictures", (long long)t->id);
-    }
-    return report(t, IMS_SESSION_DONE, NULL, err);
-}
-
-static ims_status run_train(struct task *task, ims_err *err)
-{
-    struct train t = { .task = task,
-                       .id = ims__json_int(ims__json_get(task->args, "session"), 0),
-                       .generation = ims__json_int(ims__json_get(task->args, "generation"), 0) };
-    struct ims_index_summary s = { 0 };
-    struct ims_store_session session;
-    struct ims_arena arena;
-    const char **folders = NULL;
-    size_t n = 0;
-    ims_status st;
-
-    ims__arena_init(&arena, 0);
-    st = ims_store_session(task->worker->engine->store, t.id, &arena, &session, err);
-    if (!st && session.generation != t.generation)
-        st = ims_fail(err, IMS_E_CANCELLED, "engine", 0, "session %lld was started anew", (long long)t.id);
-    if (!st)
-        st = session_folders(task->worker, &session, &arena, &folders, &n, err);
-    if (!st) {
-        st = index_session(&t, folders, n, &s, err);
-        if (!st && s.is_cancelled)
-            st = ims_fail(err, IMS_E_CANCELLED, "engine", 0, "stopped");
-        st = end_session(&t, st, &s, err);
-    }
-    if (!st)
-        task->result = ims__strfmt("{\"processed\":%llu,\"errors\":%llu,\"unchanged\":%llu}",
-                                   (unsigned long long)s.processed, (unsigned long long)s.errors,
-                                   (unsigned long long)s.unchanged);
-    ims__arena_release(&arena);
-    return st;
+    return tell(t, progress_json, 0);
 }
 
 /* ---- the loop ---- */
 
 static const struct {
     const char *func;
-    ims_status (*run)(struct task *t, ims_err *err);
+    ims_work_fn run;
 } handlers[] = {
-    { "ingest", run_ingest },
-    { "train", run_train },
+#define IMS_WORK(func, handler) { #func, handler },
+#include "engine/work_table.h"
+#undef IMS_WORK
 };
 
-static ims_status run_job(struct task *t, ims_err *err)
+static ims_status run_job(struct ims_task *t, ims_err *err)
 {
     for (size_t i = 0; i < IMS_ARRAY_LEN(handlers); i++) {
         if (strcmp(handlers[i].func, t->job->func) == 0)
@@ -223,7 +75,7 @@ static ims_status run_job(struct task *t, ims_err *err)
     return ims_fail(err, IMS_E_UNSUPPORTED, "engine", 0, "no worker of this version knows the job %s", t->job->func);
 }
 
-static ims_store_outcome outcome_of(const struct task *t, ims_status st)
+static ims_store_outcome outcome_of(const struct ims_task *t, ims_status st)
 {
     if (!st)
         return IMS_JOB_FINISHED;
@@ -234,7 +86,7 @@ static ims_store_outcome outcome_of(const struct task *t, ims_status st)
 
 static void do_job(struct ims_worker *w, const struct ims_store_job *job)
 {
-    struct task t = { .worker = w, .job = job, .beaten_ns = ims__mono_ns() };
+    struct ims_task t = { .engine = w->engine, .worker = w, .job = job, .beaten_ns = ims__mono_ns() };
     ims_json *args = NULL;
     ims_err err = { 0 }, why = { 0 };
     ims_status st = ims__json_parse(&args, job->args_json, strlen(job->args_json), "the job's arguments", &err);

@@ -64,50 +64,12 @@ struct ims_page ims__api_page(const struct ims_http_request *rq);
 /* {items, total, page, pageSize, hasMore}; takes items. */
 ims_json *ims__api_page_json(const struct ims_page *page, ims_json *take_items, int64_t total);
 
-/* ---- the handlers, by file ---- */
+/* ---- the handlers ---- */
 #define IMS_API_HANDLER(name)                                                                                        \
     ims_status name(struct ims_http_context *cx, const struct ims_http_request *rq, struct ims_http_reply *rp, ims_err *err)
 
-IMS_API_HANDLER(ims__api_health);
-IMS_API_HANDLER(ims__api_ready);
-IMS_API_HANDLER(ims__api_metrics);
-IMS_API_HANDLER(ims__api_openapi);
-IMS_API_HANDLER(ims__api_docs);
-IMS_API_HANDLER(ims__api_web_index);
-IMS_API_HANDLER(ims__api_web_file);
-IMS_API_HANDLER(ims__api_login);
-IMS_API_HANDLER(ims__api_logout);
-IMS_API_HANDLER(ims__api_image_thumbnail);
-IMS_API_HANDLER(ims__api_image_full);
-IMS_API_HANDLER(ims__api_image_thumbnails_batch);
-IMS_API_HANDLER(ims__api_image_thumbnail_generate);
-IMS_API_HANDLER(ims__api_assets_list);
-IMS_API_HANDLER(ims__api_assets_ingest);
-IMS_API_HANDLER(ims__api_asset_get);
-IMS_API_HANDLER(ims__api_asset_history);
-IMS_API_HANDLER(ims__api_search);
-IMS_API_HANDLER(ims__api_search_image);
-IMS_API_HANDLER(ims__api_search_similar);
-IMS_API_HANDLER(ims__api_search_hybrid);
-IMS_API_HANDLER(ims__api_search_compose);
-IMS_API_HANDLER(ims__api_categories_list);
-IMS_API_HANDLER(ims__api_category_create);
-IMS_API_HANDLER(ims__api_category_get);
-IMS_API_HANDLER(ims__api_category_update);
-IMS_API_HANDLER(ims__api_category_delete);
-IMS_API_HANDLER(ims__api_sessions_list);
-IMS_API_HANDLER(ims__api_session_create);
-IMS_API_HANDLER(ims__api_session_get);
-IMS_API_HANDLER(ims__api_session_update);
-IMS_API_HANDLER(ims__api_session_delete);
-IMS_API_HANDLER(ims__api_session_start);
-IMS_API_HANDLER(ims__api_session_pause);
-IMS_API_HANDLER(ims__api_session_cancel);
-IMS_API_HANDLER(ims__api_session_restart);
-IMS_API_HANDLER(ims__api_session_progress);
-IMS_API_HANDLER(ims__api_queues_list);
-IMS_API_HANDLER(ims__api_queue_get);
-IMS_API_HANDLER(ims__api_job_get);
-IMS_API_HANDLER(ims__api_workers_list);
+#define IMS_ROUTE(operation, handler) IMS_API_HANDLER(handler);
+#include "http/api/api_table.h"
+#undef IMS_ROUTE
 
 #endif

@@ -1,0 +1,86 @@
+/* The operations of api/openapi.yaml and who answers them, one IMS_ROUTE(operationId, handler) a line.
+ * Included where a declaration or a row is made of each.
+ * SPDX-License-Identifier: Apache-2.0 */
+
+/* ---- the service ---- */
+IMS_ROUTE(health, ims__api_health)
+IMS_ROUTE(ready, ims__api_ready)
+IMS_ROUTE(metrics, ims__api_metrics)
+IMS_ROUTE(openapi, ims__api_openapi)
+IMS_ROUTE(docs, ims__api_docs)
+IMS_ROUTE(webIndex, ims__api_web_index)
+IMS_ROUTE(webFile, ims__api_web_file)
+IMS_ROUTE(login, ims__api_login)
+IMS_ROUTE(logout, ims__api_logout)
+
+/* ---- images ---- */
+IMS_ROUTE(imageThumbnail, ims__api_image_thumbnail)
+IMS_ROUTE(imageFull, ims__api_image_full)
+IMS_ROUTE(imageThumbnailsBatch, ims__api_image_thumbnails_batch)
+IMS_ROUTE(imageThumbnailGenerate, ims__api_image_thumbnail_generate)
+
+/* ---- assets ---- */
+IMS_ROUTE(assetsList, ims__api_assets_list)
+IMS_ROUTE(assetsIngest, ims__api_assets_ingest)
+IMS_ROUTE(assetGet, ims__api_asset_get)
+IMS_ROUTE(assetHistory, ims__api_asset_history)
+
+/* ---- evidence ---- */
+
+/* ---- search ---- */
+IMS_ROUTE(search, ims__api_search)
+IMS_ROUTE(searchImage, ims__api_search_image)
+IMS_ROUTE(searchSimilar, ims__api_search_similar)
+IMS_ROUTE(searchHybrid, ims__api_search_hybrid)
+IMS_ROUTE(searchCompose, ims__api_search_compose)
+
+/* ---- categories ---- */
+IMS_ROUTE(categoriesList, ims__api_categories_list)
+IMS_ROUTE(categoryCreate, ims__api_category_create)
+IMS_ROUTE(categoryGet, ims__api_category_get)
+IMS_ROUTE(categoryUpdate, ims__api_category_update)
+IMS_ROUTE(categoryDelete, ims__api_category_delete)
+
+/* ---- training sessions ---- */
+IMS_ROUTE(sessionsList, ims__api_sessions_list)
+IMS_ROUTE(sessionCreate, ims__api_session_create)
+IMS_ROUTE(sessionGet, ims__api_session_get)
+IMS_ROUTE(sessionUpdate, ims__api_session_update)
+IMS_ROUTE(sessionDelete, ims__api_session_delete)
+IMS_ROUTE(sessionStart, ims__api_session_start)
+IMS_ROUTE(sessionPause, ims__api_session_pause)
+IMS_ROUTE(sessionCancel, ims__api_session_cancel)
+IMS_ROUTE(sessionRestart, ims__api_session_restart)
+IMS_ROUTE(sessionProgress, ims__api_session_progress)
+
+/* ---- training directories ---- */
+
+/* ---- background work ---- */
+IMS_ROUTE(queuesList, ims__api_queues_list)
+IMS_ROUTE(queueGet, ims__api_queue_get)
+IMS_ROUTE(jobGet, ims__api_job_get)
+IMS_ROUTE(workersList, ims__api_workers_list)
+
+/* ---- progress of jobs ---- */
+
+/* ---- faces and their clusters ---- */
+
+/* ---- persons ---- */
+
+/* ---- prototypes ---- */
+
+/* ---- suggestions ---- */
+
+/* ---- centroids ---- */
+
+/* ---- unknown persons ---- */
+
+/* ---- face sessions ---- */
+
+/* ---- vectors ---- */
+
+/* ---- settings ---- */
+
+/* ---- administration ---- */
+
+/* ---- the watcher ---- */
