@@ -71,3 +71,19 @@ function(ims_test_cut_off name)
     set_tests_properties(${name}_cut_off PROPERTIES SKIP_RETURN_CODE 77)
     add_dependencies(test_${name} cut_off)
 endfunction()
+
+# The same program once more, against a PostgreSQL server that the test starts itself: add_test(NAME <name>_postgres).
+# It keeps the labels and gets the label `postgres`. An ordinary test run passes over it in
+# its second build (tools/run_tests), which has seen the program on SQLite; SANITIZED keeps it in.
+function(ims_test_on_postgres name)
+    cmake_parse_arguments(P "SANITIZED" "" "" ${ARGN})
+    add_test(NAME ${name}_postgres COMMAND ${CMAKE_SOURCE_DIR}/tools/with_postgres $<TARGET_FILE:test_${name}>
+        WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+    foreach(property LABELS TIMEOUT ENVIRONMENT)
+        get_test_property(${name} ${property} value)
+        set_tests_properties(${name}_postgres PROPERTIES ${property} "${value}")
+    endforeach()
+    if(NOT P_SANITIZED)
+        set_property(TEST ${name}_postgres APPEND PROPERTY LABELS postgres)
+    endif()
+endfunction()
