@@ -22,6 +22,7 @@ struct ims_task {
     /* the worker's: */
     struct ims_worker *worker;
     ims_store_wish wish;
+    bool gets_on; /* pictures were done in this attempt */
     bool is_lost; /* the lease: somebody else has the job */
     uint64_t beaten_ns;
 };
@@ -31,6 +32,8 @@ struct ims_task {
 bool ims__task_beat(struct ims_task *t, const char *progress_json);
 /* The same at once, for the first and the last word of a phase. */
 bool ims__task_tell(struct ims_task *t, const char *progress_json);
+/* Something of the job is done for good: earlier attempts that died are forgiven. Cheap to call often. */
+void ims__task_gets_on(struct ims_task *t);
 /* For ims_index_options.on_progress; arg is the task. */
 bool ims__task_on_index(void *arg, const struct ims_index_progress *p);
 

@@ -10,6 +10,8 @@ bool ims__task_on_index(void *arg, const struct ims_index_progress *p)
     struct ims_task *t = arg;
     char text[400];
 
+    if (p->done)
+        ims__task_gets_on(t);
     snprintf(text, sizeof(text),
              "{\"phase\":\"%s\",\"current\":%llu,\"total\":%llu,\"failed\":%llu,\"rate\":%.3f,\"etaSeconds\":%.0f,"
              "\"message\":\"%llu of %llu pictures\"}",

@@ -9,6 +9,8 @@
 #include "engine/work.h"
 #include "store/jobs.h"
 
+#include <errno.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
@@ -53,6 +55,17 @@ bool ims__task_beat(struct ims_task *t, const char *progress_json)
 bool ims__task_tell(struct ims_task *t, const char *progress_json)
 {
     return tell(t, progress_json, 0);
+}
+
+void ims__task_gets_on(struct ims_task *t)
+{
+    ims_err err;
+
+    if (t->gets_on || t->job->attempts <= 1)
+        return;
+    t->gets_on = true;
+    if (ims_store_job_gets_on(t->worker->engine->store, t->worker->name, t->job->id, &err))
+        ims__log_err(IMS_LOG_DEBUG, &err, "%s", t->worker->name); /* one attempt more or less */
 }
 
 /* ---- the loop ---- */
@@ -134,21 +147,44 @@ static void run_worker(void *arg)
         ims__log_err(IMS_LOG_DEBUG, &err, "%s", w->name); /* it is passed over once it beats no more */
 }
 
+/* Workers of this machine whose process is gone, or which had our name: killed. What they had at work need not wait for
+ * its lease to run out. (Two machines of one name, or two containers: then a job may be done twice, which it allows.) */
+static ims_status bury_dead(struct ims_worker *w, const char *hostname, ims_err *err)
+{
+    struct ims_store_worker *others = NULL;
+    struct ims_arena arena;
+    size_t n = 0;
+    ims_status st;
+
+    ims__arena_init(&arena, 0);
+    st = ims_store_workers(w->engine->store, &arena, &others, &n, err);
+    for (size_t i = 0; !st && i < n; i++) {
+        bool is_dead = others[i].pid != getpid() && kill((pid_t)others[i].pid, 0) != 0 && errno == ESRCH;
+
+        if (strcmp(others[i].name, w->name) == 0 || (is_dead && strcmp(others[i].hostname, hostname) == 0))
+            st = ims_store_bury_worker(w->engine->store, others[i].name, err);
+    }
+    ims__arena_release(&arena);
+    return st;
+}
+
 ims_status ims__worker_open(struct ims_worker **out, struct ims_engine *host, unsigned index, ims_worker_note_fn on_note,
                             void *arg, ims_err *err)
 {
     struct ims_worker *w = ims__zalloc(1, sizeof(*w));
-    char hostname[48] = "";
+    char hostname[256] = "";
     ims_status st;
 
     if (!w)
         return ims_fail(err, IMS_E_NOMEM, "engine", 0, "starting a worker");
     (void)gethostname(hostname, sizeof(hostname) - 1);
-    snprintf(w->name, sizeof(w->name), "%s-%ld-%u", hostname, (long)getpid(), index);
+    snprintf(w->name, sizeof(w->name), "%.47s-%ld-%u", hostname, (long)getpid(), index);
     w->host = host;
     w->on_note = on_note;
     w->arg = arg;
     st = ims_engine_open_beside(&w->engine, host, err);
+    if (!st)
+        st = bury_dead(w, hostname, err);
     if (!st)
         st = ims_store_beat_worker(w->engine->store, w->name, err);
     w->beaten_ns = ims__mono_ns();

@@ -60,6 +60,9 @@ typedef enum ims_store_wish { IMS_JOB_GO_ON, IMS_JOB_CANCEL, IMS_JOB_PAUSE } ims
 ims_status ims_store_beat_job(struct ims_store *s, const char *worker, int64_t id, const char *progress_json,
                           ims_store_wish *out_wish, ims_err *err) IMS_MUST_CHECK;
 
+/* The job gets on: the attempts so far count as one, so that only those without any progress wear it out. */
+ims_status ims_store_job_gets_on(struct ims_store *s, const char *worker, int64_t id, ims_err *err) IMS_MUST_CHECK;
+
 typedef enum ims_store_outcome {
     IMS_JOB_FINISHED,
     IMS_JOB_FAILED,    /* for good */
@@ -114,6 +117,8 @@ struct ims_store_worker {
 /* Says that a worker lives; the first time it is entered. */
 ims_status ims_store_beat_worker(struct ims_store *s, const char *name, ims_err *err) IMS_MUST_CHECK;
 ims_status ims_store_leave_worker(struct ims_store *s, const char *name, ims_err *err) IMS_MUST_CHECK;
+/* The worker is known to be dead: what it had at work is due at once, not only when the lease has run out. */
+ims_status ims_store_bury_worker(struct ims_store *s, const char *name, ims_err *err) IMS_MUST_CHECK;
 /* Those that beat within IMS_JOB_WORKER_DEAD_US. */
 ims_status ims_store_workers(struct ims_store *s, struct ims_arena *arena, struct ims_store_worker **out,
                              size_t *out_n, ims_err *err) IMS_MUST_CHECK;

@@ -182,6 +182,21 @@ ims_status ims_store_beat_job(struct ims_store *s, const char *worker, int64_t i
     return st;
 }
 
+static ims_status get_on(struct ims_store *s, void *arg, ims_err *err)
+{
+    struct beat *x = arg;
+
+    return ims_db_run(s->db, "UPDATE jobs SET attempts = 1 WHERE id = $1 AND worker = $2 AND state = 'started'",
+                      IMS_DB_ARGS(ims_db_int(x->id), ims_db_text(x->worker)), NULL, err);
+}
+
+ims_status ims_store_job_gets_on(struct ims_store *s, const char *worker, int64_t id, ims_err *err)
+{
+    struct beat x = { .worker = worker, .id = id };
+
+    return ims__store_write(s, get_on, &x, err);
+}
+
 /* ---- ending ---- */
 
 struct end {

@@ -177,6 +177,19 @@ ims_status ims_store_leave_worker(struct ims_store *s, const char *name, ims_err
     return ims__store_write(s, leave_worker, (void *)(uintptr_t)name, err);
 }
 
+static ims_status bury_worker(struct ims_store *s, void *arg, ims_err *err)
+{
+    ims_status st = ims_db_run(s->db, "UPDATE jobs SET lease_until_us = 0 WHERE worker = $1 AND state = 'started'",
+                               IMS_DB_ARGS(ims_db_text(arg)), NULL, err);
+
+    return st ? st : ims_db_run(s->db, "DELETE FROM workers WHERE name = $1", IMS_DB_ARGS(ims_db_text(arg)), NULL, err);
+}
+
+ims_status ims_store_bury_worker(struct ims_store *s, const char *name, ims_err *err)
+{
+    return ims__store_write(s, bury_worker, (void *)(uintptr_t)name, err);
+}
+
 static ims_status take_worker(void *arg, const struct ims_db_query *row, ims_err *err)
 {
     struct ims__store_list *l = arg;

@@ -43,12 +43,9 @@ static size_t read_some(int fd, char *out, size_t size, unsigned timeout_ms)
     return n > 0 ? (size_t)n : 0;
 }
 
-bool serving_start(struct serving *s, const char *const *env)
+bool serving_spawn(struct serving *s, const char *const *env)
 {
-    char line[300];
-    size_t n = 0;
     int pipes[2];
-    const char *colon;
 
     if (pipe(pipes))
         return false;
@@ -59,6 +56,15 @@ bool serving_start(struct serving *s, const char *const *env)
     }
     close(pipes[1]);
     s->out = pipes[0];
+    return s->pid > 0;
+}
+
+bool serving_await(struct serving *s)
+{
+    char line[300];
+    size_t n = 0;
+    const char *colon;
+
     while (n < sizeof(line) - 1) { /* "imgsearch serves http://127.0.0.1:PORT" */
         size_t got = read_some(s->out, line + n, sizeof(line) - n, START_TIMEOUT_MS);
 
@@ -72,6 +78,11 @@ bool serving_start(struct serving *s, const char *const *env)
     if (!s->port)
         test_fail(__FILE__, __LINE__, "the server does not start: %s%s", line, test_read_file(s->log, NULL));
     return s->port != 0;
+}
+
+bool serving_start(struct serving *s, const char *const *env)
+{
+    return serving_spawn(s, env) && serving_await(s);
 }
 
 bool serving_open(struct serving *s, size_t n_pictures, const char *const *env)

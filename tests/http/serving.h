@@ -21,6 +21,9 @@ struct serving {
 bool serving_open(struct serving *s, size_t n_pictures, const char *const *env);
 /* Starts it again on the same library after serving_stop. */
 bool serving_start(struct serving *s, const char *const *env);
+/* The same in two steps: the process, then its port. */
+bool serving_spawn(struct serving *s, const char *const *env);
+bool serving_await(struct serving *s);
 /* Starts `imgsearch WORDS` (separated by '\n') on its library beside it; the caller ends it with serving_end. */
 pid_t serving_beside(struct serving *s, const char *words);
 /* SIGTERM, and wants it to end well. */

@@ -45,15 +45,36 @@ void library_init(struct library *l)
         make_database(l, server);
 }
 
+static ims_status open_database(struct ims_db **out, const struct library *l, ims_err *err)
+{
+    char path[700];
+
+    snprintf(path, sizeof(path), "%s/library.db", l->data);
+    return ims_db_open(out, l->database_env[0] ? strchr(l->database_env, '=') + 1 : path, NULL, err);
+}
+
+long long library_sql_number(struct library *l, const char *sql)
+{
+    struct ims_db *db = NULL;
+    ims_err err = { 0 };
+    bool is_any = false;
+    int64_t n = -1;
+    ims_status st = open_database(&db, l, &err);
+
+    if (!st)
+        st = ims_db_get_int(db, sql, NULL, 0, &n, &is_any, &err);
+    if (st || !is_any)
+        test_fail(__FILE__, __LINE__, "%s: %s", sql, st ? err.text : "no row");
+    ims_db_close(db);
+    return n;
+}
+
 bool library_sql(struct library *l, const char *sql)
 {
     struct ims_db *db = NULL;
-    char path[700];
     ims_err err = { 0 };
-    ims_status st;
+    ims_status st = open_database(&db, l, &err);
 
-    snprintf(path, sizeof(path), "%s/library.db", l->data);
-    st = ims_db_open(&db, l->database_env[0] ? strchr(l->database_env, '=') + 1 : path, NULL, &err);
     if (!st)
         st = ims_db_exec(db, sql, &err);
     if (st)

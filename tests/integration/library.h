@@ -33,6 +33,8 @@ const char *library_failure(struct library *l, const char *name);
 
 /* Runs SQL on its database, beside whoever uses it. */
 bool library_sql(struct library *l, const char *sql);
+/* The number that a query gives; -1 and a failed test when it gives none. */
+long long library_sql_number(struct library *l, const char *sql);
 
 /* Copies a file of the source tree into photos under a name; returns its path (static, 4 in turn). */
 const char *library_copy(struct library *l, const char *source, const char *name);

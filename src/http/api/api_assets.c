@@ -127,7 +127,7 @@ IMS_API_HANDLER(ims__api_asset_history)
 static ims_status push_ingest(struct ims_http_context *cx, const char *real, ims_err *err)
 {
     ims_json *args = ims__json_new_object();
-    struct ims_store_job job = { .queue = "training-normal", .func = "ingest", .max_attempts = 5 };
+    struct ims_store_job job = { .queue = "training-normal", .func = "ingest", .max_attempts = 10 };
     char *key = ims__strfmt("ingest:%s", real);
     struct ims_buf text;
     int64_t id;

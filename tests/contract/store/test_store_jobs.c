@@ -124,6 +124,35 @@ TEST(jobs_lease, "a job whose worker died goes to another; the dead one's word c
     library_close(&l);
 }
 
+TEST(jobs_buried, "what a dead worker had is due at once, and only deaths without progress wear a job out")
+{
+    struct library l;
+    struct ims_store_job j;
+    int64_t id;
+
+    if (!library_open(&l))
+        return;
+    id = push(&l, "default", "f", NULL);
+    for (int i = 0; i < 6; i++) { /* twice as often as attempts without progress are allowed */
+        CHECK_OK(ims_store_beat_worker(l.store, "w1", &l.err), l.err);
+        CHECK_STR(take(&l, "w1", &j), "f");
+        CHECK_OK(ims_store_job_gets_on(l.store, "w2", id, &l.err), l.err); /* not its job */
+        CHECK_INT(look(&l, id).attempts, i ? 2 : 1);
+        CHECK_OK(ims_store_job_gets_on(l.store, "w1", id, &l.err), l.err);
+        CHECK_INT(look(&l, id).attempts, 1);
+        CHECK_OK(ims_store_bury_worker(l.store, "w2", &l.err), l.err);
+        CHECK_STR(take(&l, "w3", &j), ""); /* w1 lives */
+        CHECK_OK(ims_store_bury_worker(l.store, "w1", &l.err), l.err);
+    }
+    for (int i = 0; i < 2; i++) {
+        CHECK_STR(take(&l, "w1", &j), "f");
+        CHECK_OK(ims_store_bury_worker(l.store, "w1", &l.err), l.err);
+    }
+    CHECK_STR(take(&l, "w1", &j), "");
+    CHECK_STR(look(&l, id).state, "failed");
+    library_close(&l);
+}
+
 TEST(jobs_retry, "a failed attempt comes again later, longer each time, and fails for good at the last")
 {
     struct library l;
