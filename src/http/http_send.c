@@ -207,6 +207,7 @@ static bool add_headers(const struct ims_http_exchange *x, struct MHD_Response *
            add_header(r, MHD_HTTP_HEADER_LOCATION, rp->location) &&
            add_header(r, MHD_HTTP_HEADER_SET_COOKIE, rp->cookie) &&
            add_header(r, "Content-Disposition", rp->disposition) &&
+           add_header(r, "X-Accel-Buffering", rp->stream_ops ? "no" : "") && /* a proxy hands events on at once */
            add_header(r, MHD_HTTP_HEADER_RETRY_AFTER, seconds) &&
            add_header(r, MHD_HTTP_HEADER_ALLOW, rp->status == 405 ? x->match.allow : "") &&
            add_header(r, MHD_HTTP_HEADER_WWW_AUTHENTICATE, rp->status == 401 ? "Bearer" : "") &&

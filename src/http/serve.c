@@ -98,6 +98,7 @@ static void tell_systemd(const char *what)
 static void close_service(struct service *s)
 {
     ims__http_close(s->api.http); /* first: no request finds a part missing */
+    ims_engine_close(s->api.watcher);
     ims__worker_close(s->worker);
     ims__guard_close(s->api.guard);
     ims__spec_close(s->spec);

@@ -2,6 +2,8 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "serving.h"
 
+#include "harness/http_client.h"
+
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -139,4 +141,30 @@ void serving_stop(struct serving *s, int sig)
     else if (sig != SIGKILL && (!WIFEXITED(status) || WEXITSTATUS(status) != 0))
         test_fail(__FILE__, __LINE__, "the server ended with %d: %s", status, test_read_file(s->log, NULL));
     close(s->out);
+}
+
+void serving_ask(const struct serving *s, const struct serving_request *rows, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        struct http_reply r;
+
+        http_json(&r, s->port, rows[i].method, rows[i].path, rows[i].body);
+        if (r.status != rows[i].status || (rows[i].has && !strstr(r.body, rows[i].has)))
+            test_fail(__FILE__, __LINE__, "%s %s %s: %d %.900s; expected %d with %s", rows[i].method, rows[i].path,
+                      rows[i].body ? rows[i].body : "", r.status, r.body, rows[i].status, rows[i].has ? rows[i].has : "");
+        http_reply_release(&r);
+    }
+}
+
+ims_json *serving_json(const struct serving *s, const char *method, const char *path, const char *body, int status)
+{
+    struct http_reply r;
+    ims_json *out = NULL;
+
+    http_json(&r, s->port, method, path, body);
+    if (r.status != status || ims__json_parse(&out, r.body, r.n_body, path, NULL))
+        test_fail(__FILE__, __LINE__, "%s %s %s: %d %.900s; expected %d and JSON", method, path, body ? body : "", r.status,
+                  r.body, status);
+    http_reply_release(&r);
+    return out;
 }

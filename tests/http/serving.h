@@ -31,4 +31,14 @@ void serving_end(pid_t pid);
 /* Asks it to end, and wants it to end well; signal: SIGTERM, SIGKILL ... */
 void serving_stop(struct serving *s, int signal);
 
+struct serving_request {
+    const char *method, *path, *body; /* JSON; NULL = none */
+    int status;
+    const char *has; /* somewhere in the reply; NULL = anything */
+};
+/* Sends each and wants its status and text. */
+void serving_ask(const struct serving *s, const struct serving_request *rows, size_t n);
+/* Sends one, wants that status, and gives the reply: ims__json_free. NULL after a failure that was reported. */
+ims_json *serving_json(const struct serving *s, const char *method, const char *path, const char *body, int status);
+
 #endif

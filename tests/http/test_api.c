@@ -14,29 +14,11 @@
 #define N_PICTURES 12
 #define CARS "red car, blue car, green car, white car, black car, yellow car, pink car, grey car, "
 
-struct request {
-    const char *method, *path, *body;
-    int status;
-    const char *has; /* somewhere in the reply; NULL = anything */
-};
-
-static void ask(const struct serving *s, const struct request *rows, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        struct http_reply r;
-
-        http_json(&r, s->port, rows[i].method, rows[i].path, rows[i].body);
-        if (r.status != rows[i].status || (rows[i].has && !strstr(r.body, rows[i].has)))
-            test_fail(__FILE__, __LINE__, "%s %s %s: %d %.600s; expected %d with %s", rows[i].method, rows[i].path,
-                      rows[i].body ? rows[i].body : "", r.status, r.body, rows[i].status, rows[i].has ? rows[i].has : "");
-        http_reply_release(&r);
-    }
-}
-#define ASK(s, rows) ask(s, rows, sizeof(rows) / sizeof(rows[0]))
+#define ASK(s, rows) serving_ask(s, rows, sizeof(rows) / sizeof(rows[0]))
 
 TEST(api_requests, "each operation answers good requests and refuses bad ones as the contract says")
 {
-    static const struct request rows[] = {
+    static const struct serving_request rows[] = {
         { "GET", "/health", NULL, 200, "\"status\":\"ok\"" },
         { "GET", "/ready", NULL, 200, "ready" },
         { "GET", "/metrics", NULL, 200, "imgsearch_assets 12\n" },

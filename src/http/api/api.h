@@ -16,6 +16,7 @@ struct ims_http_api {
     struct ims_guard *guard; /* for logins */
     const struct ims_spec *spec;
     uint64_t started_ns;
+    struct ims_engine *watcher; /* the streams' thread's own, beside the host; NULL until its first look */
 };
 
 struct ims_http_context {

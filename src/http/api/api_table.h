@@ -62,6 +62,8 @@ IMS_ROUTE(jobGet, ims__api_job_get)
 IMS_ROUTE(workersList, ims__api_workers_list)
 
 /* ---- progress of jobs ---- */
+IMS_ROUTE(jobEvents, ims__api_job_events)
+IMS_ROUTE(jobStatus, ims__api_job_status)
 
 /* ---- faces and their clusters ---- */
 

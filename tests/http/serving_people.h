@@ -1,0 +1,28 @@
+/* The server of a test on a library of synthetic faces, with an engine of the test beside it.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef IMS_TESTS_HTTP_SERVING_PEOPLE_H
+#define IMS_TESTS_HTTP_SERVING_PEOPLE_H
+
+#include "http/api/api_ids.h"
+#include "integration/people_library.h"
+#include "serving.h"
+
+struct serving_people {
+    struct people_library p; /* open: fill it through p.e and p.s, before the server starts or beside it */
+    struct serving s;
+};
+
+bool serving_people_open(struct serving_people *sp);
+/* has_worker: with the server's own background worker. */
+bool serving_people_start(struct serving_people *sp, bool has_worker);
+/* Ends the server, when it was started, and closes the library. */
+void serving_people_close(struct serving_people *sp);
+
+/* Requests whose paths and bodies hold $F1 (face 1 as added, from 1), $P1 (person 1), $J1 ... for names of rows, are
+ * sent as of serving_ask. */
+void serving_people_ask(struct serving_people *sp, const struct serving_request *rows, size_t n);
+#define ASK_PEOPLE(sp, rows) serving_people_ask(sp, rows, sizeof(rows) / sizeof((rows)[0]))
+/* The text with names put in; static, 4 in turn. */
+const char *serving_people_text(struct serving_people *sp, const char *text);
+
+#endif
