@@ -393,7 +393,11 @@ struct ims_search_filter {
     int64_t until_us; /* not included */
     const char *category; /* name; NULL = any */
     const char *const *persons; /* names; all of them are in the picture */
-    size_t n_persons;           /* at most 8 */
+    size_t n_persons;           /* at most 8, those by id included */
+    const int64_t *person_ids;  /* these too; one that does not exist is in no picture */
+    size_t n_person_ids;
+    bool has_area; /* taken within these degrees; west > east: across the antimeridian */
+    double west, south, east, north;
 };
 
 struct ims_search_query {
@@ -477,6 +481,22 @@ IMS_API void ims_engine_free(void *p);
 /* A JPEG of the file at most max_px on a side, as the thumbnails are; ims_engine_free(*out). */
 IMS_API ims_status ims_engine_thumbnail(struct ims_engine *e, int64_t asset_id, unsigned max_px,
                                         uint8_t **out, size_t *out_n, ims_err *err) IMS_MUST_CHECK;
+
+/* The same at most max_px (64..4096) on a side, kept for the next time below the data directory's previews/, which may
+ * be deleted at any time: what a page shows instead of a large file, or of one that browsers cannot show. */
+IMS_API ims_status ims_engine_preview(struct ims_engine *e, int64_t asset_id, unsigned max_px, uint8_t **out,
+                                      size_t *out_n, ims_err *err) IMS_MUST_CHECK;
+
+struct ims_place {
+    double lat, lng;                  /* the mean of its pictures, degrees */
+    double west, south, east, north; /* around all of them */
+    int64_t asset_id;                 /* one of them */
+    size_t n_pictures;
+};
+/* Where pictures were taken, in cells of a tenth of a degree, those with most pictures first; out_n at most max.
+ * ims_engine_free(*out). */
+IMS_API ims_status ims_engine_places(struct ims_engine *e, size_t max, struct ims_place **out, size_t *out_n,
+                                     ims_err *err) IMS_MUST_CHECK;
 
 struct ims_thumbnail {
     char name[80]; /* below the data directory's thumbs/ */

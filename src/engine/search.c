@@ -48,7 +48,7 @@ static ims_status find_persons(struct ims_engine *e, const struct ims_search_fil
 {
     ims_status st = IMS_OK;
 
-    if (f->n_persons > IMS_STORE_MAX_FILTER_PERSONS)
+    if (f->n_persons + f->n_person_ids > IMS_STORE_MAX_FILTER_PERSONS)
         return ims_fail(err, IMS_E_LIMIT, "engine", 0, "a search names at most %d persons",
                         IMS_STORE_MAX_FILTER_PERSONS);
     for (size_t i = 0; !st && i < f->n_persons; i++) {
@@ -58,6 +58,8 @@ static ims_status find_persons(struct ims_engine *e, const struct ims_search_fil
                           "there is no person named %.100s; `imgsearch people list` shows who there is",
                           f->persons[i]);
     }
+    for (size_t i = 0; !st && i < f->n_person_ids; i++)
+        out[f->n_persons + i] = f->person_ids[i];
     return st;
 }
 
@@ -68,12 +70,17 @@ static ims_status find_candidates(struct ims_engine *e, const struct ims_search_
                                        .has_taken_from = q->filter.has_from,
                                        .has_taken_until = q->filter.has_until,
                                        .taken_from_us = q->filter.from_us,
-                                       .taken_until_us = q->filter.until_us };
+                                       .taken_until_us = q->filter.until_us,
+                                       .has_area = q->filter.has_area,
+                                       .west = q->filter.west,
+                                       .south = q->filter.south,
+                                       .east = q->filter.east,
+                                       .north = q->filter.north };
     int64_t persons[IMS_STORE_MAX_FILTER_PERSONS];
     ims_status st = find_persons(e, &q->filter, persons, err);
 
     filter.person_ids = persons;
-    filter.n_person_ids = q->filter.n_persons;
+    filter.n_person_ids = q->filter.n_persons + q->filter.n_person_ids;
     if (!st && q->filter.category)
         st = ims_store_find_category(e->store, q->filter.category, &filter.category_id, err);
     if (!st)

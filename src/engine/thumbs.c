@@ -51,36 +51,81 @@ static ims_status read_stored(struct ims_engine *e, const struct ims_store_asset
     return st;
 }
 
-ims_status ims_engine_thumbnail(struct ims_engine *e, int64_t asset_id, unsigned max_px, uint8_t **out,
-                                size_t *out_n, ims_err *err)
+/* Decodes the file anew. */
+static ims_status make_jpeg(struct ims_engine *e, const struct ims_store_asset *asset, unsigned max_px, uint8_t **out,
+                            size_t *out_n, ims_err *err)
 {
-    struct ims_arena arena;
-    struct ims_store_asset *asset;
     struct ims_image *image = NULL;
     struct ims_buf bytes;
-    size_t n = 0;
-    ims_status st;
+    ims_status st = ims__engine_need_media(e, err);
 
-    ims__arena_init(&arena, 0);
     ims__buf_init(&bytes, 0);
-    st = ims_store_assets(e->store, &asset_id, 1, &arena, &asset, &n, err);
-    if (!st && n == 0)
-        st = ims_fail(err, IMS_E_NOT_FOUND, "engine", 0, "there is no asset %lld", (long long)asset_id);
-    if (st)
-        goto out;
-    if (max_px == e->options.thumbnail_px && asset->has_sha256 &&
-        read_stored(e, asset, out, out_n, NULL) == IMS_OK)
-        goto out;
-    st = ims__engine_need_media(e, err);
     if (!st)
         st = ims__read_file(asset->path, IMS_MAX_IMAGE_BYTES, &bytes, NULL, err);
     if (!st)
         st = ims_media_decode(e->media, (const uint8_t *)bytes.data, bytes.len, NULL, &image, err);
     if (!st)
         st = ims_media_thumbnail(e->media, image, (int)max_px, IMS_THUMBNAIL_QUALITY, out, out_n, err);
-out:
     ims_image_unref(image);
     ims__buf_release(&bytes);
+    return st;
+}
+
+static ims_status find_asset(struct ims_engine *e, int64_t id, struct ims_arena *arena, struct ims_store_asset **out,
+                             ims_err *err)
+{
+    size_t n = 0;
+    ims_status st = ims_store_assets(e->store, &id, 1, arena, out, &n, err);
+
+    if (!st && n == 0)
+        st = ims_fail(err, IMS_E_NOT_FOUND, "engine", 0, "there is no asset %lld", (long long)id);
+    return st;
+}
+
+ims_status ims_engine_thumbnail(struct ims_engine *e, int64_t asset_id, unsigned max_px, uint8_t **out,
+                                size_t *out_n, ims_err *err)
+{
+    struct ims_arena arena;
+    struct ims_store_asset *asset;
+    ims_status st;
+
+    ims__arena_init(&arena, 0);
+    st = find_asset(e, asset_id, &arena, &asset, err);
+    if (!st && (max_px != e->options.thumbnail_px || !asset->has_sha256 ||
+                read_stored(e, asset, out, out_n, NULL) != IMS_OK))
+        st = make_jpeg(e, asset, max_px, out, out_n, err);
+    ims__arena_release(&arena);
+    return st;
+}
+
+static char *preview_path(const struct ims_engine *e, const struct ims_store_asset *asset, unsigned max_px)
+{
+    char hex[IMS_SHA256_HEX];
+
+    ims__hex(asset->sha256, IMS_SHA256_BYTES, hex);
+    return ims__strfmt("%s/previews/%.2s/%s_%u.jpg", e->options.data_dir, hex, hex, max_px);
+}
+
+ims_status ims_engine_preview(struct ims_engine *e, int64_t asset_id, unsigned max_px, uint8_t **out, size_t *out_n,
+                              ims_err *err)
+{
+    struct ims_arena arena;
+    struct ims_store_asset *asset;
+    char *path = NULL;
+    ims_status st;
+
+    if (max_px < 64 || max_px > 4096)
+        return ims_fail(err, IMS_E_INVALID, "engine", 0, "a preview has 64 to 4096 pixels on a side, not %u", max_px);
+    ims__arena_init(&arena, 0);
+    st = find_asset(e, asset_id, &arena, &asset, err);
+    if (!st && asset->has_sha256)
+        path = preview_path(e, asset, max_px);
+    if (!st && (!path || ims__read_jpeg(path, out, out_n, NULL) != IMS_OK)) {
+        st = make_jpeg(e, asset, max_px, out, out_n, err);
+        if (!st && path && ims__write_derived(path, *out, *out_n, NULL))
+            st = IMS_OK; /* it is made again the next time */
+    }
+    ims__free(path);
     ims__arena_release(&arena);
     return st;
 }
@@ -124,13 +169,12 @@ ims_status ims_engine_make_thumbnail(struct ims_engine *e, int64_t asset_id, str
 {
     struct ims_arena arena;
     struct ims_store_asset *asset;
-    size_t n = 0;
     ims_status st;
 
     ims__arena_init(&arena, 0);
-    st = ims_store_assets(e->store, &asset_id, 1, &arena, &asset, &n, err);
-    if (!st && (n == 0 || !asset->has_sha256))
-        st = ims_fail(err, IMS_E_NOT_FOUND, "engine", 0, "there is no asset %lld, or it was never read", (long long)asset_id);
+    st = find_asset(e, asset_id, &arena, &asset, err);
+    if (!st && !asset->has_sha256)
+        st = ims_fail(err, IMS_E_NOT_FOUND, "engine", 0, "asset %lld was never read", (long long)asset_id);
     if (!st)
         st = ims__engine_need_media(e, err);
     if (!st)

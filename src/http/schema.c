@@ -216,12 +216,16 @@ static bool check_enum(struct pass *p, const ims_json *schema, const ims_json *v
     if (!list)
         return true;
     for (size_t i = 0; i < ims__json_len(list); i++) {
-        const char *s = ims__json_str(ims__json_at(list, i), NULL);
+        const ims_json *one = ims__json_at(list, i);
+        const char *s = ims__json_str(one, NULL);
 
-        if (is_same(ims__json_at(list, i), v))
+        if (is_same(one, v))
             return true;
         if (s && used < sizeof(names))
             used += (size_t)snprintf(names + used, sizeof(names) - used, "%s'%s'", used ? ", " : "", s);
+        else if (used < sizeof(names) && ims__json_type(one) == IMS_JSON_INT)
+            used += (size_t)snprintf(names + used, sizeof(names) - used, "%s%lld", used ? ", " : "",
+                                     (long long)ims__json_int(one, 0));
     }
     return issue(p, at, v, "enum", "Input should be one of %s", names);
 }

@@ -347,6 +347,9 @@ struct ims_store_filter {
     bool has_created_until;
     int64_t created_from_us;  /* included */
     int64_t created_until_us; /* not included */
+    bool has_area; /* taken within these degrees; west > east: across the antimeridian */
+    double west, south, east, north;
+    bool newest_taken; /* the order of lists: by when a picture was taken (or else changed) instead of by id */
 };
 
 struct ims_store_pair {
@@ -386,11 +389,19 @@ ims_status ims_store_assets(struct ims_store *s, const int64_t *ids, size_t n,
 /* IMS_E_NOT_FOUND. */
 ims_status ims_store_asset_by_path(struct ims_store *s, const char *path, struct ims_arena *arena,
                                    struct ims_store_asset **out, ims_err *err) IMS_MUST_CHECK;
-/* Those that pass the filter (may be NULL), newest id first; out_total counts all of them. */
+/* Those that pass the filter (may be NULL), newest id first unless it says otherwise; out_total counts all. */
 ims_status ims_store_list_assets(struct ims_store *s, const struct ims_store_filter *filter,
                                  int64_t offset, int64_t limit, struct ims_arena *arena,
                                  struct ims_store_asset **out, size_t *out_n, int64_t *out_total,
                                  ims_err *err) IMS_MUST_CHECK;
+
+struct ims_store_spot {
+    int64_t asset_id;
+    double lat, lng; /* degrees */
+};
+/* Where the files that are there were taken, by id; those that do not say are left out. */
+ims_status ims_store_spots(struct ims_store *s, struct ims_arena *arena, struct ims_store_spot **out, size_t *out_n,
+                           ims_err *err) IMS_MUST_CHECK;
 
 /* Counted by SQL each time. assets == done + failed + queued. */
 struct ims_store_counts {

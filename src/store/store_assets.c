@@ -153,7 +153,10 @@ static ims_status read_list(struct ims_store *s, void *arg, ims_err *err)
         st = ims__store_sql_filter(&page, x->filter, err);
     if (st)
         goto out;
-    ims__store_sql_add(&page, " ORDER BY a.id DESC LIMIT ? OFFSET ?",
+    ims__store_sql_add(&page,
+                       x->filter && x->filter->newest_taken
+                           ? " ORDER BY coalesce(c.taken_at_us, a.mtime_us) DESC, a.id DESC LIMIT ? OFFSET ?"
+                           : " ORDER BY a.id DESC LIMIT ? OFFSET ?",
                        IMS_DB_ARGS(ims_db_int(x->limit), ims_db_int(x->offset)));
     st = ims__store_sql_status(&page, err);
     if (!st)
@@ -188,6 +191,37 @@ ims_status ims_store_list_assets(struct ims_store *s, const struct ims_store_fil
     return IMS_OK;
 }
 
+/* --- places --- */
+
+static ims_status take_spot(void *arg, const struct ims_db_query *row, ims_err *err)
+{
+    struct ims_store_spot *p = ims__store_list_add(arg, err);
+
+    if (!p)
+        return IMS_E_NOMEM;
+    p->asset_id = ims_db_column_int(row, 0);
+    p->lat = ims_db_column_double(row, 1);
+    p->lng = ims_db_column_double(row, 2);
+    return IMS_OK;
+}
+
+ims_status ims_store_spots(struct ims_store *s, struct ims_arena *arena, struct ims_store_spot **out, size_t *out_n,
+                           ims_err *err)
+{
+    struct ims__store_list l = { .arena = arena, .item_size = sizeof(**out) };
+    void *items = NULL;
+    ims_status st = ims__store_select(s,
+                                      "SELECT a.id, c.gps_lat, c.gps_lng FROM assets a JOIN contents c ON c.id = a.content_id "
+                                      "WHERE a.deleted_us IS NULL AND c.gps_lat IS NOT NULL AND c.gps_lng IS NOT NULL "
+                                      "ORDER BY a.id",
+                                      NULL, 0, take_spot, &l, err);
+
+    st = ims__store_list_end(&l, st, &items, out_n, err);
+    if (!st)
+        *out = items;
+    return st;
+}
+
 /* --- search candidates --- */
 
 static ims_status take_pair(void *arg, const struct ims_db_query *row, ims_err *err)
@@ -204,11 +238,11 @@ static ims_status take_pair(void *arg, const struct ims_db_query *row, ims_err *
 static ims_status candidates_sql(struct ims__store_sql *q, int64_t model_id,
                                  const struct ims_store_filter *filter, ims_err *err)
 {
-    bool has_date = filter && (filter->has_taken_from || filter->has_taken_until);
+    bool needs_content = filter && (filter->has_taken_from || filter->has_taken_until || filter->has_area);
     ims_status st;
 
     ims__store_sql_init(q, "SELECT a.content_id, a.id FROM assets a ");
-    if (has_date)
+    if (needs_content)
         ims__store_sql_add(q, "JOIN contents c ON c.id = a.content_id ", NULL, 0);
     ims__store_sql_add(q,
                        "WHERE a.deleted_us IS NULL AND EXISTS (SELECT 1 FROM embeddings e "

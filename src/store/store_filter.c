@@ -78,6 +78,17 @@ ims_status ims__store_sql_below(struct ims__store_sql *q, const char *column, co
     return IMS_OK;
 }
 
+/* Its borders are in it, as those of a bounding box are (RFC 7946, section 5.2: west may be greater than east). */
+static void add_area(struct ims__store_sql *q, const struct ims_store_filter *f)
+{
+    ims__store_sql_add(q, " AND c.gps_lat >= ? AND c.gps_lat <= ?",
+                       IMS_DB_ARGS(ims_db_double(f->south), ims_db_double(f->north)));
+    ims__store_sql_add(q,
+                       f->west <= f->east ? " AND c.gps_lng >= ? AND c.gps_lng <= ?"
+                                          : " AND (c.gps_lng >= ? OR c.gps_lng <= ?)",
+                       IMS_DB_ARGS(ims_db_double(f->west), ims_db_double(f->east)));
+}
+
 ims_status ims__store_sql_filter(struct ims__store_sql *q, const struct ims_store_filter *f,
                                  ims_err *err)
 {
@@ -101,6 +112,8 @@ ims_status ims__store_sql_filter(struct ims__store_sql *q, const struct ims_stor
                            " AND EXISTS (SELECT 1 FROM faces f WHERE f.content_id = a.content_id "
                            "AND f.person_id = ?)",
                            IMS_DB_ARGS(ims_db_int(f->person_ids[i])));
+    if (f->has_area)
+        add_area(q, f);
     if (f->path_prefix) {
         ims_status st = ims__store_sql_below(q, "a.path", f->path_prefix, err);
 

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #define N_PICTURES 12
+#define GPS "12" /* all tell where they were taken */
 #define CARS "red car, blue car, green car, white car, black car, yellow car, pink car, grey car, "
 
 #define ASK(s, rows) serving_ask(s, rows, sizeof(rows) / sizeof(rows[0]))
@@ -47,6 +48,25 @@ TEST(api_requests, "each operation answers good requests and refuses bad ones as
         { "POST", "/api/v1/search", "{\"query\":\"a\",\"filters\":{\"from_date\":\"then\"}}", 400, "invalid_request" },
         { "POST", "/api/v1/search", "{\"query\":\"a\",\"filters\":{\"categoryId\":\"1\"}}", 200, "\"total\":12" },
         { "POST", "/api/v1/search", "{\"query\":\"a\",\"category_id\":77}", 400, "no category 77" },
+        { "POST", "/api/v1/search", "{\"query\":\"a\",\"filters\":{\"area\":\"-180,-90,180,90\"}}", 200, "\"total\":" GPS },
+        { "POST", "/api/v1/search", "{\"query\":\"a\",\"filters\":{\"area\":\"1,-90,0,90\"}}", 200, "\"total\":" GPS },
+        { "POST", "/api/v1/search", "{\"query\":\"a\",\"filters\":{\"area\":\"179,-90,-179,90\"}}", 200, "\"total\":0" },
+        { "POST", "/api/v1/search", "{\"query\":\"a\",\"filters\":{\"area\":\"2,40,3,41\"}}", 200, "\"total\":0" },
+        { "POST", "/api/v1/search", "{\"query\":\"a\",\"filters\":{\"area\":\"0,0,1\"}}", 400, "west,south,east,north" },
+        { "POST", "/api/v1/search", "{\"query\":\"a\",\"filters\":{\"personId\":\"00000000-0000-8002-8000-000000000001\"}}", 200, "\"total\":0" },
+        { "POST", "/api/v1/search", "{\"query\":\"a\",\"filters\":{\"personId\":\"1,2,3,4,5,6,7,8,9\"}}", 400, "more than 8" },
+        { "GET", "/api/v1/assets?area=-180,-90,180,90", NULL, 200, "\"total\":" GPS },
+        { "GET", "/api/v1/assets?area=91,91,91,91", NULL, 400, "west,south,east,north" },
+        { "GET", "/api/v1/assets?folder=/nowhere", NULL, 200, "\"total\":0" },
+        { "GET", "/api/v1/assets?dateFrom=1990-01-01&dateTo=1991-01-01", NULL, 200, "\"total\":0" },
+        { "GET", "/api/v1/assets?personId=x", NULL, 200, "\"total\":0" },
+        { "GET", "/api/v1/assets?sort=name", NULL, 422, "'entered', 'taken'" },
+        { "GET", "/api/v1/places", NULL, 200, "\"folder\":\"photos\"" },
+        { "GET", "/api/v1/places?limit=0", NULL, 422, NULL },
+        { "GET", "/api/v1/images/1/preview", NULL, 200, NULL },
+        { "GET", "/api/v1/images/1/preview?size=801", NULL, 422, "800, 1600, 2400" },
+        { "GET", "/api/v1/images/999/preview", NULL, 404, NULL },
+        { "GET", "/api/v1/search/similar/2?area=179,-90,-179,90", NULL, 200, "\"total\":0" },
         { "GET", "/api/v1/search/similar/2?limit=3", NULL, 200, "\"total\":11" },
         { "GET", "/api/v1/search/similar/2?limit=3&exclude_self=false", NULL, 200, "\"total\":12" },
         { "GET", "/api/v1/search/similar/999", NULL, 404, "not_found" },

@@ -82,6 +82,37 @@ TEST(files_confined, "a path that leads out of the library's folders is refused,
     serving_stop(&s, SIGTERM);
 }
 
+TEST(files_previewed, "what a browser cannot show comes as a JPEG that is kept")
+{
+    struct serving s;
+    struct http_reply r;
+    char headers[200], first[4];
+    size_t len;
+
+    if (!serving_open(&s, 1, NULL))
+        return;
+    library_copy(&s.library, "demo/2022/ski-week/IMG_1041.HEIC", "p.heic");
+    CHECK_INT(library_index(&s.library, "processed"), 1);
+    http_json(&r, s.port, "GET", "/api/v1/images/3/preview?size=2400", NULL);
+    CHECK_INT(r.status, 200);
+    CHECK_STR(http_header(&r, "Content-Type"), "image/jpeg");
+    CHECK(r.n_body > 4 && memcmp(r.body, "\xff\xd8\xff", 3) == 0);
+    len = r.n_body;
+    snprintf(headers, sizeof(headers), "If-None-Match: %s\r\n", http_header(&r, "ETag"));
+    http_reply_release(&r);
+    http_request(&r, s.port, "GET", "/api/v1/images/3/preview?size=2400", headers, NULL, 0);
+    CHECK_INT(r.status, 304);
+    http_reply_release(&r);
+    http_request(&r, s.port, "GET", "/api/v1/images/3/preview?size=800", headers, NULL, 0);
+    CHECK_INT(r.status, 200); /* another size is another picture */
+    memcpy(first, r.body, 4);
+    http_reply_release(&r);
+    http_json(&r, s.port, "GET", "/api/v1/images/3/preview?size=2400", NULL);
+    CHECK(r.status == 200 && r.n_body == len && memcmp(r.body, first, 4) == 0);
+    http_reply_release(&r);
+    serving_stop(&s, SIGTERM);
+}
+
 /* A form with one file part and text fields. */
 static void post_form(struct http_reply *r, const struct serving *s, const char *path, const void *file, size_t n,
                       const char *type, const char *fields)

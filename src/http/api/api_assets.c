@@ -5,13 +5,14 @@
 #include "engine/engine_parts.h"
 #include "http/api/api.h"
 #include "http/api/api_files.h"
+#include "http/api/api_filters.h"
 #include "store/jobs.h"
 
 #include <string.h>
 
 #define MAX_EVIDENCE 1000
 
-/* from_date and to_date: when the picture was entered. */
+/* from_date and to_date: when the picture was entered, in lists. */
 static ims_status read_span(const struct ims_http_request *rq, struct ims_store_filter *f, ims_err *err)
 {
     const char *from = ims__in_str(rq->query, "from_date", NULL), *until = ims__in_str(rq->query, "to_date", NULL);
@@ -25,16 +26,42 @@ static ims_status read_span(const struct ims_http_request *rq, struct ims_store_
     return IMS_OK;
 }
 
+/* The filters of searches, without the spellings that mean something else here. */
+static ims_status read_list_filter(struct ims_http_context *cx, const struct ims_http_request *rq,
+                                   struct ims_api_filters *given, struct ims_store_filter *out, ims_err *err)
+{
+    static const char *const names[] = { "dateFrom", "dateTo", "folder", "personId", "area", "category_id" };
+    ims_json *some = ims__json_new_object();
+    bool is_good = some != NULL;
+    ims_status st;
+
+    for (size_t i = 0; is_good && i < IMS_ARRAY_LEN(names); i++) {
+        const ims_json *v = ims__json_get(rq->query, names[i]);
+
+        is_good = !v || ims__put(some, names[i], ims__json_dup(v));
+    }
+    st = is_good ? ims__api_filters_read(cx, some, -1, given, err) : ims_fail(err, IMS_E_NOMEM, "http", 0, "assets");
+    given->filter.path_prefix = ims__in_str(rq->query, "folder", NULL); /* the copy goes */
+    if (!st)
+        *out = ims__api_filters_of_store(given);
+    ims__json_free(some);
+    if (!st)
+        st = read_span(rq, out, err);
+    out->newest_taken = strcmp(ims__in_str(rq->query, "sort", ""), "taken") == 0;
+    return st;
+}
+
 IMS_API_HANDLER(ims__api_assets_list)
 {
     struct ims_page page = ims__api_page(rq);
+    struct ims_api_filters given;
     struct ims_store_filter filter = { 0 };
     struct ims_arena arena;
     struct ims_store_asset *found;
     size_t n = 0;
     int64_t total = 0;
     ims_json *items = ims__json_new_array();
-    ims_status st = read_span(rq, &filter, err);
+    ims_status st = read_list_filter(cx, rq, &given, &filter, err);
 
     ims__arena_init(&arena, 0);
     if (!st)

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #define THUMBNAIL_PX 256
+#define PREVIEW_PX 1600
 
 /* The asset of a request; IMS_E_NOT_FOUND for one that is not there or was deleted. */
 static ims_status find_asset(struct ims_http_context *cx, int64_t id, struct ims_arena *arena,
@@ -64,6 +65,34 @@ IMS_API_HANDLER(ims__api_image_thumbnail)
         st = ims_fail(err, IMS_E_NOMEM, "http", 0, "a thumbnail");
     ims_engine_free(bytes);
     snprintf(rp->content_type, sizeof(rp->content_type), "image/jpeg");
+    return st;
+}
+
+IMS_API_HANDLER(ims__api_image_preview)
+{
+    int64_t id = ims__in_int(rq->path, "asset_id", 0), size = ims__in_int(rq->query, "size", PREVIEW_PX);
+    struct ims_arena arena;
+    struct ims_store_asset *a;
+    uint8_t *bytes = NULL;
+    size_t n = 0;
+    char kind[16];
+    ims_status st;
+
+    ims__arena_init(&arena, 0);
+    st = find_asset(cx, id, &arena, &a, err);
+    if (!st)
+        st = ims__api_check_path(cx->store, a->path, NULL, err);
+    if (!st)
+        st = ims_engine_preview(cx->engine, id, (unsigned)size, &bytes, &n, err);
+    if (!st && ims__buf_add(&rp->bytes, bytes, n))
+        st = ims_fail(err, IMS_E_NOMEM, "http", 0, "a preview");
+    if (!st) {
+        snprintf(kind, sizeof(kind), "p%d", (int)size);
+        set_caching(rp, a, kind);
+        snprintf(rp->content_type, sizeof(rp->content_type), "image/jpeg");
+    }
+    ims_engine_free(bytes);
+    ims__arena_release(&arena);
     return st;
 }
 

@@ -1,8 +1,8 @@
 /* Search by words, by picture, by both.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "base/log.h"
-#include "base/text.h"
 #include "http/api/api.h"
+#include "http/api/api_filters.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -10,84 +10,6 @@
 #include <string.h>
 
 #define RRF_K 60.0 /* reciprocal rank fusion: Cormack, Clarke, Buettcher 2009 */
-
-/* ---- filters ---- */
-
-/* The first of the names that the object has as a text. */
-static const char *any_of(const ims_json *o, const char *const *names, char *number, size_t size)
-{
-    for (; *names; names++) {
-        const ims_json *v = ims__json_get(o, *names);
-
-        if (ims__json_type(v) == IMS_JSON_INT) {
-            snprintf(number, size, "%lld", (long long)ims__json_int(v, 0));
-            return number;
-        }
-        if (ims__json_str(v, NULL) && *ims__json_str(v, NULL))
-            return ims__json_str(v, NULL);
-    }
-    return NULL;
-}
-
-struct filters {
-    struct ims_search_filter filter;
-    char category[128];
-};
-
-static ims_status set_category(struct ims_http_context *cx, int64_t id, struct filters *f, ims_err *err)
-{
-    struct ims_arena arena;
-    struct ims_store_category *all;
-    size_t n = 0;
-    ims_status st;
-
-    ims__arena_init(&arena, 0);
-    st = ims_store_categories(cx->store, &arena, &all, &n, err);
-    for (size_t i = 0; !st && i < n; i++) {
-        if (all[i].id == id)
-            snprintf(f->category, sizeof(f->category), "%s", all[i].name);
-    }
-    ims__arena_release(&arena);
-    if (!st && !f->category[0])
-        st = ims_fail(err, IMS_E_INVALID, "http", 0, "there is no category %lld", (long long)id);
-    f->filter.category = f->category;
-    return st;
-}
-
-static ims_status set_dates(const ims_json *given, struct filters *f, ims_err *err)
-{
-    static const char *const from[] = { "from_date", "fromDate", "dateFrom", "date_from", NULL };
-    static const char *const until[] = { "to_date", "toDate", "dateTo", "date_to", NULL };
-    char number[24];
-    const char *a = any_of(given, from, number, sizeof(number)), *b = any_of(given, until, number, sizeof(number));
-    int64_t unused;
-
-    if (a && !ims__parse_date(a, &f->filter.from_us, &unused))
-        return ims_fail(err, IMS_E_INVALID, "http", 0, "%.60s is not a date such as 2024-05-17", a);
-    if (b && !ims__parse_date(b, &unused, &f->filter.until_us))
-        return ims_fail(err, IMS_E_INVALID, "http", 0, "%.60s is not a date such as 2024-05-17", b);
-    f->filter.has_from = a != NULL;
-    f->filter.has_until = b != NULL;
-    return IMS_OK;
-}
-
-/* Every spelling that clients use. */
-static ims_status read_filters(struct ims_http_context *cx, const ims_json *given, int64_t category_id, struct filters *f,
-                               ims_err *err)
-{
-    static const char *const category[] = { "category_id", "categoryId", NULL };
-    static const char *const folder[] = { "path_prefix", "pathPrefix", "folder", NULL };
-    char number[24];
-    const char *text = any_of(given, category, number, sizeof(number));
-    ims_status st = set_dates(given, f, err);
-
-    if (!st && text && !ims__parse_int(text, 0, INT64_MAX, &category_id))
-        st = ims_fail(err, IMS_E_INVALID, "http", 0, "%.60s is no category", text);
-    if (!st && category_id >= 0)
-        st = set_category(cx, category_id, f, err);
-    f->filter.path_prefix = any_of(given, folder, number, sizeof(number));
-    return st;
-}
 
 /* ---- replies ---- */
 
@@ -158,8 +80,8 @@ static ims_status search_and_reply(struct ims_http_context *cx, const struct ims
 {
     struct ims_search_query q = *base;
     struct ims_search_results r = { 0 };
-    struct filters f = { .category = "" };
-    ims_status st = read_filters(cx, given, ims__in_int(in, "categoryId", ims__in_int(in, "category_id", -1)), &f, err);
+    struct ims_api_filters f;
+    ims_status st = ims__api_filters_read(cx, given, ims__in_int(in, "categoryId", ims__in_int(in, "category_id", -1)), &f, err);
 
     q.filter = f.filter;
     q.limit = (size_t)ims__in_int(in, "limit", 50);
@@ -189,7 +111,7 @@ IMS_API_HANDLER(ims__api_search_similar)
     snprintf(shown, sizeof(shown), "<similar to asset %lld>", (long long)id);
     if (!id)
         return ims__reply_coded_error(rp, 404, "not_found", "there is no asset 0");
-    return search_and_reply(cx, rq, rq->query, &q, NULL, shown, rp, err);
+    return search_and_reply(cx, rq, rq->query, &q, rq->query, shown, rp, err);
 }
 
 /* ---- with a picture ---- */
@@ -226,7 +148,7 @@ IMS_API_HANDLER(ims__api_search_image)
         return st;
     q.vector = vector;
     snprintf(shown, sizeof(shown), "<image: %.200s>", picture_name(rq));
-    st = search_and_reply(cx, rq, rq->body, &q, NULL, shown, rp, err);
+    st = search_and_reply(cx, rq, rq->body, &q, rq->body, shown, rp, err);
     ims_engine_free(vector);
     return st;
 }
@@ -261,7 +183,7 @@ IMS_API_HANDLER(ims__api_search_compose)
     st = compose(cx, text, alpha, vector, dim, err);
     q.vector = vector;
     if (!st)
-        st = search_and_reply(cx, rq, rq->body, &q, NULL, "", rp, err);
+        st = search_and_reply(cx, rq, rq->body, &q, rq->body, "", rp, err);
     else
         st = fail_coded(rq, rp, st, err);
     ims_engine_free(vector);
@@ -360,11 +282,11 @@ static ims_status hybrid(struct ims_http_context *cx, const struct ims_http_requ
                          const float *vector, struct ims_http_reply *rp, ims_err *err)
 {
     struct ims_search_results by_text = { 0 }, by_image = { 0 };
-    struct filters f = { .category = "" };
+    struct ims_api_filters f;
     struct ims_search_query q = { .limit = 2 * (size_t)(ims__in_int(rq->body, "offset", 0) + ims__in_int(rq->body, "limit", 20)) };
     double weight = text && vector ? ims__in_num(rq->body, "textWeight", 0.5) : text ? 1 : 0;
     struct fused *fused = NULL;
-    ims_status st = read_filters(cx, NULL, ims__in_int(rq->body, "categoryId", -1), &f, err);
+    ims_status st = ims__api_filters_read(cx, rq->body, ims__in_int(rq->body, "categoryId", -1), &f, err);
 
     q.limit = q.limit > 10000 ? 10000 : q.limit;
     q.filter = f.filter;

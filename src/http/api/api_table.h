@@ -15,6 +15,7 @@ IMS_ROUTE(logout, ims__api_logout)
 
 /* ---- images ---- */
 IMS_ROUTE(imageThumbnail, ims__api_image_thumbnail)
+IMS_ROUTE(imagePreview, ims__api_image_preview)
 IMS_ROUTE(imageFull, ims__api_image_full)
 IMS_ROUTE(imageThumbnailsBatch, ims__api_image_thumbnails_batch)
 IMS_ROUTE(imageThumbnailGenerate, ims__api_image_thumbnail_generate)
@@ -24,6 +25,7 @@ IMS_ROUTE(assetsList, ims__api_assets_list)
 IMS_ROUTE(assetsIngest, ims__api_assets_ingest)
 IMS_ROUTE(assetGet, ims__api_asset_get)
 IMS_ROUTE(assetHistory, ims__api_asset_history)
+IMS_ROUTE(placesList, ims__api_places_list)
 
 /* ---- evidence ---- */
 
