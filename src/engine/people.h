@@ -139,6 +139,11 @@ struct ims_people_match {
     int64_t person_id;       /* only this person; 0 = all active ones */
     int64_t created_from_us; /* only faces found since; 0 = all unassigned */
     size_t max_faces;        /* 0 = all */
+    const int64_t *queries;  /* of that person: compare with these faces, not its prototypes and centroid */
+    size_t n_queries;
+    bool by_centroid;        /* of that person: compare with its centroid alone */
+    bool only_new;           /* suggestions that are pending already are passed over, not renewed */
+    size_t max_suggestions;  /* of a person; 0 = the setting */
     double auto_threshold;   /* 0 = the setting; above 1 = assign nothing by itself */
     double threshold;        /* for a suggestion; 0 = the setting */
     bool is_dry_run;
@@ -146,6 +151,8 @@ struct ims_people_match {
     void *arg;
     /* filled */
     size_t n_faces, n_persons; /* compared */
+    size_t n_candidates;       /* faces with at least the threshold */
+    size_t n_known;            /* of them, passed over as only_new says */
     size_t n_assigned, n_suggested;
     size_t n_ambiguous; /* two persons were good enough: suggested instead of assigned */
     bool has_projection;
@@ -155,6 +162,28 @@ struct ims_people_match {
  * overruled, and nothing else is touched: no clustering is needed. */
 ims_status ims_people_match(struct ims_engine *e, const struct ims_people_by *by,
                             struct ims_people_match *what, ims_err *err) IMS_MUST_CHECK;
+
+/* More faces of a person, as suggestions: unassigned faces are compared with a draw of its faces, prototypes last, since
+ * matching has compared with those already. Faces of quality and of photos of their own are drawn more likely; each at
+ * most once, and the same faces as long as the person stays as it is. IMS_E_NOT_FOUND; IMS_E_CONSTRAINT for a person
+ * with fewer than IMS_PEOPLE_MORE_MIN_FACES faces. */
+#define IMS_PEOPLE_MORE_MIN_FACES 10
+#define IMS_PEOPLE_MORE_QUERIES 50
+#define IMS_PEOPLE_MORE_SUGGESTIONS 100
+struct ims_people_more {
+    int64_t person_id;
+    size_t n_queries;       /* faces to draw; 0 = IMS_PEOPLE_MORE_QUERIES */
+    size_t max_suggestions; /* 0 = IMS_PEOPLE_MORE_SUGGESTIONS */
+    double threshold;       /* 0 = the setting for suggestions */
+    bool (*on_progress)(void *arg, size_t done, size_t total); /* as of a match */
+    void *arg;
+    /* filled */
+    size_t n_faces; /* of the person */
+    size_t n_used;  /* of them, drawn */
+    size_t n_candidates, n_known, n_suggested;
+};
+ims_status ims_people_find_more(struct ims_engine *e, const struct ims_people_by *by,
+                                struct ims_people_more *what, ims_err *err) IMS_MUST_CHECK;
 
 /* The closest persons of one face, best first: at most `limit` with at least `threshold`. */
 struct ims_people_candidate {

@@ -64,9 +64,14 @@ struct ims__gallery {
     int64_t *face_ids; /* of the prototypes */
     double *qualities;
 };
-/* person_id 0 = all active persons. */
-ims_status ims__gallery_open(struct ims_engine *e, int64_t person_id, struct ims__gallery *out,
-                             ims_err *err) IMS_MUST_CHECK;
+struct ims__gallery_of {
+    int64_t person_id;      /* 0 = all active persons */
+    const int64_t *queries; /* of one person: these faces instead of its prototypes and centroid */
+    size_t n_queries;
+    bool by_centroid; /* the centroid alone, made when it is missing or stale, whatever the settings */
+};
+ims_status ims__gallery_open(struct ims_engine *e, const struct ims__gallery_of *of,
+                             struct ims__gallery *out, ims_err *err) IMS_MUST_CHECK;
 void ims__gallery_release(struct ims__gallery *g);
 /* The vector as it is compared: out[dim]. */
 void ims__gallery_view(const struct ims__gallery *g, const float *vector, float *out);

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #define MAX_SCORES_SHOWN 20
+#define BATCH ((size_t)256)
 
 /* A face and the person it is most like. */
 struct hit {
@@ -21,6 +22,7 @@ struct hit {
     size_t n_matches;
     char *scores_json; /* in the run's arena; NULL = none */
     bool is_assigned;
+    bool is_pending; /* suggested before; known for only_new */
 };
 
 struct run {
@@ -78,6 +80,24 @@ static ims_status scores_text(struct run *x, const struct ims__gallery_person *p
     return *out ? IMS_OK : ims__people_nomem(err);
 }
 
+/* Was the pair suggested, and is not answered yet? */
+static ims_status is_pending(struct run *x, int64_t face_id, int64_t person_id, bool *out, ims_err *err)
+{
+    const struct ims_store_suggestion_filter filter = {
+        .face_id = face_id, .person_id = person_id, .has_status = true, .status = IMS_SUGGESTION_PENDING
+    };
+    struct ims_store_suggestion *s = NULL;
+    struct ims_arena arena;
+    size_t n = 0;
+    ims_status st;
+
+    ims__arena_init(&arena, 0);
+    st = ims_store_suggestions(x->e->store, &filter, 0, 1, &arena, &s, &n, NULL, err);
+    ims__arena_release(&arena);
+    *out = n > 0;
+    return st;
+}
+
 static ims_status add_hit(struct run *x, int64_t face_id, size_t person, bool is_ambiguous,
                           ims_err *err)
 {
@@ -85,6 +105,7 @@ static ims_status add_hit(struct run *x, int64_t face_id, size_t person, bool is
     void *hits = x->hits;
     struct ims_match m;
     struct hit *h;
+    ims_status st;
 
     if (!ims__grow(&hits, &x->cap_hits, x->n_hits, sizeof(*x->hits), SIZE_MAX / sizeof(*x->hits)))
         return ims__people_nomem(err);
@@ -99,7 +120,12 @@ static ims_status add_hit(struct run *x, int64_t face_id, size_t person, bool is
                        .is_assigned = m.aggregate >= x->auto_threshold && !is_ambiguous };
     if (m.n_matches)
         h->source_face_id = x->g.face_ids[p->first + m.best];
-    return scores_text(x, p, &h->scores_json, err);
+    st = scores_text(x, p, &h->scores_json, err);
+    if (!st && x->what->only_new)
+        st = is_pending(x, face_id, p->id, &h->is_pending, err);
+    x->what->n_candidates++;
+    x->what->n_known += !st && h->is_pending;
+    return st;
 }
 
 static ims_status is_rejected(struct run *x, int64_t face_id, int64_t person_id, bool *out,
@@ -162,29 +188,39 @@ static ims_status read_faces(struct run *x, struct ims_store_face **out, size_t 
                            (int64_t)x->what->max_faces, &x->arena, out, out_n, NULL, err);
 }
 
+/* At most BATCH faces from the n_done-th on. */
+static ims_status compare_batch(struct run *x, const struct ims_store_face *faces, float *vectors, ims_err *err)
+{
+    size_t dim = (size_t)x->g.dim, n = x->n_total - x->n_done < BATCH ? x->n_total - x->n_done : BATCH;
+    int64_t ids[BATCH];
+    ims_status st;
+
+    if (x->what->on_progress && !x->what->on_progress(x->what->arg, x->n_done, x->n_total))
+        return ims_fail(err, IMS_E_CANCELLED, "people", 0, "cancelled; nothing was changed");
+    for (size_t i = 0; i < n; i++)
+        ids[i] = faces[x->n_done + i].id;
+    st = ims_store_face_vectors_by_id(x->e->store, ids, n, x->g.dim, vectors, err);
+    for (size_t i = 0; !st && i < n; i++)
+        st = compare_face(x, ids[i], vectors + i * dim, err);
+    x->n_done += n;
+    return st;
+}
+
 static ims_status compare_all(struct run *x, ims_err *err)
 {
     struct ims_store_face *faces = NULL;
-    float *vector = ims__aligned_alloc(64, (size_t)x->g.dim, sizeof(*vector));
+    float *vectors = ims__aligned_alloc(64, BATCH * (size_t)x->g.dim, sizeof(*vectors));
     ims_status st = IMS_OK;
 
     x->view = ims__aligned_alloc(64, (size_t)x->g.dim, sizeof(*x->view));
     x->scores = ims__alloc(x->g.n_rows + 1, sizeof(*x->scores));
-    if (!vector || !x->view || !x->scores)
+    if (!vectors || !x->view || !x->scores)
         st = ims__people_nomem(err);
     if (!st)
         st = read_faces(x, &faces, &x->n_total, err);
-    for (x->n_done = 0; !st && x->n_done < x->n_total; x->n_done++) {
-        if (x->what->on_progress && x->n_done % 256 == 0 &&
-            !x->what->on_progress(x->what->arg, x->n_done, x->n_total))
-            st = ims_fail(err, IMS_E_CANCELLED, "people", 0, "cancelled; nothing was changed");
-        if (!st)
-            st = ims_store_face_vectors_by_id(x->e->store, &faces[x->n_done].id, 1, x->g.dim,
-                                              vector, err);
-        if (!st)
-            st = compare_face(x, faces[x->n_done].id, vector, err);
-    }
-    ims__free(vector);
+    while (!st && x->n_done < x->n_total)
+        st = compare_batch(x, faces, vectors, err);
+    ims__free(vectors);
     return st;
 }
 
@@ -212,6 +248,25 @@ struct follow {
     size_t n_assigned, n_suggested;
 };
 
+/* The first `max` of them that may be suggested: those that may not leave their place to the next ones. */
+static ims_status put_up_to(struct ims_store *s, struct ims_store_suggestion *items, size_t n, size_t max,
+                            size_t *out_n_new, ims_err *err)
+{
+    size_t n_put = 0;
+    ims_status st = IMS_OK;
+
+    *out_n_new = 0;
+    for (size_t i = 0; !st && i < n && n_put < max;) {
+        size_t n_new = 0, len = max - n_put < n - i ? max - n_put : n - i;
+
+        st = ims_store_put_suggestions(s, items + i, len, &n_new, err);
+        *out_n_new += n_new;
+        for (size_t end = i + len; i < end; i++)
+            n_put += items[i].id != 0;
+    }
+    return st;
+}
+
 static ims_status suggest(struct ims__people_job *j, struct follow *f, struct ims_arena *arena,
                           ims_err *err)
 {
@@ -222,7 +277,9 @@ static ims_status suggest(struct ims__people_job *j, struct follow *f, struct im
     if (!s)
         return ims__people_nomem(err);
     /* those that were to be assigned and could not be are passed over by the store, if that still holds */
-    for (size_t i = f->n_auto; i < f->n && n < x->max_suggestions; i++)
+    for (size_t i = f->n_auto; i < f->n; i++) {
+        if (f->hits[i].is_pending && x->what->only_new)
+            continue;
         s[n++] = (struct ims_store_suggestion){ .face_id = f->hits[i].face_id,
                                                 .person_id = j->to,
                                                 .source_face_id = f->hits[i].source_face_id,
@@ -230,7 +287,8 @@ static ims_status suggest(struct ims__people_job *j, struct follow *f, struct im
                                                 .aggregate_confidence = f->hits[i].score,
                                                 .n_matches = (int64_t)f->hits[i].n_matches,
                                                 .scores_json = f->hits[i].scores_json };
-    return ims_store_put_suggestions(j->s, s, n, &f->n_suggested, err);
+    }
+    return put_up_to(j->s, s, n, x->max_suggestions, &f->n_suggested, err);
 }
 
 static ims_status run_follow(struct ims__people_job *j, ims_err *err)
@@ -303,6 +361,8 @@ static ims_status read_settings(struct run *x, ims_err *err)
         x->auto_threshold = x->what->auto_threshold;
     if (x->what->threshold > 0)
         x->threshold = x->what->threshold;
+    if (x->what->max_suggestions > 0)
+        x->max_suggestions = x->what->max_suggestions;
     if (x->threshold > x->auto_threshold)
         x->threshold = x->auto_threshold;
     return st;
@@ -311,12 +371,17 @@ static ims_status read_settings(struct run *x, ims_err *err)
 ims_status ims_people_match(struct ims_engine *e, const struct ims_people_by *by,
                             struct ims_people_match *what, ims_err *err)
 {
+    const struct ims__gallery_of of = { .person_id = what->person_id,
+                                        .queries = what->queries,
+                                        .n_queries = what->n_queries,
+                                        .by_centroid = what->by_centroid };
     struct run x = { .e = e, .what = what };
     ims_status st;
 
     what->n_faces = what->n_persons = what->n_assigned = what->n_suggested = what->n_ambiguous = 0;
+    what->n_candidates = what->n_known = 0;
     ims__arena_init(&x.arena, 0);
-    st = ims__gallery_open(e, what->person_id, &x.g, err);
+    st = ims__gallery_open(e, &of, &x.g, err);
     if (!st)
         st = read_settings(&x, err);
     if (!st && x.g.n_rows)
@@ -392,7 +457,7 @@ ims_status ims_people_candidates(struct ims_engine *e, int64_t face_id, double t
                                  struct ims_people_candidate **out, size_t *out_n, ims_err *err)
 {
     struct run x = { .e = e, .threshold = threshold };
-    ims_status st = ims__gallery_open(e, 0, &x.g, err);
+    ims_status st = ims__gallery_open(e, &(struct ims__gallery_of){ .person_id = 0 }, &x.g, err);
 
     if (!st)
         st = fill_candidates(&x, face_id, limit, arena, out, out_n, err);
