@@ -77,7 +77,7 @@ ims_status ims__work_find_more_centroid(struct ims_task *t, ims_err *err)
 
 /* Suggestions of a person by its prototypes and centroid, those that are pending renewed; before that, where asked,
  * the pending ones are put aside. */
-ims_status ims__work_regenerate(struct ims_task *t, ims_err *err)
+ims_status ims__work_match(struct ims_task *t, ims_err *err)
 {
     struct ims_people_match what = { .person_id = arg_int(t, "person", 0),
                                      .auto_threshold = 2,

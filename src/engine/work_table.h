@@ -10,7 +10,7 @@ IMS_WORK(train, ims__work_train)   /* {session, generation, retryFailed} */
 /* ---- people ---- */
 IMS_WORK(find_more, ims__work_find_more)                   /* {person, prototypes, max, threshold}; 0 or absent: as usual */
 IMS_WORK(find_more_centroid, ims__work_find_more_centroid) /* {person, max, threshold} */
-IMS_WORK(regenerate, ims__work_regenerate)                 /* {person, expire} */
+IMS_WORK(match, ims__work_match)                           /* {person, expire}: suggestions for one person, 0 = for all */
 IMS_WORK(propagate, ims__work_propagate)                   /* {person, face} */
 
 /* ---- upkeep ---- */
