@@ -4,6 +4,7 @@
 #define IMS_ENGINE_ENGINE_PARTS_H
 
 #include "ims/engine.h"
+#include "store/deletions.h"
 #include "store/sessions.h"
 #include "store/store.h"
 
@@ -15,5 +16,10 @@ void ims__asset_from_store(struct ims_asset *out, const struct ims_store_asset *
 /* How many pictures below the folders are done with the serving model; each counted once. */
 ims_status ims_engine_count_done(struct ims_engine *e, const char *const *folders, size_t n,
                                  struct ims_store_folder_counts *out, ims_err *err) IMS_MUST_CHECK;
+
+/* Empties the library (store/deletions.h) and removes the thumbnails; the photos stay. IMS_E_BUSY while somebody
+ * indexes. */
+ims_status ims_engine_delete_all(struct ims_engine *e, const char *reason, struct ims_store_reset *out, ims_err *err)
+    IMS_MUST_CHECK;
 
 #endif

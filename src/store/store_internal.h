@@ -129,6 +129,9 @@ ims_status ims__store_bad_vector(const char *what, int64_t id, size_t n_bytes, i
 /* Notes that vectors of a model are gone: of contents or faces. */
 ims_status ims__store_log_removals(struct ims_store *s, int64_t model_id, const int64_t *ids,
                                    size_t n, ims_err *err) IMS_MUST_CHECK;
+/* The same for what a query chooses: rows (model id, id), ordered by model. out_n may be NULL. */
+ims_status ims__store_log_chosen(struct ims_store *s, const char *sql, const struct ims_db_value *values,
+                                 size_t n_values, int64_t *out_n, ims_err *err) IMS_MUST_CHECK;
 /* dim floats from and to stored form (little-endian). */
 void ims__store_get_f32(float *out, const void *stored, size_t dim);
 void ims__store_put_f32(void *stored, const float *in, size_t dim);

@@ -293,24 +293,13 @@ ims_status ims__store_log_removals(struct ims_store *s, int64_t model_id, const 
     return st;
 }
 
-static ims_status purge(struct ims_store *s, void *arg, ims_err *err)
+ims_status ims__store_log_chosen(struct ims_store *s, const char *sql, const struct ims_db_value *values,
+                                 size_t n_values, int64_t *out_n, ims_err *err)
 {
     struct orphans o = { { .item_size = sizeof(int64_t) }, { .item_size = sizeof(int64_t) } };
-    struct purge *x = arg;
     const int64_t *models, *ids;
-    ims_status st;
+    ims_status st = ims__store_select(s, sql, values, n_values, take_orphan, &o, err);
 
-    st = ims_db_run(s->db, "DELETE FROM assets WHERE deleted_us < $1",
-                    IMS_DB_ARGS(ims_db_int(x->before_us)), &x->n_assets, err);
-    if (!st)
-        st = ims__store_select(
-            s,
-            "SELECT e.model_id, e.content_id FROM embeddings e WHERE NOT EXISTS (SELECT 1 "
-            "FROM assets a WHERE a.content_id = e.content_id) UNION ALL "
-            "SELECT v.model_id, v.face_id FROM face_vectors v JOIN faces f ON f.id = v.face_id "
-            "WHERE NOT EXISTS (SELECT 1 FROM assets a WHERE a.content_id = f.content_id) "
-            "ORDER BY 1, 2",
-            IMS_DB_NO_ARGS, take_orphan, &o, err);
     models = o.models.items;
     ids = o.ids.items;
     for (size_t i = 0, end; !st && i < o.ids.n; i = end) {
@@ -318,8 +307,29 @@ static ims_status purge(struct ims_store *s, void *arg, ims_err *err)
             ;
         st = ims__store_log_removals(s, models[i], ids + i, end - i, err);
     }
+    if (out_n)
+        *out_n = (int64_t)o.ids.n;
     ims__free(o.models.items);
     ims__free(o.ids.items);
+    return st;
+}
+
+static ims_status purge(struct ims_store *s, void *arg, ims_err *err)
+{
+    struct purge *x = arg;
+    ims_status st;
+
+    st = ims_db_run(s->db, "DELETE FROM assets WHERE deleted_us < $1",
+                    IMS_DB_ARGS(ims_db_int(x->before_us)), &x->n_assets, err);
+    if (!st)
+        st = ims__store_log_chosen(
+            s,
+            "SELECT e.model_id, e.content_id FROM embeddings e WHERE NOT EXISTS (SELECT 1 "
+            "FROM assets a WHERE a.content_id = e.content_id) UNION ALL "
+            "SELECT v.model_id, v.face_id FROM face_vectors v JOIN faces f ON f.id = v.face_id "
+            "WHERE NOT EXISTS (SELECT 1 FROM assets a WHERE a.content_id = f.content_id) "
+            "ORDER BY 1, 2",
+            IMS_DB_NO_ARGS, NULL, err);
     if (!st) /* their embeddings and faces go with them */
         st = ims_db_run(s->db,
                         "DELETE FROM contents WHERE NOT EXISTS (SELECT 1 FROM assets a "

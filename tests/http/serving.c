@@ -10,6 +10,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#ifdef __linux__
+#include <sys/prctl.h>
+#endif
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -20,6 +23,9 @@ static void run_server(const struct serving *s, int out, const char *const *env)
     int log = open(s->log, O_WRONLY | O_CREAT | O_APPEND, 0600);
     char data[700];
 
+#ifdef __linux__
+    prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that fails leaves no server behind */
+#endif
     dup2(out, STDOUT_FILENO);
     dup2(log, STDERR_FILENO);
     for (size_t i = 0; s->library.env[i]; i++)

@@ -3,10 +3,13 @@
 #include "http/api/api_files.h"
 
 #include "base/fs.h"
+#include "base/limits.h"
 #include "base/mem.h"
+#include "base/text.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -42,6 +45,21 @@ ims_status ims__api_check_path(struct ims_store *s, const char *path, char **out
     }
     ims__free(real);
     return st;
+}
+
+ims_status ims__api_find_folder(struct ims_store *s, const char *shown, char **out_real, ims_err *err)
+{
+    struct ims_buf bytes;
+    ims_status st;
+
+    ims__buf_init(&bytes, IMS_MAX_PATH_BYTES);
+    st = ims__undisplay(shown, strlen(shown), &bytes);
+    if (!st)
+        st = ims__api_check_path(s, bytes.data, out_real, err);
+    ims__buf_release(&bytes);
+    return st == IMS_E_NOT_FOUND || st == IMS_E_FORMAT
+               ? ims_fail(err, IMS_E_INVALID, "http", 0, "%.200s is no folder that is there", shown)
+               : st;
 }
 
 ims_status ims__api_open_file(struct ims_store *s, const char *path, int *out_fd, uint64_t *out_bytes, ims_err *err)

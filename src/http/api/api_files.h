@@ -11,6 +11,8 @@
 /* IMS_E_PERMISSION when the path, links resolved, is below no root; IMS_E_NOT_FOUND when it is not there.
  * out_real (may be NULL): the resolved path, a new string. */
 ims_status ims__api_check_path(struct ims_store *s, const char *path, char **out_real, ims_err *err) IMS_MUST_CHECK;
+/* The same for a path as a client shows it (base/text.h); what is not there is IMS_E_INVALID. */
+ims_status ims__api_find_folder(struct ims_store *s, const char *shown, char **out_real, ims_err *err) IMS_MUST_CHECK;
 /* The same, and a descriptor of the regular file that is there. */
 ims_status ims__api_open_file(struct ims_store *s, const char *path, int *out_fd, uint64_t *out_bytes, ims_err *err)
     IMS_MUST_CHECK;

@@ -82,9 +82,19 @@ IMS_ROUTE(jobStatus, ims__api_job_status)
 /* ---- face sessions ---- */
 
 /* ---- vectors ---- */
+IMS_ROUTE(vectorsDeleteByDirectory, ims__api_vectors_delete_directory)
+IMS_ROUTE(vectorsRetrain, ims__api_vectors_retrain)
+IMS_ROUTE(vectorsDirectories, ims__api_vectors_directories)
+IMS_ROUTE(vectorsDeleteByAsset, ims__api_vectors_delete_asset)
+IMS_ROUTE(vectorsDeleteBySession, ims__api_vectors_delete_session)
+IMS_ROUTE(vectorsDeleteByCategory, ims__api_vectors_delete_category)
+IMS_ROUTE(vectorsCleanupOrphans, ims__api_vectors_cleanup)
+IMS_ROUTE(vectorsReset, ims__api_vectors_reset)
+IMS_ROUTE(vectorsDeletionLogs, ims__api_vectors_log)
 
 /* ---- settings ---- */
 
 /* ---- administration ---- */
+IMS_ROUTE(adminDeleteAll, ims__api_admin_delete_all)
 
 /* ---- the watcher ---- */

@@ -113,22 +113,6 @@ IMS_API_HANDLER(ims__api_sessions_list)
     return st;
 }
 
-/* A path of a request, in display form, as a folder below one of the roots; a new string. */
-static ims_status confined(struct ims_http_context *cx, const char *shown, char **out, ims_err *err)
-{
-    struct ims_buf bytes;
-    ims_status st;
-
-    ims__buf_init(&bytes, IMS_MAX_PATH_BYTES);
-    st = ims__undisplay(shown, strlen(shown), &bytes);
-    if (!st)
-        st = ims__api_check_path(cx->store, bytes.data, out, err);
-    ims__buf_release(&bytes);
-    return st == IMS_E_NOT_FOUND || st == IMS_E_FORMAT
-               ? ims_fail(err, IMS_E_INVALID, "http", 0, "%.200s is no folder that is there", shown)
-               : st;
-}
-
 /* The subdirectories of a request; relative ones are meant below the root. */
 static ims_status read_subdirectories(struct ims_http_context *cx, const ims_json *list, const char *root, char **out,
                                       size_t *out_n, ims_err *err)
@@ -139,7 +123,7 @@ static ims_status read_subdirectories(struct ims_http_context *cx, const ims_jso
         const char *given = ims__json_str(ims__json_at(list, i), NULL);
         char *full = *given == '/' ? ims__strdup(given) : ims__path_join(root, given);
 
-        st = full ? confined(cx, full, &out[*out_n], err) : ims_fail(err, IMS_E_NOMEM, "http", 0, "a session");
+        st = full ? ims__api_find_folder(cx->store, full, &out[*out_n], err) : ims_fail(err, IMS_E_NOMEM, "http", 0, "a session");
         ims__free(full);
         if (!st && !ims__path_is_in(out[(*out_n)++], root))
             st = ims_fail(err, IMS_E_INVALID, "http", 0, "%.200s is not below the session's folder", given);
@@ -156,7 +140,7 @@ IMS_API_HANDLER(ims__api_session_create)
     struct ims_buf config;
     size_t n = 0;
     int64_t id = 0;
-    ims_status st = subs ? confined(cx, ims__in_str(rq->body, "rootPath", ""), &root, err) : IMS_E_NOMEM;
+    ims_status st = subs ? ims__api_find_folder(cx->store, ims__in_str(rq->body, "rootPath", ""), &root, err) : IMS_E_NOMEM;
 
     ims__buf_init(&config, IMS_MIB);
     s.root_path = root;
