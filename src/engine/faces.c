@@ -5,7 +5,6 @@
 #include "engine/lock_file.h"
 #include "engine/walk.h"
 #include "store/faces.h"
-#include "store/persons.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -62,18 +61,6 @@ ims_status ims_engine_faces_stats(struct ims_engine *e, struct ims_faces_stats *
 
 /* ---- of one picture ---- */
 
-static ims_status find_person_name(struct ims_engine *e, int64_t person_id, const char **out, ims_err *err)
-{
-    const struct ims_store_person_filter filter = { .id = person_id, .include_all = true };
-    struct ims_store_person *persons;
-    size_t n = 0;
-    ims_status st = ims_store_persons(e->store, &filter, IMS_PERSONS_BY_NAME, 0, 1, &e->story, &persons, &n, NULL,
-                                      err);
-
-    *out = !st && n ? persons[0].name : NULL;
-    return st;
-}
-
 ims_status ims__engine_story_faces(struct ims_engine *e, int64_t asset_id, const struct ims_asset_face **out,
                                    size_t *out_n, ims_err *err)
 {
@@ -91,7 +78,7 @@ ims_status ims__engine_story_faces(struct ims_engine *e, int64_t asset_id, const
     list = ims__arena_alloc(&e->story, n, sizeof(*list));
     if (!list)
         return ims_fail(err, IMS_E_NOMEM, "engine", 0, "listing faces");
-    for (size_t i = 0; !st && i < n; i++) {
+    for (size_t i = 0; i < n; i++) {
         const struct ims_store_face *f = &faces[i];
 
         list[i] = (struct ims_asset_face){ .id = f->id,
@@ -104,9 +91,8 @@ ims_status ims__engine_story_faces(struct ims_engine *e, int64_t asset_id, const
                                            .has_age = f->has_age,
                                            .age = f->age,
                                            .cluster_id = f->cluster_id,
-                                           .person_id = f->person_id };
-        if (f->person_id)
-            st = find_person_name(e, f->person_id, &list[i].person, err);
+                                           .person_id = f->person_id,
+                                           .person = f->person };
     }
     *out = list;
     *out_n = n;

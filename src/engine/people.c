@@ -247,6 +247,29 @@ ims_status ims_people_delete(struct ims_engine *e, const struct ims_people_by *b
 
 /* --- faces --- */
 
+/* Leaves out faces that are not from_person_id by now; x->results tells. */
+static ims_status choose_faces(struct ims__people_job *j, const struct ims_people_assign *x, struct ims_arena *arena,
+                               const int64_t **out, size_t *out_n, ims_err *err)
+{
+    struct ims_store_face *faces = NULL;
+    int64_t *ids = ims__arena_alloc(arena, x->n, sizeof(*ids));
+    size_t n = 0;
+    ims_status st = ids ? ims_store_faces_by_id(j->s, x->face_ids, x->n, arena, &faces, err) : ims__people_nomem(err);
+
+    for (size_t i = 0; !st && i < x->n; i++) {
+        if (faces[i].person_id == x->from_person_id)
+            ids[n++] = faces[i].id;
+        else if (x->is_strict)
+            st = ims_fail(err, IMS_E_CONSTRAINT, "people", 0, "face %lld is not person %lld any more",
+                          (long long)faces[i].id, (long long)x->from_person_id);
+    }
+    if (st)
+        return st;
+    *out = ids;
+    *out_n = n;
+    return IMS_OK;
+}
+
 static ims_status run_assign(struct ims__people_job *j, ims_err *err)
 {
     struct ims_people_assign *x = j->ctx;
@@ -258,11 +281,16 @@ static ims_status run_assign(struct ims__people_job *j, ims_err *err)
                                      .overrules = true,
                                      .is_strict = x->is_strict,
                                      .results = x->results };
+    struct ims_arena arena;
     ims_status st = ims__people_need_person(j->s, &j->ev, x->person_id, x->name, &what.person_id,
                                             &x->is_new_person, err);
 
-    if (!st)
+    ims__arena_init(&arena, 0);
+    if (!st && x->from_person_id)
+        st = choose_faces(j, x, &arena, &what.face_ids, &what.n, err);
+    if (!st && what.n)
         st = ims_store_assign_faces(j->s, &j->ev, &what, err);
+    ims__arena_release(&arena);
     if (!st && !what.n_changed && x->is_new_person) /* a name nobody was given is not kept */
         st = ims_fail(err, IMS_E_CONSTRAINT, "people", 0, "none of the %zu faces could be assigned",
                       x->n);
@@ -279,6 +307,7 @@ ims_status ims_people_assign(struct ims_engine *e, const struct ims_people_by *b
     struct ims__people_job j = { .e = e,
                                  .by = by,
                                  .operation = what->may_move ? IMS_EVENT_MOVE : IMS_EVENT_ASSIGN,
+                                 .from = what->from_person_id,
                                  .run = run_assign,
                                  .ctx = what };
     ims_status st;

@@ -70,6 +70,8 @@ struct ims_people_assign {
     int64_t person_id; /* or, when 0: */
     const char *name;  /* found, else made */
     bool may_move;     /* also from other persons */
+    int64_t from_person_id; /* 0, or only faces that are this person: others are passed over, or with is_strict
+                             * refused; results must be NULL */
     bool allow_extra;  /* also a second face in a photo */
     bool is_strict;    /* all or nothing, as in ims_store_assign */
     /* filled */

@@ -106,6 +106,8 @@ struct ims_store_face {
     double outlier_score;       /* 0..1 */
     int64_t clustered_us;       /* 0 = no clustering looked at it; else without a cluster: noise */
     int64_t person_id;          /* 0 = nobody yet */
+    const char *person;         /* its name; NULL = nobody */
+    const char *birth_date;     /* of that person, "YYYY-MM-DD" or NULL */
     const char *assigned_by;    /* "user" ...; NULL = nobody */
     double assigned_score;      /* cosine that decided; 0 = none did */
     int64_t assigned_us;
@@ -234,14 +236,19 @@ struct ims_store_cluster {
     int64_t n_unassigned; /* of them */
     double avg_quality;
     int64_t best_face_id; /* of best quality */
+    int64_t best_asset_id; /* the first file that shows it */
     int64_t person_id;    /* of the faces that have one, the most frequent; 0 = none has */
+    const char *person;   /* its name */
     int64_t created_us;
     int64_t updated_us;
+    int64_t *samples; /* faces of best quality, when ims_store_sample_clusters was asked; else NULL */
+    size_t n_samples;
 };
 struct ims_store_cluster_filter {
     int64_t model_id; /* needed */
     int64_t id;
     bool include_assigned; /* also those of which a face has a person */
+    bool no_dismissed;     /* without those whose faces are a dismissed group */
     int64_t min_faces;
     double min_confidence;
 };
@@ -250,6 +257,10 @@ ims_status ims_store_clusters(struct ims_store *s, const struct ims_store_cluste
                               int64_t offset, int64_t limit, struct ims_arena *arena,
                               struct ims_store_cluster **out, size_t *out_n, int64_t *out_total,
                               ims_err *err) IMS_MUST_CHECK;
+
+/* Fills in samples of n listed clusters, at most per_cluster of each, best first; in the arena. */
+ims_status ims_store_sample_clusters(struct ims_store *s, struct ims_store_cluster *clusters, size_t n,
+                                     size_t per_cluster, struct ims_arena *arena, ims_err *err) IMS_MUST_CHECK;
 
 /* --- projections: learned maps of a face model's vectors --- */
 

@@ -163,6 +163,7 @@ struct ims_store_person {
     int64_t n_photos;       /* contents */
     int64_t n_prototypes;   /* of that model, without excluded ones */
     int64_t best_face_id;   /* of best quality; 0 = none */
+    int64_t best_asset_id;  /* the first file that shows it */
     int64_t created_us;
     int64_t updated_us;
 };
@@ -214,6 +215,16 @@ ims_status ims_store_find_person(struct ims_store *s, const char *name, int64_t 
  * IMS_E_NOT_FOUND. */
 ims_status ims_store_merged_root(struct ims_store *s, int64_t person_id, int64_t *out_id,
                                  ims_err *err) IMS_MUST_CHECK;
+
+struct ims_store_photo {
+    int64_t asset_id; /* the first file of its content that is there */
+    const struct ims_store_face *faces; /* all of the model in it, from left to right */
+    size_t n_faces;
+};
+/* Photos in which the model found the person, newest asset first. limit 0 = all. */
+ims_status ims_store_person_photos(struct ims_store *s, int64_t model_id, int64_t person_id, int64_t offset,
+                                   int64_t limit, struct ims_arena *arena, struct ims_store_photo **out,
+                                   size_t *out_n, int64_t *out_total, ims_err *err) IMS_MUST_CHECK;
 
 /* --- who a face is --- */
 

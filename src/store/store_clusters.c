@@ -153,6 +153,7 @@ static ims_status take_cluster(void *arg, const struct ims_db_query *row, ims_er
 {
     struct ims__store_list *l = arg;
     struct ims_store_cluster *c = ims__store_list_add(l, err);
+    ims_status st;
 
     if (!c)
         return IMS_E_NOMEM;
@@ -166,8 +167,16 @@ static ims_status take_cluster(void *arg, const struct ims_db_query *row, ims_er
     c->avg_quality = ims_db_column_double(row, 8);
     c->best_face_id = ims_db_column_int(row, 9);
     c->person_id = ims_db_column_int(row, 10);
-    return ims__store_string(l->arena, row, 2, &c->method, err);
+    c->best_asset_id = ims_db_column_int(row, 12);
+    st = ims__store_string(l->arena, row, 2, &c->method, err);
+    return st ? st : ims__store_string(l->arena, row, 11, &c->person, err);
 }
+
+/* A group was dismissed as the faces it had. */
+#define IS_DISMISSED                                                                               \
+    "EXISTS (SELECT 1 FROM dismissed_groups d WHERE d.cluster_id = k.id AND d.n_faces = g.n AND "  \
+    "NOT EXISTS (SELECT 1 " LIVE_FACES " AND replace(replace(d.face_ids_json, '[', ','), ']', "    \
+    "',') NOT LIKE '%,' || CAST(f.id AS TEXT) || ',%'))"
 
 static void add_cluster_filter(struct ims__store_sql *q, const struct ims_store_cluster_filter *f)
 {
@@ -176,6 +185,8 @@ static void add_cluster_filter(struct ims__store_sql *q, const struct ims_store_
         ims__store_sql_add(q, " AND k.id = ?", IMS_DB_ARGS(ims_db_int(f->id)));
     if (!f->include_assigned)
         ims__store_sql_add(q, " AND g.n = g.n_unassigned", NULL, 0);
+    if (f->no_dismissed)
+        ims__store_sql_add(q, " AND NOT " IS_DISMISSED, NULL, 0);
     if (f->min_faces > 0)
         ims__store_sql_add(q, " AND g.n >= ?", IMS_DB_ARGS(ims_db_int(f->min_faces)));
     if (f->min_confidence > 0)
@@ -201,14 +212,19 @@ static ims_status read_clusters(struct ims_store *s, void *arg, ims_err *err)
     ims__store_sql_init(&count, "SELECT count(*) " CLUSTER_TABLES);
     ims__store_sql_init(
         &page,
-        "SELECT k.id, k.model_id, k.method, k.confidence, k.created_us, k.updated_us, g.n, "
+        "SELECT z.*, p.name, (SELECT MIN(a.id) FROM faces b JOIN assets a ON a.content_id = "
+        "b.content_id AND a.deleted_us IS NULL WHERE b.id = z.best) FROM ("
+        "SELECT k.id, k.model_id, k.method, k.confidence, k.created_us, k.updated_us, g.n AS n, "
         "g.n_unassigned, g.quality, (SELECT f.id " LIVE_FACES " ORDER BY f.quality DESC, f.id "
-        "LIMIT 1), (SELECT f.person_id " LIVE_FACES " AND f.person_id IS NOT NULL "
-        "GROUP BY f.person_id ORDER BY count(*) DESC, f.person_id LIMIT 1) " CLUSTER_TABLES);
+        "LIMIT 1) AS best, (SELECT f.person_id " LIVE_FACES " AND f.person_id IS NOT NULL "
+        "GROUP BY f.person_id ORDER BY count(*) DESC, f.person_id LIMIT 1) AS person_id "
+        CLUSTER_TABLES);
     add_cluster_filter(&count, x->filter);
     add_cluster_filter(&page, x->filter);
     ims__store_sql_add(
-        &page, " ORDER BY g.n DESC, k.id LIMIT ? OFFSET ?",
+        &page,
+        " ORDER BY g.n DESC, k.id LIMIT ? OFFSET ?) z LEFT JOIN persons p ON p.id = z.person_id "
+        "ORDER BY z.n DESC, z.id",
         IMS_DB_ARGS(ims_db_int(x->limit ? x->limit : INT64_MAX), ims_db_int(x->offset)));
     st = ims__store_sql_status(&count, err);
     if (!st)
@@ -242,4 +258,62 @@ ims_status ims_store_clusters(struct ims_store *s, const struct ims_store_cluste
     if (out_total)
         *out_total = x.total;
     return IMS_OK;
+}
+
+/* --- samples --- */
+
+struct sample {
+    struct ims_store_cluster *clusters;
+    size_t n, per_cluster;
+    struct ims_arena *arena;
+};
+
+static ims_status take_sample(void *arg, const struct ims_db_query *row, ims_err *err)
+{
+    struct sample *x = arg;
+    int64_t cluster_id = ims_db_column_int(row, 0);
+    struct ims_store_cluster *c = NULL;
+
+    for (size_t i = 0; !c && i < x->n; i++)
+        c = x->clusters[i].id == cluster_id ? &x->clusters[i] : NULL;
+    if (!c)
+        return IMS_OK;
+    if (!c->samples)
+        c->samples = ims__arena_alloc(x->arena, x->per_cluster, sizeof(*c->samples));
+    if (!c->samples)
+        return ims__store_nomem(err);
+    if (c->n_samples < x->per_cluster)
+        c->samples[c->n_samples++] = ims_db_column_int(row, 1);
+    return IMS_OK;
+}
+
+static ims_status read_samples(struct ims_store *s, void *arg, ims_err *err)
+{
+    struct sample *x = arg;
+    struct ims__store_sql q;
+    ims_status st;
+
+    ims__store_sql_init(&q, "SELECT z.cluster_id, z.id FROM (SELECT f.cluster_id, f.id, row_number() OVER "
+                            "(PARTITION BY f.cluster_id ORDER BY f.quality DESC, f.id) AS nth FROM faces f "
+                            "WHERE EXISTS (SELECT 1 FROM assets t WHERE t.content_id = f.content_id AND "
+                            "t.deleted_us IS NULL) AND f.cluster_id IN (");
+    for (size_t i = 0; i < x->n; i++) {
+        x->clusters[i].n_samples = 0;
+        (void)ims__buf_addf(&q.text, "%s%lld", i ? "," : "", (long long)x->clusters[i].id);
+    }
+    ims__store_sql_add(&q, ")) z WHERE z.nth <= ? ORDER BY z.cluster_id, z.nth",
+                       IMS_DB_ARGS(ims_db_int((int64_t)x->per_cluster)));
+    st = ims__store_sql_status(&q, err);
+    if (!st)
+        st = ims__store_select(s, q.text.data, q.values, q.n, take_sample, x, err);
+    ims__store_sql_release(&q);
+    return st;
+}
+
+ims_status ims_store_sample_clusters(struct ims_store *s, struct ims_store_cluster *clusters, size_t n,
+                                     size_t per_cluster, struct ims_arena *arena, ims_err *err)
+{
+    struct sample x = { clusters, n, per_cluster, arena };
+
+    return n && per_cluster ? ims__store_read(s, read_samples, &x, err) : IMS_OK;
 }

@@ -10,14 +10,9 @@
 /* the first file of the content that is there */
 #define FIRST_ASSET                                                                                \
     "(SELECT MIN(a.id) FROM assets a WHERE a.content_id = f.content_id AND a.deleted_us IS NULL)"
-#define FACE_COLUMNS                                                                               \
-    "f.id, f.content_id, f.model_id, a.id, a.path, f.x, f.y, f.w, f.h, c.width, c.height, "        \
-    "f.score, f.quality, f.landmarks_json, f.age, f.gender, f.yaw, f.pitch, f.roll, "              \
-    "f.cluster_id, f.cluster_probability, f.outlier_score, f.clustered_us, f.person_id, "          \
-    "f.assigned_by, f.assigned_score, f.assigned_us, f.is_extra, c.taken_at_us, f.created_us "
 #define FACE_TABLES                                                                                \
     "FROM faces f JOIN contents c ON c.id = f.content_id "                                         \
-    "LEFT JOIN assets a ON a.id = " FIRST_ASSET " "
+    "LEFT JOIN assets a ON a.id = " FIRST_ASSET " LEFT JOIN persons p ON p.id = f.person_id "
 
 static ims_status fill_strings(struct ims_arena *arena, const struct ims_db_query *row,
                                struct ims_store_face *f, ims_err *err)
@@ -26,10 +21,14 @@ static ims_status fill_strings(struct ims_arena *arena, const struct ims_db_quer
 
     if (!st)
         st = ims__store_string(arena, row, 13, &f->landmarks_json, err);
-    return st ? st : ims__store_string(arena, row, 24, &f->assigned_by, err);
+    if (!st)
+        st = ims__store_string(arena, row, 24, &f->assigned_by, err);
+    if (!st)
+        st = ims__store_string(arena, row, 30, &f->person, err);
+    return st ? st : ims__store_string(arena, row, 31, &f->birth_date, err);
 }
 
-static ims_status take_face(void *arg, const struct ims_db_query *row, ims_err *err)
+ims_status ims__store_take_face(void *arg, const struct ims_db_query *row, ims_err *err)
 {
     struct ims__store_list *l = arg;
     struct ims_store_face *f = ims__store_list_add(l, err);
@@ -127,7 +126,7 @@ static ims_status read_list(struct ims_store *s, void *arg, ims_err *err)
 
     x->list->n = 0;
     ims__store_sql_init(&count, "SELECT count(*) FROM faces f ");
-    ims__store_sql_init(&page, "SELECT " FACE_COLUMNS FACE_TABLES);
+    ims__store_sql_init(&page, "SELECT " IMS_STORE_FACE_COLUMNS FACE_TABLES);
     add_filter(&count, x->filter);
     add_filter(&page, x->filter);
     ims__store_sql_add(&page, orders[x->order], NULL, 0);
@@ -141,7 +140,7 @@ static ims_status read_list(struct ims_store *s, void *arg, ims_err *err)
     if (!st)
         st = ims_db_get_int(s->db, count.text.data, count.values, count.n, &x->total, NULL, err);
     if (!st)
-        st = ims__store_select(s, page.text.data, page.values, page.n, take_face, x->list, err);
+        st = ims__store_select(s, page.text.data, page.values, page.n, ims__store_take_face, x->list, err);
     ims__store_sql_release(&count);
     ims__store_sql_release(&page);
     return st;
@@ -226,7 +225,7 @@ static ims_status take_face_of_series(void *arg, size_t item, const struct ims_d
     struct ims__store_list *l = arg;
 
     l->n = item; /* a repetition starts over */
-    return take_face(l, row, err);
+    return ims__store_take_face(l, row, err);
 }
 
 ims_status ims_store_faces_by_id(struct ims_store *s, const int64_t *ids, size_t n,
@@ -235,7 +234,7 @@ ims_status ims_store_faces_by_id(struct ims_store *s, const int64_t *ids, size_t
     struct ims__store_list l = { .arena = arena, .item_size = sizeof(**out) };
     struct by_id x = { .ids = ids,
                        .n = n,
-                       .sql = "SELECT " FACE_COLUMNS FACE_TABLES "WHERE f.id = $1",
+                       .sql = "SELECT " IMS_STORE_FACE_COLUMNS FACE_TABLES "WHERE f.id = $1",
                        .on_row = take_face_of_series,
                        .arg = &l };
     void *items = NULL;

@@ -113,6 +113,18 @@ ims_status ims__store_join_assets(struct ims_store *s, int64_t old_id, int64_t f
 ims_status ims__store_join_moved(struct ims_store *s, const struct ims_store_scan *scan,
                                  int64_t marked_us, int64_t *out_n, ims_err *err) IMS_MUST_CHECK;
 
+/* --- store_faces.c --- */
+
+/* What ims__store_take_face reads into a list of struct ims_store_face: of faces f, their contents c and persons p, and
+ * the file a that is to be named. */
+#define IMS_STORE_FACE_COLUMNS                                                                               \
+    "f.id, f.content_id, f.model_id, a.id, a.path, f.x, f.y, f.w, f.h, c.width, c.height, "        \
+    "f.score, f.quality, f.landmarks_json, f.age, f.gender, f.yaw, f.pitch, f.roll, "              \
+    "f.cluster_id, f.cluster_probability, f.outlier_score, f.clustered_us, f.person_id, "          \
+    "f.assigned_by, f.assigned_score, f.assigned_us, f.is_extra, c.taken_at_us, f.created_us, "    \
+    "p.name, p.birth_date "
+ims_status ims__store_take_face(void *list, const struct ims_db_query *row, ims_err *err) IMS_MUST_CHECK;
+
 /* --- store_clusters.c --- */
 
 ims_status ims__store_drop_empty_clusters(struct ims_store *s, ims_err *err) IMS_MUST_CHECK;

@@ -47,6 +47,9 @@ ims_json *ims__whole(ims_json *o, bool is_whole);
 
 /* ---- shared shapes ---- */
 ims_json *ims__api_asset(const struct ims_asset *a); /* Asset of the contract; NULL: no memory */
+/* Its camera and where it was taken, or null. */
+bool ims__put_camera(ims_json *o, const char *key, const struct ims_asset *a);
+bool ims__put_location(ims_json *o, const char *key, const struct ims_asset *a);
 
 /* {id: name ...} of a category, or null; sessionCount null. */
 ims_json *ims__api_category(struct ims_http_context *cx, int64_t id);
@@ -64,6 +67,8 @@ struct ims_page {
 struct ims_page ims__api_page(const struct ims_http_request *rq);
 /* {items, total, page, pageSize, hasMore}; takes items. */
 ims_json *ims__api_page_json(const struct ims_page *page, ims_json *take_items, int64_t total);
+/* The same without hasMore, as lists about faces have it. */
+ims_json *ims__api_plain_page_json(const struct ims_page *page, ims_json *take_items, int64_t total);
 
 /* ---- the handlers ---- */
 #define IMS_API_HANDLER(name)                                                                                        \

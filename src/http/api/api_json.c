@@ -91,35 +91,43 @@ struct ims_page ims__api_page(const struct ims_http_request *rq)
     return p;
 }
 
-ims_json *ims__api_page_json(const struct ims_page *page, ims_json *take_items, int64_t total)
+ims_json *ims__api_plain_page_json(const struct ims_page *page, ims_json *take_items, int64_t total)
 {
     ims_json *o = ims__json_new_object();
 
     return ims__whole(o, ims__put(o, "items", take_items) && ims__put_int(o, "total", total) &&
-                             ims__put_int(o, "page", page->number) && ims__put_int(o, "pageSize", page->size) &&
-                             ims__put_bool(o, "hasMore", page->offset + page->size < total));
+                             ims__put_int(o, "page", page->number) && ims__put_int(o, "pageSize", page->size));
+}
+
+ims_json *ims__api_page_json(const struct ims_page *page, ims_json *take_items, int64_t total)
+{
+    ims_json *o = ims__api_plain_page_json(page, take_items, total);
+
+    return ims__whole(o, ims__put_bool(o, "hasMore", page->offset + page->size < total));
 }
 
 /* ---- assets ---- */
 
-static ims_json *camera_of(const struct ims_asset *a)
+bool ims__put_camera(ims_json *o, const char *key, const struct ims_asset *a)
 {
-    ims_json *o;
+    ims_json *camera;
 
     if (!a->camera_make && !a->camera_model)
-        return ims__json_new_null();
-    o = ims__json_new_object();
-    return ims__whole(o, ims__put_str(o, "make", a->camera_make) && ims__put_str(o, "model", a->camera_model));
+        return ims__put_null(o, key);
+    camera = ims__json_new_object();
+    return ims__put(o, key, ims__whole(camera, ims__put_str(camera, "make", a->camera_make) &&
+                                                   ims__put_str(camera, "model", a->camera_model)));
 }
 
-static ims_json *location_of(const struct ims_asset *a)
+bool ims__put_location(ims_json *o, const char *key, const struct ims_asset *a)
 {
-    ims_json *o;
+    ims_json *place;
 
     if (!a->has_gps)
-        return ims__json_new_null();
-    o = ims__json_new_object();
-    return ims__whole(o, ims__put_num(o, "lat", a->gps_lat) && ims__put_num(o, "lng", a->gps_lng));
+        return ims__put_null(o, key);
+    place = ims__json_new_object();
+    return ims__put(o, key,
+                    ims__whole(place, ims__put_num(place, "lat", a->gps_lat) && ims__put_num(place, "lng", a->gps_lng)));
 }
 
 ims_json *ims__api_asset(const struct ims_asset *a)
@@ -133,8 +141,8 @@ ims_json *ims__api_asset(const struct ims_asset *a)
     return ims__whole(
         o, ims__put_int(o, "id", a->id) && ims__put_str(o, "path", a->path) &&
                ims__put_time(o, "createdAt", a->created_us) && ims__put_time(o, "indexedAt", a->indexed_us) &&
-               ims__put_time(o, "takenAt", a->has_taken_at ? a->taken_at_us : 0) && ims__put(o, "camera", camera_of(a)) &&
-               ims__put(o, "location", location_of(a)) && ims__put_str(o, "url", url) &&
+               ims__put_time(o, "takenAt", a->has_taken_at ? a->taken_at_us : 0) && ims__put_camera(o, "camera", a) &&
+               ims__put_location(o, "location", a) && ims__put_str(o, "url", url) &&
                ims__put_str(o, "thumbnailUrl", thumbnail) && ims__put_str(o, "filename", slash ? slash + 1 : a->path) &&
                (a->width > 0 ? ims__put_int(o, "width", a->width) && ims__put_int(o, "height", a->height)
                              : ims__put_null(o, "width") && ims__put_null(o, "height")));

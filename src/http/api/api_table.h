@@ -68,8 +68,19 @@ IMS_ROUTE(jobEvents, ims__api_job_events)
 IMS_ROUTE(jobStatus, ims__api_job_status)
 
 /* ---- faces and their clusters ---- */
+IMS_ROUTE(clustersList, ims__api_clusters_list)
+IMS_ROUTE(clusterGet, ims__api_cluster_get)
+IMS_ROUTE(clusterLabel, ims__api_cluster_label)
+IMS_ROUTE(assetFaces, ims__api_asset_faces)
+IMS_ROUTE(faceThumbnail, ims__api_face_thumbnail)
+IMS_ROUTE(faceAssign, ims__api_face_assign)
+IMS_ROUTE(faceUnassign, ims__api_face_unassign)
 
 /* ---- persons ---- */
+IMS_ROUTE(peopleList, ims__api_people_list)
+IMS_ROUTE(personsList, ims__api_persons_list)
+IMS_ROUTE(personGet, ims__api_person_get)
+IMS_ROUTE(personPhotos, ims__api_person_photos)
 
 /* ---- prototypes ---- */
 
