@@ -186,6 +186,7 @@ struct ims_bench {
     double text_load_ms, image_load_ms;   /* the session, from there; the first one loads the runtime too */
     double text_first_ms, image_first_ms; /* the first answer, session included */
     double texts_per_s; /* one short query at a time */
+    size_t batch;       /* pictures at a time that indexing found fastest on this device; 0 = not known yet */
     size_t n_batches;
     struct ims_bench_rate batches[IMS_BENCH_MAX_BATCHES]; /* pictures */
     uint64_t peak_rss_bytes;    /* of this process: meaningful when it did nothing else */

@@ -41,6 +41,16 @@ static const struct range ranges[] = {
     { IMS_CFG_MIN_FACE_SIZE, 1, 10000 },
 };
 
+/* Numbers that the word auto stands for. */
+struct automatic {
+    ims_cfg id;
+    int64_t value;
+};
+
+static const struct automatic automatics[] = {
+    { IMS_CFG_GPU_BATCH_SIZE, 64 }, /* beyond that, hardly any device gains */
+};
+
 struct real_range {
     ims_cfg id;
     double min, max;
@@ -86,6 +96,17 @@ static bool is_word_of(const char *words, const char *value)
     return false;
 }
 
+static bool read_int(ims_cfg id, const char *value, int64_t min, int64_t max, int64_t *out)
+{
+    for (size_t i = 0; i < IMS_ARRAY_LEN(automatics); i++) {
+        if (automatics[i].id == id && strcmp(value, "auto") == 0) {
+            *out = automatics[i].value;
+            return true;
+        }
+    }
+    return ims__parse_int(value, min, max, out);
+}
+
 static ims_status check_int(ims_cfg id, const char *value, const char *where, ims_err *err)
 {
     int64_t min = INT64_MIN, max = INT64_MAX, v;
@@ -96,7 +117,7 @@ static ims_status check_int(ims_cfg id, const char *value, const char *where, im
             max = ranges[i].max;
         }
     }
-    if (!ims__parse_int(value, min, max, &v))
+    if (!read_int(id, value, min, max, &v))
         return ims_fail(err, IMS_E_CONFIG, "config", 0,
                         "%s is \"%.60s\" (%s); it must be a whole number from %lld to %lld",
                         ims__config_rows[id].name, value, where, (long long)min, (long long)max);
@@ -388,7 +409,7 @@ int64_t ims__config_int(const struct ims_config *c, ims_cfg id)
 {
     int64_t v = 0;
 
-    (void)ims__parse_int(ims__config_str(c, id), INT64_MIN, INT64_MAX, &v);
+    (void)read_int(id, ims__config_str(c, id), INT64_MIN, INT64_MAX, &v);
     return v;
 }
 

@@ -24,7 +24,7 @@
     X(COMPUTE_DEADLINE, "compute_deadline", "IMS_COMPUTE_DEADLINE", INT,  "120",    "Seconds after which a batch on a device in its own process counts as hung, 1 to 3600.") \
     X(GPU_MEM_LIMIT,   "gpu_mem_limit",   "IMS_GPU_MEM_LIMIT",      INT,  "0",      "MiB of a GPU's memory that the runtime's arena may take per session (CUDA, MIGraphX, what TensorRT leaves to CUDA), up to 1048576; 0 = no limit of ours.") \
     X(THREADS,         "threads",         "IMS_THREADS",            INT,  "0",      "Threads for inference and decoding; 0 = as many as this process may use.") \
-    X(GPU_BATCH_SIZE,  "gpu_batch_size",  "GPU_BATCH_SIZE",         INT,  "16",     "Pictures per inference batch, 1 to 1024.") \
+    X(GPU_BATCH_SIZE,  "gpu_batch_size",  "GPU_BATCH_SIZE",         INT,  "16",     "Most pictures per inference batch, 1 to 1024, or auto (64); up to that, each device gets as many as prove fastest on it.") \
     X(CPU,             "cpu",             "IMS_CPU",                STR,  "",       "Highest instruction set for our own loops: generic, avx2, avx512, neon; empty = best.") \
     X(LOG_LEVEL,       "log_level",       "IMS_LOG_LEVEL LOG_LEVEL", STR, "info",   "debug, info, warning, error or off.") \
     X(LOG_FORMAT,      "log_format",      "IMS_LOG_FORMAT",         STR,  "text",   "text or json.") \

@@ -174,6 +174,8 @@ static ims_json *result_json(const struct ims_bench *b)
     (void)ims__json_set(o, "runtime", ims__json_new_str(b->runtime));
     (void)ims__json_set(o, "threads", ims__json_new_int(b->n_threads));
     (void)ims__json_set(o, "images", rates_json(b->batches, b->n_batches, "images_per_s"));
+    if (b->batch)
+        (void)ims__json_set(o, "batch", ims__json_new_int((int64_t)b->batch));
     (void)ims__json_set(o, "texts_per_s", ims__json_new_num(b->texts_per_s));
     (void)ims__json_set(o, "open_ms", ims__json_new_num(b->open_ms));
     (void)ims__json_set(o, "text_load_ms", ims__json_new_num(b->text_load_ms));

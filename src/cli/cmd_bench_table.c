@@ -17,6 +17,7 @@ const size_t cli_bench_n_series = IMS_ARRAY_LEN(cli_bench_series);
 const struct cli_bench_metric cli_bench_metrics[] = {
     { "texts_per_s", "texts/s", 1, false },
     { "open_ms", "model opened, ms", 0, false },
+    { "batch", "pictures at a time in use", 0, false },
     { "text_load_ms", "text tower loaded, ms", 0, false },
     { "text_first_ms", "first text answer, ms", 0, false },
     { "image_load_ms", "image tower loaded, ms", 0, false },

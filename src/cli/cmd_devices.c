@@ -99,6 +99,8 @@ static void print_verdicts(const struct devices_view *v)
         ims__format_utc(p->made_us - p->made_us % 1000000, when, sizeof(when));
         printf("proof      %s %s: %s", name, cli_proof_name(p->state), p->text);
         printf(p->is_stored ? " (%s)\n" : "\n", when);
+        if (p->batch)
+            printf("batch      %s %s: %zu at a time\n", name, p->graph_name, p->batch);
     }
     if (v->model_err.status)
         printf("proof      none with a model: %s\n", v->model_err.text);

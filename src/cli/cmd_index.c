@@ -11,7 +11,7 @@ static const struct cli_option options[] = {
     { "no-thumbnails", 0, NULL, "Do not store thumbnails.", CLI_NO_CFG },
     { "no-faces", 0, NULL, "Do not look for faces.", CLI_NO_CFG },
     CLI_FACE_OPTIONS,
-    { "batch", 'b', "N", "Pictures per inference batch (GPU_BATCH_SIZE).", IMS_CFG_GPU_BATCH_SIZE },
+    { "batch", 'b', "N", "Most pictures per inference batch, or auto (GPU_BATCH_SIZE).", IMS_CFG_GPU_BATCH_SIZE },
     { "quiet", 'q', NULL, "No progress, no summary.", CLI_NO_CFG },
     { NULL, 0, NULL, NULL, CLI_NO_CFG },
 };

@@ -3,6 +3,7 @@
 #include "cli/devices_view.h"
 
 #include <stdio.h>
+#include <string.h>
 
 const char *cli_proof_name(ims_proof_state state)
 {
@@ -68,8 +69,48 @@ static ims_json *adapters_json(const struct ims_vulkan_facts *f)
     return list;
 }
 
-static ims_json *runtime_json(const struct ims_compute_info *c)
+/* What the runtime lists was compiled into it; whether it works here is another question. */
+static const char *provider_state(const struct devices_view *v, const char *provider)
 {
+    const struct ims_compute_info *c = &v->compute;
+    ims_device_kind kind;
+
+    if (!ims_device_kind_from_provider(provider, &kind))
+        return "compiled in, not used";
+    for (size_t i = 0; i < c->n_proofs; i++) {
+        if (c->proofs[i].id.kind == kind && c->proofs[i].state == IMS_PROOF_PASSED)
+            return "usable";
+    }
+    if ((kind == IMS_DEVICE_CUDA || kind == IMS_DEVICE_TENSORRT) && v->cuda.n_devices == 0)
+        return "compiled in, no device";
+    if (kind == IMS_DEVICE_WEBGPU && v->vulkan.n_adapters == 0 && !v->facts.is_apple_silicon &&
+        strcmp(v->facts.platform, "Linux") == 0)
+        return "compiled in, no device";
+    for (size_t i = 0; i < c->n_proofs; i++) {
+        if (c->proofs[i].id.kind == kind)
+            return "compiled in, failed its proof";
+    }
+    return "compiled in, not tried";
+}
+
+static ims_json *states_json(const struct devices_view *v)
+{
+    ims_json *list = ims__json_new_array();
+
+    for (size_t i = 0; i < v->compute.n_providers; i++) {
+        const char *name = v->compute.providers[i];
+        ims_json *o = ims__json_new_object();
+
+        (void)ims__json_set(o, "name", ims__json_new_str(name));
+        (void)ims__json_set(o, "state", ims__json_new_str(provider_state(v, name)));
+        (void)ims__json_add(list, o);
+    }
+    return list;
+}
+
+static ims_json *runtime_json(const struct devices_view *v)
+{
+    const struct ims_compute_info *c = &v->compute;
     ims_json *o, *providers;
 
     if (!c->has_runtime)
@@ -84,6 +125,7 @@ static ims_json *runtime_json(const struct ims_compute_info *c)
     (void)ims__json_set(o, "path", cli_path_json(c->runtime_path));
     (void)ims__json_set(o, "found_by", ims__json_new_str(c->runtime_origin));
     (void)ims__json_set(o, "providers", providers);
+    (void)ims__json_set(o, "provider_states", states_json(v));
     (void)ims__json_set(o, "threads", ims__json_new_int(c->n_threads));
     (void)ims__json_set(o, "load_ms", ims__json_new_num(c->load_ms));
     return o;
@@ -125,6 +167,10 @@ static ims_json *verdict_json(const struct ims_proof_verdict *v)
     if (v->rows_per_s > 0) {
         (void)ims__json_set(o, "per_second", ims__json_new_num(v->rows_per_s));
         (void)ims__json_set(o, "cpu_per_second", ims__json_new_num(v->cpu_rows_per_s));
+    }
+    if (v->batch) {
+        (void)ims__json_set(o, "batch", ims__json_new_int((int64_t)v->batch));
+        (void)ims__json_set(o, "batch_per_second", ims__json_new_num(v->batch_rows_per_s));
     }
     (void)ims__json_set(o, "proven_at", cli_time_json(v->made_us));
     (void)ims__json_set(o, "from_cache", ims__json_new_bool(v->is_stored));
@@ -187,6 +233,6 @@ ims_json *cli_devices_json(const struct devices_view *v)
     if (v->model_err.status)
         (void)ims__json_set(o, "model_problem", ims__json_new_str(v->model_err.text));
     (void)ims__json_set(o, "model_proofs", verdicts_json(v));
-    (void)ims__json_set(o, "runtime", runtime_json(c));
+    (void)ims__json_set(o, "runtime", runtime_json(v));
     return o;
 }

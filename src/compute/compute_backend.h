@@ -12,7 +12,7 @@
 
 #include "compute/compute.h"
 
-#define IMS_COMPUTE_ABI 5
+#define IMS_COMPUTE_ABI 6
 
 struct ims_compute_backend_options {
     const char *runtime_path; /* NULL = search */
@@ -71,6 +71,8 @@ struct ims_compute_backend {
     bool (*session_shrink)(void *session);
     /* (optional) Does this kind of device take only graphs without free dimensions? */
     bool (*wants_static_shapes)(void *ctx, ims_device_kind kind);
+    /* (optional) Does this kind of device compile the graph anew for another number of rows? */
+    bool (*compiles_shapes)(void *ctx, ims_device_kind kind);
 };
 
 /* ONNX Runtime, loaded with dlopen. */

@@ -306,6 +306,33 @@ static ims_status make_verdict(struct proving *p, bool with_speed, ims_err *err)
 
 /* ---- keeping ---- */
 
+/* As a pool's slots have them: shares of the CPU split its threads. */
+static unsigned threads_of(const struct ims_compute *c, struct ims_device_id id)
+{
+    unsigned n = 0;
+
+    for (size_t i = 0; id.kind == IMS_DEVICE_CPU && i < c->request.n_ids; i++)
+        n += c->request.ids[i].kind == IMS_DEVICE_CPU;
+    n = c->n_threads / (n ? n : 1);
+    return n ? n : 1;
+}
+
+/* The batch size that a pool found for this device; who asks for proof again wants it found again. */
+static void recall_batch(struct proving *p)
+{
+    const struct ims_compute *c = p->c;
+    struct ims_batch_record r = { .rows = 0 };
+    char key[PROOF_MAX_KEY_BYTES];
+
+    ims__batch_record_key(p->key, p->v.device, threads_of(c, p->v.device), key);
+    if (c->prove_again)
+        ims__batch_record_forget(c->cache_dir, key);
+    else if (ims__batch_record_read(c->cache_dir, key, &r)) {
+        p->v.batch = r.rows;
+        p->v.batch_rows_per_s = r.rows_per_s;
+    }
+}
+
 static struct ims_kept_verdict *find_kept(struct ims_compute *c, uint64_t key_hash)
 {
     for (size_t i = 0; i < c->n_verdicts; i++) {
@@ -316,10 +343,12 @@ static struct ims_kept_verdict *find_kept(struct ims_compute *c, uint64_t key_ha
 }
 
 /* When the memory is full the oldest goes. */
-static ims_status keep(struct ims_compute *c, uint64_t key_hash, const struct ims_proof_verdict *v,
-                       ims_err *err)
+static ims_status keep(struct proving *p, uint64_t key_hash, ims_err *err)
 {
+    struct ims_compute *c = p->c;
     struct ims_kept_verdict *kept = find_kept(c, key_hash);
+
+    recall_batch(p);
 
     if (!c->verdicts)
         c->verdicts = ims__zalloc(IMS_PROOF_MAX_VERDICTS, sizeof(*c->verdicts));
@@ -331,7 +360,7 @@ static ims_status keep(struct ims_compute *c, uint64_t key_hash, const struct im
     }
     if (!kept)
         kept = &c->verdicts[c->n_verdicts++];
-    *kept = (struct ims_kept_verdict){ key_hash, *v };
+    *kept = (struct ims_kept_verdict){ key_hash, p->v };
     return IMS_OK;
 }
 
@@ -356,7 +385,7 @@ static ims_status prove(struct proving *p, bool with_speed, ims_err *err)
     }
     if (!c->prove_again && ims__proof_verdict_read(c->cache_dir, p->key, &p->v) &&
         is_enough(c, &p->v, with_speed))
-        return keep(c, hash, &p->v, err);
+        return keep(p, hash, err);
     p->v = (struct ims_proof_verdict){ .device = p->v.device, .precision = p->set->precision };
     snprintf(p->v.model, sizeof(p->v.model), "%.63s", p->set->model);
     snprintf(p->v.graph_name, sizeof(p->v.graph_name), "%.15s", p->set->graph_name);
@@ -365,7 +394,25 @@ static ims_status prove(struct proving *p, bool with_speed, ims_err *err)
         return st;
     if (p->v.has_numbers)
         ims__proof_verdict_write(c->cache_dir, p->key, &p->v);
-    return keep(c, hash, &p->v, err);
+    return keep(p, hash, err);
+}
+
+ims_status ims__proof_key(struct ims_compute *c, const struct ims_proof_set *set,
+                          struct ims_device_id id, char out[PROOF_MAX_KEY_BYTES], ims_err *err)
+{
+    char hardware[PROOF_MAX_KEY_BYTES / 2] = "";
+    ims_status st;
+
+    ims__lock(&c->lock);
+    st = ims__compute_load(c, err);
+    if (!st)
+        st = ims__compute_inventory(c, err);
+    if (!st)
+        ims__proof_hardware(c, id, hardware, sizeof(hardware));
+    ims__unlock(&c->lock);
+    if (!st)
+        ims__proof_verdict_key(set, hardware, out);
+    return st;
 }
 
 ims_status ims_compute_prove_model(struct ims_compute *c, const struct ims_proof_set *set,
@@ -373,7 +420,6 @@ ims_status ims_compute_prove_model(struct ims_compute *c, const struct ims_proof
                                    struct ims_proof_verdict *out, ims_err *err)
 {
     struct proving *p;
-    char hardware[PROOF_MAX_KEY_BYTES / 2] = "";
     ims_status st;
 
     if (set->n_cases == 0 || set->n_cases > IMS_PROOF_MAX_CASES || !has_graph(&set->graph) ||
@@ -391,14 +437,7 @@ ims_status ims_compute_prove_model(struct ims_compute *c, const struct ims_proof
     snprintf(p->v.graph_name, sizeof(p->v.graph_name), "%.15s", set->graph_name);
     p->v.precision = set->precision;
     ims__lock(&c->proof_lock);
-    ims__lock(&c->lock);
-    st = ims__compute_load(c, err);
-    if (!st)
-        st = ims__compute_inventory(c, err);
-    if (!st)
-        ims__proof_hardware(c, id, hardware, sizeof(hardware));
-    ims__unlock(&c->lock);
-    ims__proof_verdict_key(set, hardware, p->key);
+    st = ims__proof_key(c, set, id, p->key, err);
     if (!st)
         st = prove(p, with_speed, err);
     ims__unlock(&c->proof_lock);

@@ -76,6 +76,8 @@ struct ims_proof_verdict {
     unsigned n_threads;
     bool is_stored;         /* read from a file: made by an earlier process */
     int64_t made_us;        /* when; since 1970, UTC */
+    size_t batch;            /* rows at a time that gave most a second (pool_batch.h); 0 = not known */
+    double batch_rows_per_s; /* at that size */
 };
 
 /* The verdict about one device. A device that is not the CPU is also timed against it when

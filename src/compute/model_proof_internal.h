@@ -4,6 +4,7 @@
 #define IMS_COMPUTE_MODEL_PROOF_INTERNAL_H
 
 #include "compute/compute_internal.h"
+#include "base/buf.h"
 #include "compute/model_proof.h"
 
 #define PROOF_MAX_TENSORS (IMS_PROOF_MAX_CASES * IMS_PROOF_MAX_OUTPUTS)
@@ -62,6 +63,31 @@ void ims__proof_verdict_write(const char *cache_dir, const char *key,
                               const struct ims_proof_verdict *v);
 void ims__proof_reference_write(const char *cache_dir, const char *key,
                                 const struct proof_results *r);
+
+/* A file of cache_dir/proofs, named by the sum of the key and a suffix; at most max bytes. */
+bool ims__proof_file_read(const char *cache_dir, const char *key, const char *suffix, size_t max,
+                          struct ims_buf *out);
+void ims__proof_file_write(const char *cache_dir, const char *key, const char *suffix,
+                           const struct ims_buf *b);
+void ims__proof_file_remove(const char *cache_dir, const char *key, const char *suffix);
+/* The verdict key of a set on a device; loads the runtime if need be. */
+ims_status ims__proof_key(struct ims_compute *c, const struct ims_proof_set *set,
+                          struct ims_device_id id, char out[PROOF_MAX_KEY_BYTES],
+                          ims_err *err) IMS_MUST_CHECK;
+
+/* ---- batch sizes: pool_remember.c ---- */
+
+struct ims_batch_record {
+    size_t rows;
+    double rows_per_s; /* 0 = not measured: memory decided */
+    bool is_open;      /* it was the most that settings allowed: more might be better */
+};
+/* For a device with so many threads (counted for the CPU only). */
+void ims__batch_record_key(const char *verdict_key, struct ims_device_id id, unsigned n_threads,
+                           char out[PROOF_MAX_KEY_BYTES]);
+/* false when there is none, or it is too old to be relied on. */
+bool ims__batch_record_read(const char *cache_dir, const char *key, struct ims_batch_record *out);
+void ims__batch_record_forget(const char *cache_dir, const char *key);
 
 /* ---- compute_hardware.c ---- */
 

@@ -11,6 +11,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define RECIPE 1 /* raise it when proofs are made or judged in another way */
 #define MAX_VERDICT_BYTES (16 * IMS_KIB)
@@ -78,8 +79,8 @@ static char *file_of(const char *cache_dir, const char *key, const char *suffix)
     return ims__strfmt("%s/proofs/%s%s", cache_dir, hex, suffix);
 }
 
-static bool read_file(const char *cache_dir, const char *key, const char *suffix, size_t max,
-                      struct ims_buf *out)
+bool ims__proof_file_read(const char *cache_dir, const char *key, const char *suffix, size_t max,
+                          struct ims_buf *out)
 {
     char *path = file_of(cache_dir, key, suffix);
     bool is_read = path && ims__read_file(path, max, out, NULL, NULL) == IMS_OK;
@@ -88,14 +89,23 @@ static bool read_file(const char *cache_dir, const char *key, const char *suffix
     return is_read;
 }
 
-static void write_file(const char *cache_dir, const char *key, const char *suffix,
-                       const struct ims_buf *b)
+void ims__proof_file_write(const char *cache_dir, const char *key, const char *suffix,
+                           const struct ims_buf *b)
 {
     char *path = ims__buf_status(b) == IMS_OK ? file_of(cache_dir, key, suffix) : NULL;
 
     if (path && ims__write_derived(path, b->data, b->len, NULL) != IMS_OK) {
         /* nothing: it is only not kept */
     }
+    ims__free(path);
+}
+
+void ims__proof_file_remove(const char *cache_dir, const char *key, const char *suffix)
+{
+    char *path = file_of(cache_dir, key, suffix);
+
+    if (path)
+        (void)unlink(path);
     ims__free(path);
 }
 
@@ -135,7 +145,7 @@ bool ims__proof_verdict_read(const char *cache_dir, const char *key, struct ims_
     bool is_good;
 
     ims__buf_init(&text, MAX_VERDICT_BYTES);
-    is_good = read_file(cache_dir, key, ".json", MAX_VERDICT_BYTES, &text) &&
+    is_good = ims__proof_file_read(cache_dir, key, ".json", MAX_VERDICT_BYTES, &text) &&
               ims__json_parse(&o, text.data, text.len, "verdict", NULL) == IMS_OK &&
               take_verdict(o, key, &v);
     if (is_good)
@@ -165,7 +175,7 @@ void ims__proof_verdict_write(const char *cache_dir, const char *key,
     (void)ims__json_set(o, "made_us", ims__json_new_int(v->made_us));
     ims__buf_init(&text, MAX_VERDICT_BYTES);
     if (ims__json_write(o, 1, &text, NULL) == IMS_OK)
-        write_file(cache_dir, key, ".json", &text);
+        ims__proof_file_write(cache_dir, key, ".json", &text);
     ims__buf_release(&text);
     ims__json_free(o);
 }
@@ -265,7 +275,7 @@ bool ims__proof_reference_read(const char *cache_dir, const char *key, struct pr
     bool is_good;
 
     ims__buf_init(&b, MAX_REFERENCE_BYTES);
-    is_good = read_file(cache_dir, key, ".ref", MAX_REFERENCE_BYTES, &b) && is_whole(&b);
+    is_good = ims__proof_file_read(cache_dir, key, ".ref", MAX_REFERENCE_BYTES, &b) && is_whole(&b);
     if (is_good) {
         struct reader r = { (const uint8_t *)b.data, b.len - IMS_SHA256_BYTES, false };
 
@@ -305,7 +315,7 @@ void ims__proof_reference_write(const char *cache_dir, const char *key,
     }
     if (ims__buf_status(&b) == IMS_OK && ims__sha256(b.data, b.len, sum, NULL) == IMS_OK) {
         (void)ims__buf_add(&b, sum, sizeof(sum));
-        write_file(cache_dir, key, ".ref", &b);
+        ims__proof_file_write(cache_dir, key, ".ref", &b);
     }
     ims__buf_release(&b);
 }

@@ -109,7 +109,7 @@ struct job {
     const struct ims_compute_value *in;
     const struct ims_compute_value *out;
     size_t n_in, n_out, n;
-    uint8_t *slots;
+    struct ims_pool_place *places;
     struct ims_lock lock; /* guards what follows */
     size_t next;
     ims_status status;
@@ -169,8 +169,8 @@ static void note_good(struct job *j, struct ims_pool_slot *s, struct attempt *a,
     struct ims_pool *p = j->p;
     double ms = a->failed_ns ? (double)(ims__mono_ns() - a->failed_ns) / 1e6 : 0;
 
-    if (j->slots)
-        memset(j->slots + first, (int)(s - p->slots), n);
+    for (size_t i = first; j->places && i < first + n; i++)
+        j->places[i] = (struct ims_pool_place){ (uint16_t)(s - p->slots), (uint16_t)n };
     ims__lock(&p->lock);
     s->info.health = ims__health_step(s->info.health, &p->rules, IMS_HEALTH_GOOD, now_ms());
     if (a->failed_ns) {
@@ -197,13 +197,17 @@ static bool make_room(struct ims_pool *p, struct ims_pool_slot *s, struct attemp
         }
     }
     if (rows > 1) {
+        bool is_found;
+
         ims__lock(&p->lock);
-        s->info.max_rows = rows / 2;
+        is_found = ims__batch_halve(&s->info.batch, rows);
         s->info.n_halvings++;
         ims__log_ring_addf(&p->log,
                            "%s: %zu rows do not fit into the memory of %s, going on with %zu",
                            p->label, rows, s->info.name, rows / 2);
         ims__unlock(&p->lock);
+        if (is_found)
+            ims__pool_batch_keep(p, s);
         return true;
     }
     if (a->has_restarted)
@@ -217,7 +221,7 @@ static size_t batch_size(struct ims_pool *p, struct ims_pool_slot *s, size_t lef
     size_t most;
 
     ims__lock(&p->lock);
-    most = s->info.max_rows;
+    most = s->info.batch.rows;
     ims__unlock(&p->lock);
     return left < most ? left : most;
 }
@@ -294,7 +298,7 @@ static size_t piece_size(struct ims_pool *p, const struct ims_pool_slot *s, size
     size_t n;
 
     ims__lock(&p->lock);
-    n = s->info.max_rows;
+    n = s->info.batch.rows;
     for (size_t i = 0; i < p->n_primary; i++) {
         const struct ims_pool_slot_info *info = &p->slots[i].info;
 
@@ -377,10 +381,24 @@ static ims_status check_values(const struct ims_pool *p, const struct ims_comput
     return IMS_OK;
 }
 
-ims_status ims_pool_run(struct ims_pool *p, const struct ims_compute_value *in, size_t n_in,
-                        struct ims_compute_value *out, size_t n_out, uint8_t *slots, ims_err *err)
+/* Threads besides the caller's: one for each further device that there are full batches for. */
+static size_t count_helpers(struct ims_pool *p, size_t n)
 {
-    struct job j = { .p = p, .in = in, .out = out, .n_in = n_in, .n_out = n_out, .slots = slots };
+    size_t least = p->o.max_rows, n_helpers;
+
+    ims__lock(&p->lock);
+    for (size_t i = 0; i < p->n_primary; i++)
+        least = p->slots[i].info.batch.rows < least ? p->slots[i].info.batch.rows : least;
+    ims__unlock(&p->lock);
+    n_helpers = (n - 1) / least;
+    return n_helpers < p->n_primary - 1 ? n_helpers : p->n_primary - 1;
+}
+
+ims_status ims_pool_run(struct ims_pool *p, const struct ims_compute_value *in, size_t n_in,
+                        struct ims_compute_value *out, size_t n_out, struct ims_pool_place *places,
+                        ims_err *err)
+{
+    struct job j = { .p = p, .in = in, .out = out, .n_in = n_in, .n_out = n_out, .places = places };
     struct ims_thread helpers[IMS_POOL_MAX_SLOTS] = { { .is_running = false } };
     size_t n_helpers;
     ims_status st;
@@ -396,9 +414,7 @@ ims_status ims_pool_run(struct ims_pool *p, const struct ims_compute_value *in, 
     if (ims__lock_init(&j.lock) != IMS_OK)
         return ims_fail(err, IMS_E_NOMEM, "pool", 0, "creating a lock");
     j.n = (size_t)in[0].tensor.shape[0];
-    n_helpers = (j.n - 1) / p->o.max_rows;
-    if (n_helpers > p->n_primary - 1)
-        n_helpers = p->n_primary - 1;
+    n_helpers = count_helpers(p, j.n);
     for (size_t i = 0; i < n_helpers; i++) { /* with fewer it takes longer, that is all */
         if (ims__thread_start(&helpers[i], "ims-pool", work, &j, NULL) != IMS_OK)
             break;

@@ -14,7 +14,8 @@
  * batch tried again; a device that goes on failing is put on the bench (pool_health.h) and the next
  * one, at last the CPU where settings permit it, does its work. For a batch that is out of memory the
  * runtime is made to give back what it keeps; then the batch is halved, and the size that worked is
- * kept.
+ * kept. How many rows a batch has is measured for each device while it works (pool_batch.h) where the
+ * options ask for it, and remembered beside the verdicts of its proof.
  *
  * Thread-safe, except open and close.
  * SPDX-License-Identifier: Apache-2.0 */
@@ -23,6 +24,7 @@
 
 #include "compute/compute.h"
 #include "compute/model_proof.h"
+#include "compute/pool_batch.h"
 #include "compute/pool_health.h"
 
 #define IMS_POOL_MAX_SLOTS (IMS_MAX_DEVICES + 1) /* the last may be the CPU in reserve */
@@ -40,6 +42,7 @@ struct ims_pool_options {
     size_t n_static_dims;
     bool no_prepacking, keep_memory;
     size_t max_rows;           /* of one batch; 0 = 64 */
+    bool measures_rows;        /* look for the size that gives most rows a second; else max_rows */
     unsigned deadline_ms;      /* of one batch; 0 = the compute's. Kept by devices in children */
     unsigned open_deadline_ms; /* of opening a session; 0 = 10 min: some compile the model */
     /* After so many batches a remembered row is computed again, before the batch is given out.
@@ -52,6 +55,7 @@ struct ims_pool_options {
     /* (optional) Can these results be? Called for each batch, from any thread. */
     ims_status (*look)(void *arg, const struct ims_compute_value *out, size_t n_out, ims_err *err);
     void *arg;
+    uint64_t (*clock_ns)(void); /* that batches are timed by, per thread; NULL = monotonic */
 };
 /* compute is a loan that outlives the pool; graph is copied. Opens a session on the first device.
  * When that fails, a device asked for by name is an error; auto goes on to the CPU. */
@@ -69,13 +73,19 @@ void ims_pool_choice(const struct ims_pool *p, struct ims_device_choice *out);
 /* How many devices are meant to work at once, the reserve not counted. */
 size_t ims_pool_n_devices(const struct ims_pool *p);
 
+/* Where a row was computed: the slot's number, and how many rows the batch had. */
+struct ims_pool_place {
+    uint16_t slot;
+    uint16_t batch;
+};
+
 /* in and out: every value has data. The first dimension of the inputs is n rows, that of an output n
  * or a multiple of it: the same number of results for each row, in their order. Results stand in out only
- * where all is well; on failure its contents are undefined. slots: NULL, or n bytes that receive
- * the number of the slot that computed each row. Errors: those of a session's run. IMS_E_MODEL also
+ * where all is well; on failure its contents are undefined. places: NULL, or n that receive where each
+ * row was computed. Errors: those of a session's run. IMS_E_MODEL also
  * when every device gave numbers that cannot be: then the rows or the model are to blame. */
 ims_status ims_pool_run(struct ims_pool *p, const struct ims_compute_value *in, size_t n_in,
-                        struct ims_compute_value *out, size_t n_out, uint8_t *slots,
+                        struct ims_compute_value *out, size_t n_out, struct ims_pool_place *places,
                         ims_err *err) IMS_MUST_CHECK;
 
 /* One device of the pool, and what happened to it. */
@@ -87,7 +97,8 @@ struct ims_pool_slot_info {
     bool has_report;  /* a session was opened */
     struct ims_compute_report report;
     struct ims_health health;
-    size_t max_rows; /* of a batch, after halvings */
+    struct ims_batch_plan batch; /* rows at a time: now, and at most after halvings */
+    bool is_batch_kept;          /* batch.best was found by an earlier run */
     double rows_per_s;
     uint64_t n_rows, n_batches, n_faults, n_restarts, n_halvings, n_shrinks, n_checks;
     double last_recovery_ms;            /* from the fault until the batch was there */

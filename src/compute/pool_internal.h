@@ -20,6 +20,7 @@ struct ims_canary {
 struct ims_pool_slot {
     struct ims_pool_slot_info info; /* guarded by the pool's lock */
     unsigned n_threads;
+    char *batch_key;           /* what its batch size is remembered under; NULL = it is not */
     unsigned max_users;        /* runs at once */
     unsigned n_users;          /* guarded by the pool's lock, as is */
     unsigned n_since_open;     /* batches on this session, up to 2; as is */
@@ -74,5 +75,12 @@ ims_status ims__canary_take(struct ims_pool *p, const struct ims_compute_value *
 ims_status ims__canary_check(struct ims_pool *p, struct ims_pool_slot *s,
                              ims_err *err) IMS_MUST_CHECK;
 void ims__canary_release(struct ims_canary *c);
+
+/* Begins the slot's search for its batch size with what an earlier run found, if one did; with
+ * p->o.proof still there. */
+ims_status ims__pool_batch_recall(struct ims_pool *p, struct ims_pool_slot *s,
+                                  ims_err *err) IMS_MUST_CHECK;
+/* Remembers what the search found for the next run. */
+void ims__pool_batch_keep(struct ims_pool *p, struct ims_pool_slot *s);
 
 #endif

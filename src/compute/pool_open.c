@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "compute/pool_internal.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
 
 #include <stdio.h>
@@ -38,7 +39,6 @@ static ims_status add_slot(struct ims_pool *p, struct ims_device_id id, unsigned
     s->info.device = id;
     ims_device_id_name(id, s->info.name);
     s->info.is_isolated = ims__compute_is_isolated(p->compute, id);
-    s->info.max_rows = p->o.max_rows;
     s->n_threads = n_threads;
     s->max_users = 1;
     s->has_lock = ims__lock_init(&s->open_lock) == IMS_OK;
@@ -53,7 +53,6 @@ static ims_status add_slots(struct ims_pool *p, ims_err *err)
     unsigned n_cpu = 0, n_threads;
     ims_status st = ims_compute_choose_for(p->compute, p->o.proof, &p->choice, err);
 
-    p->o.proof = NULL;
     if (st)
         return st;
     for (size_t i = 0; i < choice->n_ids; i++)
@@ -68,6 +67,9 @@ static ims_status add_slots(struct ims_pool *p, ims_err *err)
     }
     if (p->n_primary == 1 && !p->slots[0].info.is_isolated)
         p->slots[0].max_users = SHARED_USERS;
+    for (size_t i = 0; !st && i < p->n_slots; i++)
+        st = ims__pool_batch_recall(p, &p->slots[i], err);
+    p->o.proof = NULL;
     return st;
 }
 
@@ -77,7 +79,7 @@ void ims_pool_limit_rows(struct ims_pool *p, size_t max_rows)
     if (max_rows < p->o.max_rows)
         p->o.max_rows = max_rows;
     for (size_t i = 0; i < p->n_slots; i++)
-        p->slots[i].info.max_rows = p->o.max_rows;
+        ims__batch_limit(&p->slots[i].info.batch, p->o.max_rows);
     ims__unlock(&p->lock);
 }
 
@@ -133,6 +135,9 @@ ims_status ims_pool_open(struct ims_pool **out, struct ims_compute *compute,
     p->compute = compute;
     p->o = *options;
     p->o.max_rows = options->max_rows ? options->max_rows : DEFAULT_MAX_ROWS;
+    if (p->o.max_rows > UINT16_MAX)
+        p->o.max_rows = UINT16_MAX;
+    p->o.clock_ns = options->clock_ns ? options->clock_ns : ims__mono_ns;
     p->rules = options->rules ? *options->rules : ims__health_rules;
     snprintf(p->label, sizeof(p->label), "%.63s", options->label ? options->label : "a graph");
     p->has_lock = ims__lock_init(&p->lock) == IMS_OK;
@@ -162,6 +167,7 @@ void ims_pool_close(struct ims_pool *p)
         return;
     for (size_t i = 0; i < p->n_slots; i++) {
         ims__pool_slot_close(&p->slots[i], false);
+        ims__free(p->slots[i].batch_key);
         if (p->slots[i].has_lock)
             ims__lock_release(&p->slots[i].open_lock);
     }

@@ -156,19 +156,24 @@ static void note_speed(struct ims_pool *p, struct ims_pool_slot *s, size_t n, ui
 {
     double rate = ns ? (double)n * 1e9 / (double)ns : 0;
     double *known = &s->info.rows_per_s;
+    bool is_found = false;
 
     ims__lock(&p->lock);
+    if (s->n_since_open > 0 && s->n_users == 1)
+        is_found = ims__batch_note(&s->info.batch, n, ns);
     /* The first batch warms up and a small one is slower by the row: they count only for want of
      * better. */
     if (*known == 0 || s->n_since_open == 1)
         *known = rate;
-    else if (s->n_since_open > 1 && n * 2 >= s->info.max_rows)
+    else if (s->n_since_open > 1 && n * 2 >= s->info.batch.rows)
         *known += (rate - *known) * RATE_WEIGHT;
     if (s->n_since_open < 2)
         s->n_since_open++;
     s->info.n_batches++;
     s->info.n_rows += n;
     ims__unlock(&p->lock);
+    if (is_found)
+        ims__pool_batch_keep(p, s);
 }
 
 static ims_status check(struct ims_pool *p, struct ims_pool_slot *s,
@@ -209,9 +214,9 @@ ims_status ims__pool_slot_run(struct ims_pool *p, struct ims_pool_slot *s,
         part_in[i] = ims__pool_rows(&in[i], total, first, n);
     for (size_t i = 0; i < n_out; i++)
         part_out[i] = ims__pool_rows(&out[i], total, first, n);
-    start = ims__mono_ns();
+    start = p->o.clock_ns();
     st = ims_compute_session_run(s->session, part_in, n_in, part_out, n_out, err);
-    ns = ims__mono_ns() - start;
+    ns = p->o.clock_ns() - start;
     if (!st) {
         st = look_at(p, s, part_in, n_in, part_out, n_out, err);
         *out_is_odd = st != IMS_OK;

@@ -172,6 +172,22 @@ static ims_status measure(struct bench *b, const struct ims_bench_options *o, st
     return st;
 }
 
+/* What an ingest on this device came to. */
+static size_t kept_batch(struct bench *b, const struct ims_bench *out)
+{
+    struct ims_proof_verdict *v = ims__zalloc(IMS_PROOF_MAX_VERDICTS, sizeof(*v));
+    size_t n = v ? ims_compute_verdicts(b->e->compute, v, IMS_PROOF_MAX_VERDICTS) : 0, batch = 0;
+    char name[IMS_DEVICE_NAME_BYTES];
+
+    for (size_t i = 0; i < n; i++) {
+        ims_device_id_name(v[i].device, name);
+        if (strcmp(name, out->device) == 0 && strcmp(v[i].graph_name, "image") == 0)
+            batch = v[i].batch;
+    }
+    ims__free(v);
+    return batch;
+}
+
 static void describe(struct bench *b, struct ims_bench *out)
 {
     struct ims_compute_report report;
@@ -184,6 +200,7 @@ static void describe(struct bench *b, struct ims_bench *out)
         memcpy(out->device, report.device_name, sizeof(out->device));
         memcpy(out->provider, report.provider, sizeof(out->provider));
     }
+    out->batch = kept_batch(b, out);
     if (info && ims_compute_describe(b->e->compute, false, info, NULL) == IMS_OK) {
         (void)snprintf(out->runtime, sizeof(out->runtime), "%s %s", info->runtime_name,
                        info->runtime_version);

@@ -242,6 +242,7 @@ ims_status ims__engine_need_clip(struct ims_engine *e, ims_err *err)
 {
     struct ims_clip_options options = { .expected_dim = e->options.expected_dim,
                                         .max_batch = e->options.batch_size,
+                                        .measures_batch = true,
                                         .is_one_shot = e->options.is_one_shot };
     char *cache;
     ims_status st;

@@ -85,6 +85,7 @@ ims_status ims__engine_need_faces(struct ims_engine *e, char *why, size_t why_by
         .min_score = (float)o->min_face_score,
         .min_size_px = (float)o->min_face_px,
         .is_one_shot = o->is_one_shot,
+        .measures_batch = !o->is_one_shot,
     };
     ims_status st = IMS_OK;
 

@@ -16,7 +16,7 @@ struct batcher {
     size_t dim;
     uint8_t *pixels;
     float *vectors;
-    uint8_t *slots; /* which device of the model's pool computed each */
+    struct ims_pool_place *places; /* where in the model's pool each was computed */
     struct ims_job **jobs;
     struct ims_job **clip_jobs; /* of them, those that need a vector of the picture */
 };
@@ -25,12 +25,10 @@ static ims_status embed(struct batcher *b, size_t first, size_t n, ims_err *err)
 {
     struct ims_ingest *g = b->g;
 
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < n; i++)
         memcpy(b->pixels + i * b->px_bytes, b->clip_jobs[first + i]->pixels, b->px_bytes);
-        b->clip_jobs[first + i]->batch = (unsigned)n;
-    }
     return ims_clip_embed_images_on(g->e->clip, b->pixels, n, b->vectors + first * g->info->dim,
-                                    b->slots + first, err);
+                                    b->places + first, err);
 }
 
 /* The model refused a batch: the pictures one by one, so that only the guilty fail. */
@@ -71,12 +69,13 @@ static ims_status embed_all(struct batcher *b, size_t n, ims_err *err)
 }
 
 /* Failed ones were computed nowhere. */
-static void note_device(struct ims_ingest *g, struct ims_job *j, size_t slot)
+static void note_place(struct ims_ingest *g, struct ims_job *j, struct ims_pool_place place)
 {
     struct ims_compute_report report;
 
-    if (j->failure || !ims_clip_slot_report(g->e->clip, IMS_CLIP_IMAGE, slot, &report))
+    if (j->failure || !ims_clip_slot_report(g->e->clip, IMS_CLIP_IMAGE, place.slot, &report))
         return;
+    j->batch = place.batch;
     memcpy(j->device, report.device_name, sizeof(j->device));
     memcpy(j->provider, report.provider, sizeof(j->provider));
 }
@@ -93,7 +92,7 @@ static void take_vectors(struct batcher *b, size_t n, uint64_t start_ns)
         j->embedding_ms = ms / (double)n;
         ims__free(j->pixels);
         j->pixels = NULL;
-        note_device(g, j, b->slots[i]);
+        note_place(g, j, b->places[i]);
         if (!j->failure)
             j->vector = ims__memdup(b->vectors + i * g->info->dim, g->info->dim * sizeof(float));
         if (!j->failure && !j->vector)
@@ -192,7 +191,7 @@ static void release(struct batcher *b)
 {
     ims__free(b->pixels);
     ims__free(b->vectors);
-    ims__free(b->slots);
+    ims__free(b->places);
     ims__free(b->jobs);
     ims__free(b->clip_jobs);
 }
@@ -203,10 +202,10 @@ static bool make_room(struct batcher *b, size_t n)
     b->room = b->max = n;
     b->pixels = ims__alloc(n, b->px_bytes);
     b->vectors = ims__alloc(n * b->dim, sizeof(float));
-    b->slots = ims__zalloc(n, 1);
+    b->places = ims__zalloc(n, sizeof(*b->places));
     b->jobs = ims__alloc(n, sizeof(*b->jobs));
     b->clip_jobs = ims__alloc(n, sizeof(*b->clip_jobs));
-    return b->pixels && b->vectors && b->slots && b->jobs && b->clip_jobs;
+    return b->pixels && b->vectors && b->places && b->jobs && b->clip_jobs;
 }
 
 /* Known after the first batch. */

@@ -40,18 +40,18 @@ static ims_status detect(struct ims_ingest *g, struct ims_job *j, const struct i
     struct ims_compute_report report;
     struct ims_face_input input = { 0 };
     uint64_t start;
-    uint8_t slot = 0;
+    struct ims_pool_place place = { .slot = 0 };
     ims_status st = ims_face_prepare(models, view, &input, err);
 
     if (!st)
         st = ims_media_to_srgb(g->e->media, image, input.pixels, input.n_px, NULL, err);
     start = ims__mono_ns();
     if (!st)
-        st = ims_face_detect(models, &input, 1, out, &slot, err);
+        st = ims_face_detect(models, &input, 1, out, &place, err);
     j->faces.detect_ms = (double)(ims__mono_ns() - start) / 1e6;
     g->face_times.detect_ns += ims__mono_ns() - start;
     ims_face_input_release(&input);
-    if (!st && ims_face_slot_report(models, IMS_FACE_DETECT, slot, &report)) {
+    if (!st && ims_face_slot_report(models, IMS_FACE_DETECT, place.slot, &report)) {
         memcpy(j->faces.device, report.device_name, sizeof(j->faces.device));
         memcpy(j->faces.provider, report.provider, sizeof(j->faces.provider));
     }

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #define N_PHOTOS 6
+#define N_MANY 24
 
 static void fill(struct library *l)
 {
@@ -101,6 +102,64 @@ TEST(agrees, "vectors that were computed again agree, on the same device and in 
     (void)library_run(&l, 0, "verify\n--min-cosine\n0.5");
     (void)library_run(&l, 16, "verify\n--device\ncuda");
     (void)library_run(&l, 2, "verify\n--min-cosine\n1.5");
+}
+
+/* The batch size of the image tower that `devices` tells for a device; 0 = none. */
+static long long kept_batch(struct library *l, const char *words)
+{
+    ims_json *v = library_run(l, 0, words);
+    const ims_json *list = ims__json_get(v, "model_proofs");
+    long long batch = 0;
+
+    for (size_t i = 0; i < ims__json_len(list); i++) {
+        const char *graph = ims__json_str(ims__json_get(ims__json_at(list, i), "graph"), NULL);
+
+        if (graph && strcmp(graph, "image") == 0)
+            batch = ims__json_int(ims__json_get(ims__json_at(list, i), "batch"), 0);
+    }
+    ims__json_free(v);
+    return batch;
+}
+
+TEST(batches, "two devices find their batch size while they index, and evidence says what was run")
+{
+    struct library l;
+    char words[1400];
+    size_t n_on[2] = { 0, 0 };
+    ims_json *v;
+
+    library_init(&l);
+    library_add_env(&l, "IMS_FACES=false");
+    for (size_t i = 0; i < N_MANY; i++) {
+        char name[40];
+
+        snprintf(name, sizeof(name), "%zu.jpg", i);
+        library_copy(&l, library_demo_jpeg(i), name);
+    }
+    CHECK_INT(kept_batch(&l, "devices\n--json\n--device\ncpu,cpu"), 0);
+    snprintf(words, sizeof(words), "index\n--json\n--device\ncpu,cpu\n--batch\n2\n%s", l.photos);
+    ims__json_free(library_run(&l, 0, words));
+    for (size_t i = 0; i < N_MANY; i++) {
+        const ims_json *ev;
+        const char *device;
+        long long batch;
+
+        snprintf(words, sizeof(words), "show\n--json\n%s/%zu.jpg", l.photos, i);
+        v = library_run(&l, 0, words);
+        ev = evidence_of(v, "clip");
+        device = ims__json_str(ims__json_get(ev, "device"), NULL);
+        batch = number(ims__json_get(ims__json_get(ev, "metadata"), "embedding"), "batch");
+        CHECK(device && (strcmp(device, "cpu") == 0 || strcmp(device, "cpu:1") == 0));
+        CHECK(batch == 1 || batch == 2);
+        n_on[device[3] == ':']++;
+        ims__json_free(v);
+    }
+    test_note("%zu on the one share of the CPU, %zu on the other", n_on[0], n_on[1]);
+    CHECK(n_on[0] > 0 && n_on[1] > 0);
+    CHECK(kept_batch(&l, "devices\n--json\n--device\ncpu,cpu") >= 1);
+    CHECK(kept_batch(&l, "devices\n--json\n--device\ncpu,cpu") <= 2);
+    CHECK_INT(kept_batch(&l, "devices\n--json\n--device\ncpu,cpu\n--again"), 0);
+    CHECK_INT(kept_batch(&l, "devices\n--json\n--device\ncpu,cpu"), 0);
 }
 
 /* All pictures get the vector of the last one. */

@@ -216,6 +216,14 @@ static bool split_wants_static_shapes(void *ctx, ims_device_kind kind)
     return inner->wants_static_shapes && inner->wants_static_shapes(s->inner, kind);
 }
 
+static bool split_compiles_shapes(void *ctx, ims_device_kind kind)
+{
+    const struct split *s = ctx;
+    const struct ims_compute_backend *inner = s->arg->inner;
+
+    return inner->compiles_shapes && inner->compiles_shapes(s->inner, kind);
+}
+
 const struct ims_compute_backend ims__compute_split = {
     .abi = IMS_COMPUTE_ABI,
     .name = "split",
@@ -235,4 +243,5 @@ const struct ims_compute_backend ims__compute_split = {
     .probe_vulkan = ims__split_probe_vulkan,
     .session_shrink = split_session_shrink,
     .wants_static_shapes = split_wants_static_shapes,
+    .compiles_shapes = split_compiles_shapes,
 };

@@ -81,6 +81,13 @@ static bool ort_wants_static_shapes(void *ctx, ims_device_kind kind)
     return ims__ort_wants_static_shapes(kind);
 }
 
+/* Those that compile the graph themselves do it for the shapes they meet. */
+static bool ort_compiles_shapes(void *ctx, ims_device_kind kind)
+{
+    (void)ctx;
+    return ims__ort_wants_weights(kind);
+}
+
 const struct ims_compute_backend ims__compute_ort = {
     .abi = IMS_COMPUTE_ABI,
     .name = "ort",
@@ -97,4 +104,5 @@ const struct ims_compute_backend ims__compute_ort = {
     .session_run = ims__ort_session_run,
     .session_shrink = ims__ort_session_shrink,
     .wants_static_shapes = ort_wants_static_shapes,
+    .compiles_shapes = ort_compiles_shapes,
 };

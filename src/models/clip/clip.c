@@ -198,6 +198,7 @@ ims_status ims__clip_open(struct ims_clip **out, const struct ims_pack *pack,
     c->config = *config;
     c->compute = compute;
     c->is_one_shot = options && options->is_one_shot;
+    c->measures_batch = options && options->measures_batch && !c->is_one_shot;
     c->info.precision = options ? options->precision : IMS_PRECISION_FP32;
     c->max_batch = options && options->max_batch ? options->max_batch : DEFAULT_MAX_BATCH;
     st = init_locks(c, err);

@@ -9,6 +9,7 @@
 #define IMS_MODELS_CLIP_CLIP_H
 
 #include "compute/compute.h"
+#include "compute/pool.h"
 #include "compute/precision.h"
 #include "ims/status.h"
 #include "models/clip/preprocess.h"
@@ -52,6 +53,7 @@ ims_status ims_clip_space(const struct ims_pack *pack, ims_precision p, struct i
 struct ims_clip_options {
     uint32_t expected_dim; /* EMBEDDING_DIM; 0 = not set. Another model dimension is IMS_E_CONFIG */
     size_t max_batch;      /* rows per run of the graph; more are computed in turns. 0 = 64 */
+    bool measures_batch;   /* pictures: as many as prove fastest, up to that (compute/pool_batch.h) */
     bool is_one_shot;      /* for a few runs: start fast rather than run fast, trust the device */
     ims_precision precision; /* not AUTO */
     /* Where weights of another precision are kept when they may not lie beside the pack; NULL:
@@ -72,9 +74,10 @@ const struct ims_clip_info *ims_clip_info(const struct ims_clip *c);
  * finite or not of unit length is IMS_E_MODEL. n = 0 does nothing. */
 ims_status ims_clip_embed_images(struct ims_clip *c, const uint8_t *pixels, size_t n, float *out,
                                  ims_err *err) IMS_MUST_CHECK;
-/* The same, with the slot of the pool that computed each picture: n bytes. */
+/* The same, with where each picture was computed: n places of the tower's pool. */
 ims_status ims_clip_embed_images_on(struct ims_clip *c, const uint8_t *pixels, size_t n, float *out,
-                                    uint8_t *slots, ims_err *err) IMS_MUST_CHECK;
+                                    struct ims_pool_place *places,
+                                    ims_err *err) IMS_MUST_CHECK;
 /* texts: UTF-8, at most IMS_MAX_TEXT_BYTES each; longer than the context is cut as the reference
  * does. The batch is computed at the length of its longest text where the model allows it. */
 ims_status ims_clip_embed_text(struct ims_clip *c, const char *const *texts, size_t n, float *out,

@@ -35,7 +35,7 @@ ims_status ims__clip_look(void *clip, const struct ims_compute_value *out, size_
 
 /* One run: n rows of input to n rows of out. */
 static ims_status run(struct ims_clip *c, ims_clip_tower tower, struct ims_tensor input, size_t n,
-                      float *out, uint8_t *slots, ims_err *err)
+                      float *out, struct ims_pool_place *places, ims_err *err)
 {
     const int64_t shape[] = { (int64_t)n, c->config.dim };
     struct ims_compute_value in = { .tensor = input };
@@ -43,7 +43,7 @@ static ims_status run(struct ims_clip *c, ims_clip_tower tower, struct ims_tenso
         .tensor = ims_tensor_view(IMS_DTYPE_F32, 2, shape, out, n * c->config.dim * sizeof(*out))
     };
 
-    return ims_pool_run(c->sides[tower].pool, &in, 1, &result, 1, slots, err);
+    return ims_pool_run(c->sides[tower].pool, &in, 1, &result, 1, places, err);
 }
 
 /* Room for all results, so that the caller's stay untouched until every turn has succeeded. */
@@ -70,7 +70,7 @@ static size_t turn_size(const struct ims_clip *c, ims_clip_tower tower, size_t l
 /* ---- pictures ---- */
 
 static ims_status run_bytes(struct ims_clip *c, const uint8_t *pixels, size_t n, float *out,
-                            uint8_t *slots, ims_err *err)
+                            struct ims_pool_place *places, ims_err *err)
 {
     const struct ims_clip_vision *v = &c->config.vision;
     const int64_t shape[] = { (int64_t)n, v->height, v->width, 3 };
@@ -78,7 +78,7 @@ static ims_status run_bytes(struct ims_clip *c, const uint8_t *pixels, size_t n,
     return run(c, IMS_CLIP_IMAGE,
                ims_tensor_view(IMS_DTYPE_U8, 4, shape, (void *)(uintptr_t)pixels,
                                n * v->height * v->width * 3),
-               n, out, slots, err);
+               n, out, places, err);
 }
 
 void ims__clip_planes(const struct ims_clip *c, const uint8_t *pixels, size_t n, float *out)
@@ -98,7 +98,7 @@ void ims__clip_planes(const struct ims_clip *c, const uint8_t *pixels, size_t n,
 }
 
 static ims_status run_planar(struct ims_clip *c, const uint8_t *pixels, size_t n, float *planes,
-                             float *out, uint8_t *slots, ims_err *err)
+                             float *out, struct ims_pool_place *places, ims_err *err)
 {
     const struct ims_clip_preprocess *p = &c->config.preprocess;
     const int64_t shape[] = { (int64_t)n, 3, p->height, p->width };
@@ -107,7 +107,7 @@ static ims_status run_planar(struct ims_clip *c, const uint8_t *pixels, size_t n
     ims__clip_planes(c, pixels, n, planes);
     return run(c, IMS_CLIP_IMAGE,
                ims_tensor_view(IMS_DTYPE_F32, 4, shape, planes, n * n_px * 3 * sizeof(*planes)), n,
-               out, slots, err);
+               out, places, err);
 }
 
 ims_status ims_clip_embed_images(struct ims_clip *c, const uint8_t *pixels, size_t n, float *out,
@@ -117,7 +117,7 @@ ims_status ims_clip_embed_images(struct ims_clip *c, const uint8_t *pixels, size
 }
 
 ims_status ims_clip_embed_images_on(struct ims_clip *c, const uint8_t *pixels, size_t n, float *out,
-                                    uint8_t *slots, ims_err *err)
+                                    struct ims_pool_place *places, ims_err *err)
 {
     const size_t image_bytes = (size_t)c->config.vision.height * c->config.vision.width * 3;
     float *rows = NULL;
@@ -139,7 +139,7 @@ ims_status ims_clip_embed_images_on(struct ims_clip *c, const uint8_t *pixels, s
     for (size_t at = 0, turn; at < n; at += turn) {
         const uint8_t *first = pixels + at * image_bytes;
         float *to = rows + at * c->config.dim;
-        uint8_t *on = slots ? slots + at : NULL;
+        struct ims_pool_place *on = places ? places + at : NULL;
         turn = turn_size(c, IMS_CLIP_IMAGE, n - at);
         st = planes ? run_planar(c, first, turn, planes, to, on, err)
                     : run_bytes(c, first, turn, to, on, err);

@@ -38,7 +38,7 @@ struct ims_clip {
     struct ims_tokenizer *tokenizer;
     int32_t pad_id;
     size_t max_batch;
-    bool is_one_shot;
+    bool is_one_shot, measures_batch;
     bool no_proof; /* tests with a tokenizer that is not the model's: its texts mean nothing */
     struct ims_clip_side sides[IMS_CLIP_N_TOWERS];
 };

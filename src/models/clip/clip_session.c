@@ -184,6 +184,7 @@ static ims_status open_pool(struct ims_clip *c, ims_clip_tower tower, ims_err *e
         .keep_memory = c->info.precision == IMS_PRECISION_INT8 && !c->is_one_shot,
         .check_every = c->is_one_shot ? IMS_POOL_NO_CHECKS : 0,
         .max_rows = c->max_batch,
+        .measures_rows = tower == IMS_CLIP_IMAGE && c->measures_batch,
         .static_dims = side->static_dims,
         .n_static_dims = side->n_static_dims,
         .on_open = tower == IMS_CLIP_IMAGE ? image_opened : text_opened,

@@ -124,6 +124,7 @@ static ims_status open_pool(struct ims_face_models *m, struct ims_face_graph *gr
         .proof = m->no_proof ? NULL : &proof.set,
         .no_prepacking = m->options.is_one_shot,
         .check_every = m->options.is_one_shot ? IMS_POOL_NO_CHECKS : 0,
+        .measures_rows = !is_detector && m->options.measures_batch,
         .max_rows = is_detector ? IMS_FACE_DETECT_BATCH : m->options.max_batch,
         .on_open = ims__face_opened,
         .look = ims__face_look,

@@ -19,6 +19,7 @@
 #define IMS_MODELS_FACE_FACE_H
 
 #include "compute/compute.h"
+#include "compute/pool.h"
 #include "ims/status.h"
 #include "kernels/bilinear.h"
 #include "models/face/face_pack.h"
@@ -65,6 +66,7 @@ struct ims_face_options {
     size_t max_faces;  /* of one picture, the best; 0 = IMS_FACE_MAX_PER_IMAGE, which is the most */
     bool no_second_scale; /* do not look for faces that fill the picture (at a fifth of the size) */
     size_t max_batch;     /* crops per run of a graph; 0 = 8 */
+    bool measures_batch;  /* as many as prove fastest, up to that (compute/pool_batch.h) */
     bool is_one_shot;     /* for a few runs: start fast rather than run fast, trust the device */
 };
 
@@ -96,12 +98,12 @@ void ims_face_input_release(struct ims_face_input *in);
  * picture that makes no sense, IMS_E_LIMIT for one that is too large. */
 ims_status ims_face_prepare(struct ims_face_models *m, const struct ims_rgb_view *view,
                             struct ims_face_input *out, ims_err *err) IMS_MUST_CHECK;
-/* n lists, each written on success only and ended by ims_face_list_release. slots: NULL, or n bytes
+/* n lists, each written on success only and ended by ims_face_list_release. places: NULL, or n
  * that receive the slot of the pool that looked at each picture. Scores or boxes that cannot be
  * (not finite, scores outside 0..1) are IMS_E_MODEL. Memory: some 6 MB per picture, of at most
  * IMS_FACE_DETECT_BATCH pictures per device at a time. */
 ims_status ims_face_detect(struct ims_face_models *m, const struct ims_face_input *inputs, size_t n,
-                           struct ims_face_list *lists, uint8_t *slots,
+                           struct ims_face_list *lists, struct ims_pool_place *places,
                            ims_err *err) IMS_MUST_CHECK;
 
 /* 0.5 * min(1, width * height / 40000) + 0.5 * score, pixels of the oriented picture. */
@@ -127,10 +129,10 @@ ims_status ims_face_crop(ims_face_part part, const struct ims_rgb_view *view,
 /* ---- what the crops say ---- */
 
 /* crops: n * 112 * 112 * 3 bytes. unit: n * IMS_FACE_DIM floats, rows of length 1. raw (may be
- * NULL): the recogniser's own output, likewise. slots as above. Written on success only. A vector
+ * NULL): the recogniser's own output, likewise. places as above. Written on success only. A vector
  * that is not finite or has no length is IMS_E_MODEL. n = 0 does nothing. */
 ims_status ims_face_embed(struct ims_face_models *m, const uint8_t *crops, size_t n, float *unit,
-                          float *raw, uint8_t *slots, ims_err *err) IMS_MUST_CHECK;
+                          float *raw, struct ims_pool_place *places, ims_err *err) IMS_MUST_CHECK;
 
 struct ims_face_gender_age {
     bool is_male; /* as the model reads the picture: a guess */

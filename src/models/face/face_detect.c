@@ -99,14 +99,14 @@ struct run {
     float *planes;  /* n pictures */
     float *results; /* of all outputs, one after another */
     struct ims_compute_value out[SCRFD_MAX_OUTPUTS];
-    uint8_t *slots; /* n */
+    struct ims_pool_place *places; /* n */
 };
 
 static void release_run(struct run *r)
 {
     ims__free(r->planes);
     ims__free(r->results);
-    ims__free(r->slots);
+    ims__free(r->places);
 }
 
 /* Room for n pictures, and the outputs' places in it. */
@@ -121,8 +121,8 @@ static ims_status init_run(struct run *r, const struct ims_face_scale *s, bool i
         n_floats += n * ims__scrfd_rows(d, i % d->n_levels) * ims__scrfd_columns(d, i);
     r->planes = ims__alloc(n * canvas_px(s), 3 * sizeof(float));
     r->results = ims__alloc(n_floats, sizeof(float));
-    r->slots = ims__zalloc(n, 1);
-    if (!r->planes || !r->results || !r->slots)
+    r->places = ims__zalloc(n, sizeof(*r->places));
+    if (!r->planes || !r->results || !r->places)
         return ims_fail(err, IMS_E_NOMEM, ORIGIN, 0, "detecting faces in %zu pictures", n);
     at = r->results;
     for (size_t i = 0; i < d->n_outputs; i++) {
@@ -175,7 +175,7 @@ static ims_status decode_all(const struct ims_face_models *m, const struct ims_f
 
 static ims_status run_scale(struct ims_face_models *m, size_t index,
                             const struct ims_face_input *inputs, size_t n,
-                            struct ims_scrfd_candidates *found, uint8_t *slots, ims_err *err)
+                            struct ims_scrfd_candidates *found, struct ims_pool_place *places, ims_err *err)
 {
     const struct ims_face_scale *s = &m->scales[index];
     const int64_t shape[4] = { (int64_t)n, 3, s->scrfd.height, s->scrfd.width };
@@ -191,13 +191,13 @@ static ims_status run_scale(struct ims_face_models *m, size_t index,
     fill_planes(s, inputs, n, offset_px, r.planes);
     in.tensor =
         ims_tensor_view(IMS_DTYPE_F32, 4, shape, r.planes, n * canvas_px(s) * 3 * sizeof(float));
-    st = ims_pool_run(s->pool, &in, 1, r.out, s->scrfd.n_outputs, r.slots, err);
+    st = ims_pool_run(s->pool, &in, 1, r.out, s->scrfd.n_outputs, r.places, err);
     if (st) {
         st = ims_fail_in(err, st, "%s", m->pack->files[IMS_FACE_DETECT]);
         goto out;
     }
-    if (slots)
-        memcpy(slots, r.slots, n);
+    if (places)
+        memcpy(places, r.places, n * sizeof(*places));
     st = decode_all(m, s, &r, inputs, n, found, err);
 out:
     release_run(&r);
@@ -241,7 +241,7 @@ static ims_status make_list(const struct ims_face_models *m, struct ims_scrfd_ca
 }
 
 static ims_status detect_turn(struct ims_face_models *m, const struct ims_face_input *inputs,
-                              size_t n, struct ims_face_list *lists, uint8_t *slots, ims_err *err)
+                              size_t n, struct ims_face_list *lists, struct ims_pool_place *places, ims_err *err)
 {
     struct ims_scrfd_candidates *found = ims__zalloc(n, sizeof(*found));
     ims_status st =
@@ -251,7 +251,7 @@ static ims_status detect_turn(struct ims_face_models *m, const struct ims_face_i
     for (size_t i = 0; !st && i < m->n_scales; i++) { /* the slot of the last, main scale counts */
         for (size_t k = 0; k < n; k++)
             found[k].n_before = found[k].n;
-        st = run_scale(m, i, inputs, n, found, slots, err);
+        st = run_scale(m, i, inputs, n, found, places, err);
     }
     for (size_t i = 0; !st && i < n; i++)
         ims__scrfd_prefer_fine(&found[i], found[i].n_before);
@@ -264,7 +264,7 @@ static ims_status detect_turn(struct ims_face_models *m, const struct ims_face_i
 }
 
 ims_status ims_face_detect(struct ims_face_models *m, const struct ims_face_input *inputs, size_t n,
-                           struct ims_face_list *lists, uint8_t *slots, ims_err *err)
+                           struct ims_face_list *lists, struct ims_pool_place *places, ims_err *err)
 {
     struct ims_face_list *own = NULL;
     ims_status st;
@@ -284,7 +284,7 @@ ims_status ims_face_detect(struct ims_face_models *m, const struct ims_face_inpu
         return ims_fail(err, IMS_E_NOMEM, ORIGIN, 0, "detecting faces in %zu pictures", n);
     for (size_t at = 0, turn; at < n && !st; at += turn) {
         turn = ims__face_turn(m, IMS_FACE_DETECT, n - at);
-        st = detect_turn(m, inputs + at, turn, own + at, slots ? slots + at : NULL, err);
+        st = detect_turn(m, inputs + at, turn, own + at, places ? places + at : NULL, err);
     }
     if (!st)
         memcpy(lists, own, n * sizeof(*own));

@@ -19,7 +19,7 @@ const struct ims_face_pixels ims__face_pixels[IMS_FACE_N_PARTS] = {
 
 /* n crops of a part to n rows of length floats. */
 static ims_status run_crops(struct ims_face_models *m, ims_face_part part, const uint8_t *crops,
-                            size_t n, size_t length, float *planes, float *out, uint8_t *slots,
+                            size_t n, size_t length, float *planes, float *out, struct ims_pool_place *places,
                             ims_err *err)
 {
     const float s = ims__face_pixels[part].scale, b = ims__face_pixels[part].bias;
@@ -37,13 +37,13 @@ static ims_status run_crops(struct ims_face_models *m, ims_face_part part, const
     for (size_t i = 0; i < n; i++)
         ims__kernels()->u8_to_f32_planar(crops + i * n_px * 3, n_px, scale, bias,
                                          planes + i * n_px * 3, n_px);
-    st = ims_pool_run(m->sides[part].pool, &in, 1, &result, 1, slots, err);
+    st = ims_pool_run(m->sides[part].pool, &in, 1, &result, 1, places, err);
     return st ? ims_fail_in(err, st, "%s", m->pack->files[part]) : IMS_OK;
 }
 
 /* All of them into rows, a new block of n * length floats. */
 static ims_status run_part(struct ims_face_models *m, ims_face_part part, const uint8_t *crops,
-                           size_t n, size_t length, float **out_rows, uint8_t *slots, ims_err *err)
+                           size_t n, size_t length, float **out_rows, struct ims_pool_place *places, ims_err *err)
 {
     const int side = ims_face_crop_side(part);
     const size_t crop_bytes = (size_t)side * (size_t)side * 3;
@@ -60,7 +60,7 @@ static ims_status run_part(struct ims_face_models *m, ims_face_part part, const 
     for (size_t at = 0, turn; at < n && !st; at += turn) {
         turn = ims__face_turn(m, part, n - at);
         st = run_crops(m, part, crops + at * crop_bytes, turn, length, planes, rows + at * length,
-                       slots ? slots + at : NULL, err);
+                       places ? places + at : NULL, err);
     }
     ims__free(planes);
     if (st)
@@ -71,14 +71,14 @@ static ims_status run_part(struct ims_face_models *m, ims_face_part part, const 
 }
 
 ims_status ims_face_embed(struct ims_face_models *m, const uint8_t *crops, size_t n, float *unit,
-                          float *raw, uint8_t *slots, ims_err *err)
+                          float *raw, struct ims_pool_place *places, ims_err *err)
 {
     float *rows = NULL;
     ims_status st;
 
     if (n == 0)
         return IMS_OK;
-    st = run_part(m, IMS_FACE_EMBED, crops, n, IMS_FACE_DIM, &rows, slots, err);
+    st = run_part(m, IMS_FACE_EMBED, crops, n, IMS_FACE_DIM, &rows, places, err);
     if (st)
         return st;
     if (raw)

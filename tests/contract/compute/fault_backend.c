@@ -26,6 +26,7 @@ struct fault_session {
     struct fault_ctx *ctx;
     void *inner;
     bool is_meant; /* its runs count */
+    struct ims_device_id device;
 };
 
 static struct fault_plan *map_plan(const char *path, int flags)
@@ -129,6 +130,7 @@ static ims_status fault_session_open(void *ctx_, void *session,
     struct ims_compute_session_options inner = *options;
 
     s->ctx = ctx;
+    s->device = *options->device;
     s->is_meant =
         (!ctx->plan->label[0] || strcmp(ctx->plan->label, options->label) == 0) &&
         (!ctx->plan->has_device || ims_device_id_equal(ctx->plan->device, *options->device));
@@ -267,6 +269,8 @@ static ims_status fault_session_run(void *session, const struct ims_compute_bind
         in[0].tensor->shape[0] > plan->memory_for)
         return ims_fail(err, IMS_E_NOMEM, "fault", 2, "the plan says: no memory for %lld",
                         (long long)in[0].tensor->shape[0]);
+    if (plan->on_run && in[0].tensor->rank > 0)
+        plan->on_run(s->device, (size_t)in[0].tensor->shape[0]);
     if (fails && plan->run_kind == FAULT_STATUS && plan->run_status)
         return ims_fail(err, plan->run_status, "fault", 1, "the plan says: run %u fails",
                         (unsigned)plan->n_runs);
@@ -298,6 +302,13 @@ static bool fault_wants_static_shapes(void *ctx_, ims_device_kind kind)
             ctx->inner->wants_static_shapes(ctx->inner_ctx, kind));
 }
 
+static bool fault_compiles_shapes(void *ctx_, ims_device_kind kind)
+{
+    const struct fault_ctx *ctx = ctx_;
+
+    return ctx->inner->compiles_shapes && ctx->inner->compiles_shapes(ctx->inner_ctx, kind);
+}
+
 const struct ims_compute_backend fault_backend = {
     .abi = IMS_COMPUTE_ABI,
     .name = "fault",
@@ -315,4 +326,5 @@ const struct ims_compute_backend fault_backend = {
     .probe_vulkan = fault_probe_vulkan,
     .session_shrink = fault_session_shrink,
     .wants_static_shapes = fault_wants_static_shapes,
+    .compiles_shapes = fault_compiles_shapes,
 };

@@ -47,6 +47,8 @@ struct fault_plan {
     _Atomic int64_t least_rows, most_rows; /* first dimension of the runs that count */
     int64_t memory_for; /* runs of a larger first dimension are out of memory; 0 = no limit */
     int64_t shrunk_memory_for; /* what memory_for becomes when the session is shrunk; 0 = it cannot be */
+    /* (optional) Called for each run of any session, in its thread; not across processes. */
+    void (*on_run)(struct ims_device_id device, size_t n_rows);
     _Atomic unsigned n_shrinks;
     _Atomic uint64_t gpu_mem_limit_bytes; /* as the last open was told */
     _Atomic int pid;    /* of the process that ran last */

@@ -79,7 +79,7 @@ static struct ims_pool *open_pool(struct ims_compute *c, unsigned check_every)
 
 struct batch {
     float x[N_ROWS * WIDTH], y[N_ROWS * WIDTH];
-    uint8_t slots[N_ROWS];
+    struct ims_pool_place places[N_ROWS];
     ims_status status;
     ims_err err;
     double ms;
@@ -95,11 +95,11 @@ static void run_rows(struct ims_pool *p, struct batch *b, size_t n)
         b->x[i] = (float)i + 1;
         b->y[i] = -1;
     }
-    memset(b->slots, 0xff, sizeof(b->slots));
+    memset(b->places, 0xff, sizeof(b->places));
     memset(&b->err, 0, sizeof(b->err));
     in = fixture_f32("x", 2, shape, b->x);
     out = fixture_f32("y", 2, shape, b->y);
-    b->status = ims_pool_run(p, &in, 1, &out, 1, b->slots, &b->err);
+    b->status = ims_pool_run(p, &in, 1, &out, 1, b->places, &b->err);
     b->ms = (double)(ims__mono_ns() - start) / 1e6;
 }
 
@@ -110,7 +110,7 @@ static void check_rows(const struct batch *b, size_t n, size_t n_slots)
     for (size_t i = 0; i < n * WIDTH; i++)
         CHECK_NEAR(b->y[i], 2 * b->x[i], 1e-4);
     for (size_t i = 0; i < n; i++)
-        CHECK(b->slots[i] < n_slots);
+        CHECK(b->places[i].slot < n_slots);
 }
 
 static void show_log(struct ims_compute *c, struct ims_pool *p)
@@ -161,7 +161,7 @@ static void survive(enum fault_kind kind, ims_status status, unsigned check_ever
     CHECK_SOFT(plan->pid != first_pid && first_pid != (int)getpid());
     CHECK_SOFT(b.ms - info.slots[0].last_recovery_ms < most_ms);
     for (size_t i = 0; i < N_ROWS; i++)
-        CHECK_SOFT(b.slots[i] == 0);
+        CHECK_SOFT(b.places[i].slot == 0);
     ims_pool_close(p);
     ims_compute_close(c);
 }
@@ -241,7 +241,7 @@ TEST(memory,
     run_rows(p, &b, N_ROWS);
     check_rows(&b, N_ROWS, 2);
     ims_pool_describe(p, &info);
-    CHECK_INT(info.slots[0].max_rows, 4);
+    CHECK_INT(info.slots[0].batch.limit, 4);
     CHECK_INT(info.slots[0].n_halvings, 2);
     CHECK_INT(info.slots[0].n_faults, 0);
     run_rows(p, &b, N_ROWS);
@@ -269,7 +269,7 @@ TEST(shrink, "before a batch is halved, the runtime gives back what it keeps, an
     CHECK_INT(info.slots[0].n_shrinks, 1);
     CHECK_INT(plan->n_shrinks, 1);
     CHECK_INT(info.slots[0].n_halvings, 0);
-    CHECK_INT(info.slots[0].max_rows, BATCH);
+    CHECK_INT(info.slots[0].batch.limit, BATCH);
     plan->memory_for = 1;
     plan->shrunk_memory_for = BATCH / 2; /* not enough for all of it */
     run_rows(p, &b, N_ROWS);
@@ -277,7 +277,7 @@ TEST(shrink, "before a batch is halved, the runtime gives back what it keeps, an
     ims_pool_describe(p, &info);
     CHECK_INT(info.slots[0].n_shrinks, 2);
     CHECK_INT(info.slots[0].n_halvings, 1);
-    CHECK_INT(info.slots[0].max_rows, BATCH / 2);
+    CHECK_INT(info.slots[0].batch.limit, BATCH / 2);
     CHECK_INT(info.slots[0].n_faults, 0);
     ims_pool_close(p);
     ims_compute_close(c);
@@ -405,7 +405,7 @@ TEST(demotion, "a device that goes on failing is benched, the next one works, an
         CHECK(n_runs++ < 1000);
     } while (info.slots[0].health.state != IMS_HEALTH_BENCHED);
     CHECK(strstr(info.slots[0].reason, "signal 6") != NULL);
-    CHECK(b.slots[N_ROWS - 1] == 1);
+    CHECK(b.places[N_ROWS - 1].slot == 1);
     plan->run_fails_at = 0; /* the device is well again */
     for (n_runs = 0; info.slots[0].health.state != IMS_HEALTH_READY; n_runs++) {
         CHECK(n_runs < 100000);

@@ -135,7 +135,7 @@ TEST(detects, "boxes, scores and points are InsightFace's at both of its sizes, 
     struct picture pictures[16];
     struct ims_face_input inputs[16];
     struct ims_face_list lists[16] = { { 0 } };
-    uint8_t slots[16];
+    struct ims_pool_place places[16];
     const ims_json *rows;
     size_t n;
     ims_err err = { 0 };
@@ -152,10 +152,10 @@ TEST(detects, "boxes, scores and points are InsightFace's at both of its sizes, 
         check_list(p);
         inputs[i] = p->input;
     }
-    memset(slots, 9, sizeof(slots));
-    CHECK_OK(ims_face_detect(g.models, inputs, n, lists, slots, &err), err);
+    memset(places, 9, sizeof(places));
+    CHECK_OK(ims_face_detect(g.models, inputs, n, lists, places, &err), err);
     for (size_t i = 0; i < n; i++) {
-        CHECK_INT(slots[i], 0);
+        CHECK_INT(places[i].slot, 0);
         CHECK_INT(lists[i].n, pictures[i].found.n);
         for (size_t k = 0; k < lists[i].n; k++)
             CHECK_MEM(&lists[i].faces[k], &pictures[i].found.faces[k], sizeof(struct ims_face));

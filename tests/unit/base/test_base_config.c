@@ -44,6 +44,21 @@ TEST(precedence, "flag beats environment beats .env beats config file beats defa
     ims__config_free(c);
 }
 
+TEST(automatic, "auto is a number only where it may stand for one")
+{
+    static const char *const env[] = { "GPU_BATCH_SIZE=auto", NULL };
+    struct ims_config_sources sources = { .environ_list = env };
+    struct ims_config *c = NULL;
+    ims_err err;
+
+    CHECK_OK(ims__config_load(&c, &sources, &err), err);
+    CHECK_INT(ims__config_int(c, IMS_CFG_GPU_BATCH_SIZE), 64);
+    CHECK_STATUS(ims__config_set(c, IMS_CFG_THREADS, "auto", &err), IMS_E_CONFIG, err);
+    CHECK_STATUS(ims__config_set(c, IMS_CFG_GPU_BATCH_SIZE, "Auto", &err), IMS_E_CONFIG, err);
+    CHECK_STATUS(ims__config_set(c, IMS_CFG_GPU_BATCH_SIZE, "0", &err), IMS_E_CONFIG, err);
+    ims__config_free(c);
+}
+
 TEST(bad_values, "a wrong value names the setting, its source and what would be right")
 {
     static const char *const env[] = { "IMS_THREADS=many", NULL };
