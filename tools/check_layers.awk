@@ -56,7 +56,7 @@ BEGIN {
     # Only in a file whose name says so; a macOS header also under #ifdef __APPLE__.
     words("sys/auxv.h sys/epoll.h sys/eventfd.h sys/inotify.h sys/prctl.h sys/random.h sys/sysinfo.h" \
         " sys/syscall.h sys/sysmacros.h sys/vfs.h malloc.h", linux_only)
-    words("sys/sysctl.h sys/event.h TargetConditionals.h", apple_only)
+    words("sys/sysctl.h sys/event.h TargetConditionals.h libproc.h", apple_only)
 }
 
 function complain(text)

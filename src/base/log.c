@@ -46,7 +46,13 @@ void ims__log_pause(void (*fn)(void *), void *arg)
     pthread_mutex_unlock(&lock);
 }
 
-static void write_json(const char *now, ims_log_level level, const char *module, const char *text)
+static bool is_given(const struct ims_log_field *f)
+{
+    return f->value && *f->value;
+}
+
+static void write_json(const char *now, ims_log_level level, const char *module, const char *text,
+                       const struct ims_log_field *fields, size_t n_fields)
 {
     ims_json *o = ims__json_new_object();
     struct ims_buf line;
@@ -56,29 +62,48 @@ static void write_json(const char *now, ims_log_level level, const char *module,
     (void)ims__json_set(o, "level", ims__json_new_str(level_names[level]));
     (void)ims__json_set(o, "module", ims__json_new_str(module));
     (void)ims__json_set(o, "text", ims__json_new_str(text));
+    for (size_t i = 0; i < n_fields; i++) {
+        if (is_given(&fields[i]))
+            (void)ims__json_set(o, fields[i].name, ims__json_new_str(fields[i].value));
+    }
     if (ims__json_write(o, 0, &line, NULL) == IMS_OK)
         fprintf(stderr, "%s\n", line.data);
     ims__buf_release(&line);
     ims__json_free(o);
 }
 
-/* Log lines are one line each, whatever a file name or a vendor's message contains. */
-static void write_line(ims_log_level level, const char *module, char *text)
+static void clean(char *text)
 {
-    char now[40];
-
     for (char *p = text; *p; p++) {
         if ((unsigned char)*p < 0x20 || *p == 0x7f)
             *p = ' ';
     }
+}
+
+/* Log lines are one line each, whatever a file name or a vendor's message contains. */
+static void write_line(ims_log_level level, const char *module, char *text, const struct ims_log_field *fields,
+                       size_t n_fields)
+{
+    char now[40], line[3072];
+    size_t n;
+
+    n = (size_t)snprintf(line, sizeof(line), "%s", text);
+    n = n < sizeof(line) ? n : sizeof(line) - 1;
+    for (size_t i = 0; i < n_fields && n < sizeof(line) - 1; i++) {
+        if (is_given(&fields[i]))
+            n += (size_t)snprintf(line + n, sizeof(line) - n, strchr(fields[i].value, ' ') ? " %s=\"%s\"" : " %s=%s",
+                                  fields[i].name, fields[i].value);
+    }
+    clean(line);
+    clean(text);
     ims__format_utc(ims__now_us(), now, sizeof(now));
     pthread_mutex_lock(&lock);
     if (before_fn)
         before_fn(before_arg);
     if (atomic_load(&line_format) == IMS_LOG_JSON)
-        write_json(now, level, module, text);
+        write_json(now, level, module, text, fields, n_fields);
     else
-        fprintf(stderr, "%s %s %s: %s\n", now, level_names[level], module, text);
+        fprintf(stderr, "%s %s %s: %s\n", now, level_names[level], module, line);
     pthread_mutex_unlock(&lock);
 }
 
@@ -92,7 +117,18 @@ void ims__log(ims_log_level level, const char *module, const char *fmt, ...)
     va_start(args, fmt);
     vsnprintf(text, sizeof(text), fmt, args);
     va_end(args);
-    write_line(level, module, text);
+    write_line(level, module, text, NULL, 0);
+}
+
+void ims__log_fields(ims_log_level level, const char *module, const char *text, const struct ims_log_field *fields,
+                     size_t n_fields)
+{
+    char copy[256];
+
+    if (level >= IMS_LOG_OFF || (int)level < atomic_load(&min_level))
+        return;
+    snprintf(copy, sizeof(copy), "%s", text);
+    write_line(level, module, copy, fields, n_fields);
 }
 
 void ims__log_err(ims_log_level level, const ims_err *err, const char *fmt, ...)
@@ -111,5 +147,5 @@ void ims__log_err(ims_log_level level, const ims_err *err, const char *fmt, ...)
     else
         snprintf(text, sizeof(text), "%s: %s [%s %s]", what, err->text, ims_status_name(err->status),
                  err->origin);
-    write_line(level, err->origin[0] ? err->origin : "ims", text);
+    write_line(level, err->origin[0] ? err->origin : "ims", text, NULL, 0);
 }

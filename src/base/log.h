@@ -7,6 +7,8 @@
 
 #include "ims/status.h"
 
+#include <stddef.h>
+
 typedef enum ims_log_level {
     IMS_LOG_DEBUG,
     IMS_LOG_INFO,
@@ -24,6 +26,13 @@ void ims__log_set_before(void (*fn)(void *), void *arg);
 /* Runs fn while no log line is being written: for drawing that must not mix with one. fn must not log. */
 void ims__log_pause(void (*fn)(void *), void *arg);
 void ims__log(ims_log_level level, const char *module, const char *fmt, ...) IMS_PRINTF(3, 4);
+/* One event and what belongs to it: in JSON a member each, in text name=value behind the sentence. Fields whose value
+ * is NULL or "" are left out. */
+struct ims_log_field {
+    const char *name, *value;
+};
+void ims__log_fields(ims_log_level level, const char *module, const char *text, const struct ims_log_field *fields,
+                     size_t n_fields);
 void ims__log_err(ims_log_level level, const ims_err *err, const char *fmt, ...) IMS_PRINTF(3, 4);
 
 #endif

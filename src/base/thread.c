@@ -75,6 +75,11 @@ void ims__lock(struct ims_lock *l)
     pthread_mutex_lock(&l->mutex);
 }
 
+bool ims__try_lock(struct ims_lock *l)
+{
+    return pthread_mutex_trylock(&l->mutex) == 0;
+}
+
 void ims__unlock(struct ims_lock *l)
 {
     pthread_mutex_unlock(&l->mutex);

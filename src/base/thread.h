@@ -28,6 +28,7 @@ struct ims_lock {
 ims_status ims__lock_init(struct ims_lock *l) IMS_MUST_CHECK;
 void ims__lock_release(struct ims_lock *l);
 void ims__lock(struct ims_lock *l);
+bool ims__try_lock(struct ims_lock *l); /* false: somebody else has it */
 void ims__unlock(struct ims_lock *l);
 
 struct ims_cond {

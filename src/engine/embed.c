@@ -8,6 +8,7 @@
 ims_status ims_engine_embed_text(struct ims_engine *e, const char *text, float **out, uint32_t *out_dim,
                                  ims_err *err)
 {
+    struct ims_text_cache *texts = &(e->host ? e->host : e)->texts;
     float *vector = NULL;
     ims_status st = ims__engine_need_clip(e, err);
 
@@ -16,14 +17,21 @@ ims_status ims_engine_embed_text(struct ims_engine *e, const char *text, float *
     vector = ims__alloc(ims_clip_info(e->clip)->dim, sizeof(float));
     if (!vector)
         return ims_fail(err, IMS_E_NOMEM, "engine", 0, "embedding a text");
+    *out_dim = ims_clip_info(e->clip)->dim;
+    if (ims__text_cache_get(texts, text, vector, *out_dim)) {
+        ims__figure_add(e, IMS_FIGURE_TEXT_HITS, 1);
+        *out = vector;
+        return IMS_OK;
+    }
+    ims__figure_add(e, IMS_FIGURE_TEXT_MISSES, 1);
     st = ims_clip_embed_text(e->clip, &text, 1, vector, err);
     if (st) {
         ims__free(vector);
         return st;
     }
+    ims__text_cache_put(texts, text, vector, *out_dim);
     ims__engine_note_device(e, false);
     *out = vector;
-    *out_dim = ims_clip_info(e->clip)->dim;
     return IMS_OK;
 }
 

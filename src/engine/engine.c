@@ -148,6 +148,11 @@ static ims_status open_engine(struct ims_engine **out, const struct ims_engine_o
         ims__free(e);
         return ims_fail(err, IMS_E_NOMEM, "engine", 0, "opening the library");
     }
+    if (ims__text_cache_open(&e->texts, err)) {
+        ims__lock_release(&e->sharing);
+        ims__free(e);
+        return IMS_E_NOMEM;
+    }
     ims__arena_init(&e->strings, MAX_STRING_BYTES);
     ims__arena_init(&e->story, IMS_MAX_JSON_BYTES);
     st = keep_options(e, options, err);
@@ -192,6 +197,7 @@ void ims_engine_close(struct ims_engine *e)
         ims_media_close(e->media);
         ims_compute_close(e->compute);
     }
+    ims__text_cache_release(&e->texts);
     ims__candidates_release(&e->candidates);
     ims__lock_release(&e->sharing);
     ims_store_close(e->store);
@@ -311,6 +317,15 @@ static void note_runtime(struct ims_engine *e)
     ims__free(info);
 }
 
+/* So that engines beside a host know what one of them found out. */
+static void share_used(struct ims_engine *e)
+{
+    if (e->host && ims__try_lock(&e->host->sharing)) {
+        e->host->used = e->used;
+        ims__unlock(&e->host->sharing);
+    }
+}
+
 /* true the first time: the runtime and the reason do not change in a process. */
 static bool note_report(struct ims_engine *e, const struct ims_compute_report *report)
 {
@@ -333,6 +348,7 @@ void ims__engine_note_device(struct ims_engine *e, bool is_image_tower)
         return;
     if (note_report(e, &report) && ims_clip_choose(e->clip, tower, &choice, NULL) == IMS_OK)
         snprintf(e->used.reason, sizeof(e->used.reason), "%s", choice.reason);
+    share_used(e);
 }
 
 void ims__engine_note_face_device(struct ims_engine *e)

@@ -9,6 +9,8 @@
 #include "engine/search_candidates.h"
 #include "compute/precision.h"
 #include "engine/engine_parts.h"
+#include "engine/figures.h"
+#include "engine/text_cache.h"
 #include "ims/engine.h"
 #include "media/media.h"
 #include "models/clip/clip.h"
@@ -39,6 +41,8 @@ struct ims_engine {
     size_t n_unsaved; /* changes of vectors since its folder was written */
     struct ims_device_used used;
     struct ims_arena story; /* of ims_engine_show */
+    struct ims_figures figures;   /* of a host */
+    struct ims_text_cache texts;  /* of a host */
 };
 
 #define IMS_DEFAULT_MODEL "ViT-B-32"
@@ -94,6 +98,7 @@ void ims__engine_note_face_device(struct ims_engine *e);
 
 /* Brings e->vectors up to what the store holds for e->model_id. */
 ims_status ims__engine_catch_up(struct ims_engine *e, ims_err *err) IMS_MUST_CHECK;
+void ims__index_fill_info(const struct ims_vectors_info *v, struct ims_index_info *out);
 /* Writes the index's folder if something changed; where that fails the next start takes longer, no more. */
 void ims__engine_save_index(struct ims_engine *e);
 

@@ -395,7 +395,9 @@ static ims_status run_all(struct ims_engine *e, struct ims_ingest *take_g, struc
     if (!st)
         st = prepare(g, err);
     if (!st) {
+        ims__figure_add(e, IMS_FIGURE_RUNS, 1);
         run(g, start_ns);
+        ims__figure_add(e, IMS_FIGURE_RUNS_ENDED, 1);
         st = g->fatal;
         if (st && err)
             *err = g->fatal_err;

@@ -154,6 +154,9 @@ struct ims_ingest {
     struct ims_stage_time io, decode, embed, write, walk;
 };
 
+/* A stage did n items in that time: for the metrics of the process. */
+void ims__ingest_count(struct ims_ingest *g, ims_figure items, uint64_t n, uint64_t ns);
+
 void ims__job_free(struct ims_job *j);
 /* The item itself is bad; the run goes on. reason: a static word. */
 void ims__job_fail(struct ims_job *j, ims_status st, const char *reason, const ims_err *why);

@@ -64,6 +64,7 @@ static ims_status embed_all(struct batcher *b, size_t n, ims_err *err)
             st = embed_singly(b, first, piece, err);
         first += piece;
         b->g->n_batches++;
+        ims__figure_add(b->g->e, IMS_FIGURE_BATCHES, 1);
     }
     return st;
 }
@@ -165,6 +166,7 @@ static ims_status compute(struct batcher *b, size_t n, ims_err *err)
         ims__engine_note_device(g->e, true);
         ims__unlock(&g->lock);
     }
+    ims__ingest_count(g, IMS_FIGURE_EMBED_N, n_clip, ims__mono_ns() - start);
     if (!st && g->has_faces)
         st = ims__ingest_recognise(g, b->jobs, n, err);
     g->embed.wall_ns += ims__mono_ns() - start;

@@ -49,6 +49,7 @@ static ims_status detect(struct ims_ingest *g, struct ims_job *j, const struct i
     if (!st)
         st = ims_face_detect(models, &input, 1, out, &place, err);
     j->faces.detect_ms = (double)(ims__mono_ns() - start) / 1e6;
+    ims__ingest_count(g, IMS_FIGURE_DETECT_N, 1, ims__mono_ns() - start);
     g->face_times.detect_ns += ims__mono_ns() - start;
     ims_face_input_release(&input);
     if (!st && ims_face_slot_report(models, IMS_FACE_DETECT, place.slot, &report)) {
@@ -146,6 +147,7 @@ ims_status ims__ingest_find_faces(struct ims_ingest *g, struct ims_job *j, const
     if (!st && !g->options->no_thumbnails)
         st = ims__ingest_store_face_thumbs(g, j, image, err);
     j->faces.align_ms = (double)(ims__mono_ns() - start) / 1e6;
+    ims__ingest_count(g, IMS_FIGURE_ALIGN_N, st ? 0 : list.n, ims__mono_ns() - start);
     g->face_times.align_ns += ims__mono_ns() - start;
     ims_face_list_release(&list);
     word = failure_word(st);

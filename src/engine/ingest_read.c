@@ -60,6 +60,7 @@ static ims_status load(struct ims_ingest *g, struct ims_job *j, struct ims_buf *
     }
     if (st)
         ims__job_fail(j, st, read_failure_word(st), &err);
+    ims__ingest_count(g, IMS_FIGURE_READ_N, 1, ims__mono_ns() - start);
     g->io.wall_ns += ims__mono_ns() - start;
     g->io.cpu_ns += ims__thread_cpu_ns() - cpu;
     return st;
@@ -130,6 +131,7 @@ static ims_status use(struct ims_ingest *g, struct ims_job *j, const struct ims_
             st = IMS_OK;
         }
     }
+    ims__ingest_count(g, IMS_FIGURE_DECODE_N, 0, ims__thread_cpu_ns() - cpu);
     g->decode.cpu_ns += ims__thread_cpu_ns() - cpu;
     if (!st && !j->failure && needs_faces(j))
         st = ims__ingest_find_faces(g, j, image, err);
@@ -144,6 +146,7 @@ static ims_status decode(struct ims_ingest *g, struct ims_job *j, const struct i
     ims_status st = ims_media_decode(g->e->media, (const uint8_t *)bytes->data, bytes->len, &j->info,
                                      &image, err);
 
+    ims__ingest_count(g, IMS_FIGURE_DECODE_N, 1, ims__thread_cpu_ns() - cpu);
     g->decode.cpu_ns += ims__thread_cpu_ns() - cpu;
     if (st) {
         ims__job_fail(j, st, decode_failure_word(st), err);

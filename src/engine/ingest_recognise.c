@@ -199,6 +199,7 @@ ims_status ims__ingest_recognise(struct ims_ingest *g, struct ims_job *const *jo
     ms = (double)(ims__mono_ns() - begin) / 1e6;
     for (size_t i = 0; !st && r->n && i < n; i++) /* each has its share */
         jobs[i]->faces.recognise_ms = ms * (double)jobs[i]->faces.n / (double)r->n;
+    ims__ingest_count(g, IMS_FIGURE_RECOGNISE_N, r ? r->n : 0, ims__mono_ns() - begin);
     g->face_times.recognise_ns += ims__mono_ns() - begin;
     if (r) {
         ims__free(r->places);

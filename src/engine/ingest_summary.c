@@ -59,6 +59,12 @@ static void sum_up_faces(const struct ims_ingest *g, struct ims_index_summary *s
         snprintf(s->face_model, sizeof(s->face_model), "%s", ims_face_models_pack(g->e->faces)->name);
 }
 
+void ims__ingest_count(struct ims_ingest *g, ims_figure items, uint64_t n, uint64_t ns)
+{
+    ims__figure_add(g->e, items, n);
+    ims__figure_add(g->e, (ims_figure)(items + 1), ns); /* the table has them in pairs */
+}
+
 void ims__ingest_sum_up(struct ims_ingest *g, uint64_t start_ns, uint64_t start_cpu_ns,
                         struct ims_index_summary *s)
 {
@@ -84,6 +90,9 @@ void ims__ingest_sum_up(struct ims_ingest *g, uint64_t start_ns, uint64_t start_
     s->efficiency = s->elapsed_s > 0 ? cpu_s / (s->elapsed_s * g->cores) : 0;
     s->wait_decode_s = seconds(ims__chan_push_blocked_ns(g->to_embed));
     s->wait_compute_s = seconds(ims__chan_pop_blocked_ns(g->to_embed));
+    ims__figure_add(g->e, IMS_FIGURE_WAIT_DECODE_NS, ims__chan_push_blocked_ns(g->to_embed));
+    ims__figure_add(g->e, IMS_FIGURE_WAIT_COMPUTE_NS, ims__chan_pop_blocked_ns(g->to_embed));
+    ims__figure_add(g->e, IMS_FIGURE_WAIT_CROPS_NS, g->face_times.wait_ns);
     s->peak_rss_bytes = ims__peak_rss_bytes();
     memcpy(s->device, g->e->used.device, sizeof(s->device));
     memcpy(s->provider, g->e->used.provider, sizeof(s->provider));

@@ -227,21 +227,27 @@ static void count(struct ims_ingest *g, const struct ims_job *j, const struct im
         return;
     if (has_failed || have_faces_failed) {
         g->errors++;
+        ims__figure_add(g->e, IMS_FIGURE_FAILED, 1);
         note_failure(g, j, !has_failed);
     } else if (j->is_duplicate) {
         g->duplicates++;
+        ims__figure_add(g->e, IMS_FIGURE_DUPLICATES, 1);
     }
     if (item && item->is_moved)
         g->moved++;
-    if (faces && !have_faces_failed)
+    if (faces && !have_faces_failed) {
         g->n_faces += faces->n_faces;
+        ims__figure_add(g->e, IMS_FIGURE_FACES, faces->n_faces);
+    }
     g->done++;
+    ims__figure_add(g->e, IMS_FIGURE_DONE, 1);
 }
 
 static void flush(struct writer *w)
 {
     struct ims_ingest *g = w->g;
     const struct ims_store_item *item = w->items;
+    uint64_t start;
     ims_err err;
     ims_status st = g->has_failed ? IMS_E_CANCELLED : IMS_OK;
 
@@ -251,7 +257,9 @@ static void flush(struct writer *w)
             ims__engine_note_face_device(g->e);
         w->used = g->e->used;
         ims__unlock(&g->lock);
+        start = ims__mono_ns();
         st = commit(w, &err);
+        ims__ingest_count(g, IMS_FIGURE_WRITE_N, st ? 0 : w->n, ims__mono_ns() - start);
         if (st)
             ims__ingest_fatal(g, st, &err);
     }

@@ -68,7 +68,7 @@ static ims_status share_index(struct ims_engine *e, ims_err *err)
     return st;
 }
 
-static void fill_info(const struct ims_vectors_info *v, struct ims_index_info *out)
+void ims__index_fill_info(const struct ims_vectors_info *v, struct ims_index_info *out)
 {
     out->dim = v->dim;
     out->vectors = (int64_t)v->n_rows;
@@ -247,6 +247,6 @@ ims_status ims_engine_index_info(struct ims_engine *e, bool is_thorough, struct 
     ims_vectors_info(e->vectors, &v);
     if (out->is_sound)
         snprintf(out->note, sizeof(out->note), "%s", v.note);
-    fill_info(&v, out);
+    ims__index_fill_info(&v, out);
     return st;
 }

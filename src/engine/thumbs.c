@@ -47,6 +47,7 @@ static ims_status read_stored(struct ims_engine *e, const struct ims_store_asset
     ims_status st = path ? ims__read_jpeg(path, out, out_n, err)
                          : ims_fail(err, IMS_E_NOMEM, "engine", 0, "reading a thumbnail");
 
+    ims__figure_add(e, st ? IMS_FIGURE_THUMB_MISSES : IMS_FIGURE_THUMB_HITS, 1);
     ims__free(path);
     return st;
 }

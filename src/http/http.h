@@ -50,11 +50,26 @@ void ims__http_close(struct ims_http *h);
 
 uint16_t ims__http_port(const struct ims_http *h);
 
+/* Upper bounds in seconds of the buckets of a duration; one more has what is above. */
+#define IMS_HTTP_N_BUCKETS 14
+extern const double ims__http_buckets[IMS_HTTP_N_BUCKETS];
+
+/* How long requests of one operation took, from the whole request being there to its reply being ready. */
+struct ims_http_times {
+    uint64_t n[IMS_HTTP_N_BUCKETS + 1]; /* each on its own, not summed up */
+    uint64_t count;
+    double seconds;
+};
+/* operation: its number in the contract. */
+void ims__http_times(struct ims_http *h, size_t operation, struct ims_http_times *out);
+
 struct ims_http_stats {
     uint64_t n_requests;
     uint64_t n_by_class[6]; /* replies of 1xx (unused) to 5xx */
+    uint64_t n_cut;         /* ended without a reply, or within it: the client left or was too slow */
     uint64_t n_rejected;    /* of them before a handler: guard, contract, limits */
     unsigned n_connections, n_queued, n_streams;
+    uint64_t body_bytes; /* of requests, in memory */
 };
 void ims__http_stats(struct ims_http *h, struct ims_http_stats *out);
 

@@ -2,7 +2,6 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "base/clock.h"
 #include "base/hash.h"
-#include "base/log.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "http/http_internal.h"
@@ -138,6 +137,7 @@ static enum MHD_Result hand_over(struct ims_http_exchange *x)
     struct ims_http *h = x->server;
 
     ims__http_body_end(x);
+    x->whole_ns = ims__mono_ns();
     x->is_answered = true;
     if (atomic_load(&h->is_closing) || ims__chan_len(h->queue) >= IMS_HTTP_MAX_QUEUED) {
         x->reply.retry_after_s = 1;
@@ -177,18 +177,16 @@ void ims__http_completed(void *cls, struct MHD_Connection *c, void **exchange, e
 {
     struct ims_http *h = cls;
     struct ims_http_exchange *x = *exchange;
-    char shown[IMS_SHOWN_BYTES];
 
     (void)c;
     if (!x)
         return;
-    ims__log(IMS_LOG_DEBUG, "http", "%s %s %s: %d in %.1f ms%s", x->id, x->method,
-             ims__shown(shown, sizeof(shown), x->path), x->status, (double)(ims__mono_ns() - x->started_ns) / 1e6,
-             why == MHD_REQUEST_TERMINATED_COMPLETED_OK ? "" : ", cut off");
+    ims__http_log_end(x, why != MHD_REQUEST_TERMINATED_COMPLETED_OK);
     if (x->status >= 100 && x->status < 600)
         atomic_fetch_add(&h->n_by_class[x->status / 100], 1);
     ims__http_body_release(x);
     ims__reply_release(&x->reply);
+    ims__free(x->why);
     ims__free(x->path);
     ims__free(x);
     *exchange = NULL;

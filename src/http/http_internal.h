@@ -18,12 +18,18 @@ struct ims_http_worker {
     struct ims_thread thread;
 };
 
+/* Durations of an operation's requests. */
+struct ims_http_clock {
+    atomic_ullong n[IMS_HTTP_N_BUCKETS + 1], ns;
+};
+
 struct ims_http {
     struct ims_http_options options;
     struct ims_guard *guard;
     struct MHD_Daemon *daemon;
     uint16_t port;
     const struct ims_http_route **handlers; /* of the contract's operation i, or NULL */
+    struct ims_http_clock *clocks;          /* likewise */
 
     struct ims_chan *queue; /* exchanges with a whole request */
     struct ims_http_worker *workers;
@@ -33,7 +39,7 @@ struct ims_http {
     atomic_bool is_closing;
     atomic_uint n_live; /* exchanges */
     atomic_size_t body_bytes;
-    atomic_ullong n_requests, n_rejected, n_by_class[6];
+    atomic_ullong n_requests, n_rejected, n_cut, n_by_class[6];
 };
 
 /* A field or file of a form that is coming in. */
@@ -66,7 +72,14 @@ struct ims_http_exchange {
     struct ims_http_body body;
     struct ims_http_reply reply;
     int status; /* sent */
+    uint64_t whole_ns;      /* when the whole request was there; 0 = it never was */
+    char *why;              /* the operator's sentence of a failure, for the log; NULL = the reply says it all */
 };
+
+/* http_log.c: durations, and the line of a request that failed */
+void ims__http_note_time(struct ims_http_exchange *x);
+void ims__http_note_failure(struct ims_http_exchange *x, const ims_err *err); /* what the line will say */
+void ims__http_log_end(struct ims_http_exchange *x, bool is_cut);
 
 /* http_intake.c: libmicrohttpd's callbacks */
 enum MHD_Result ims__http_intake(void *cls, struct MHD_Connection *c, const char *url, const char *method,

@@ -31,7 +31,7 @@ static void run_worker(void *arg)
         ims_err err = { 0 };
 
         if (!cx && h->options.open_context && h->options.open_context(&cx, h->options.arg, &err)) {
-            ims__log_err(IMS_LOG_ERROR, &err, "%s", x->id);
+            ims__http_note_failure(x, &err);
             ims__http_refuse(x, ims_status_http(err.status), "the library cannot be opened; the log says why");
         } else
             ims__http_work(x, cx);
@@ -80,7 +80,8 @@ static ims_status bind_routes(struct ims_http *h, ims_err *err)
     size_t n = ims__spec_n_operations(spec);
 
     h->handlers = ims__zalloc(n, sizeof(*h->handlers));
-    if (!h->handlers)
+    h->clocks = ims__zalloc(n, sizeof(*h->clocks));
+    if (!h->handlers || !h->clocks)
         return ims_fail(err, IMS_E_NOMEM, "http", 0, "binding the routes");
     for (size_t i = 0; i < h->options.n_routes; i++) {
         size_t at = operation_index(spec, h->options.routes[i].operation);
@@ -241,6 +242,7 @@ void ims__http_close(struct ims_http *h)
         MHD_stop_daemon(h->daemon);
     ims__chan_free(h->queue);
     ims__free(h->workers);
+    ims__free(h->clocks);
     ims__free(h->handlers);
     ims__guard_close(h->guard);
     ims__free(h);
@@ -257,6 +259,8 @@ void ims__http_stats(struct ims_http *h, struct ims_http_stats *out)
 
     *out = (struct ims_http_stats){ .n_requests = atomic_load(&h->n_requests),
                                     .n_rejected = atomic_load(&h->n_rejected),
+                                    .n_cut = atomic_load(&h->n_cut),
+                                    .body_bytes = atomic_load(&h->body_bytes),
                                     .n_connections = info ? info->num_connections : 0,
                                     .n_queued = (unsigned)ims__chan_len(h->queue),
                                     .n_streams = ims__http_streams_count(h->streams) };

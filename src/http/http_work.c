@@ -245,11 +245,25 @@ static void release_inputs(struct inputs *in)
 
 /* ---- outcomes ---- */
 
+/* For the log: where the first fault is, and which. */
+static void note_issue(struct ims_http_exchange *x, const ims_json *issue)
+{
+    const ims_json *loc = ims__json_get(issue, "loc");
+    const char *place = ims__json_str(ims__json_at(loc, 0), NULL);
+    const char *name = ims__json_str(ims__json_at(loc, ims__json_len(loc) - 1), NULL);
+    const char *text = ims__json_str(ims__json_get(issue, "msg"), NULL);
+
+    x->why = ims__strfmt("%s %s: %s", place ? place : "", name ? name : "", text ? text : "");
+}
+
 /* 422 with what is wrong, field by field. */
 static void refuse_inputs(struct ims_http_exchange *x, struct inputs *in)
 {
     ims_json *body = ims__json_new_object();
-    ims_status st = body ? ims__json_set(body, "detail", in->issues) : IMS_E_NOMEM;
+    ims_status st;
+
+    note_issue(x, ims__json_at(in->issues, 0));
+    st = body ? ims__json_set(body, "detail", in->issues) : IMS_E_NOMEM;
 
     if (body)
         in->issues = NULL;
@@ -271,8 +285,8 @@ static void refuse_failure(struct ims_http_exchange *x, ims_status st, const ims
     char text[400];
 
     ims__reply_release(&x->reply);
+    ims__http_note_failure(x, err);
     if (status >= 500) {
-        ims__log_err(IMS_LOG_ERROR, err, "%s %s", x->id, x->operation->id);
         snprintf(text, sizeof(text), "%s (request %s)", ims_status_text(st), x->id);
     } else
         snprintf(text, sizeof(text), "%s", err->text[0] ? err->text : ims_status_text(st));
@@ -345,5 +359,6 @@ void ims__http_work(struct ims_http_exchange *x, struct ims_http_context *cx)
     if (x->server->options.check_replies)
         check_reply(x);
 out:
+    ims__http_note_time(x);
     release_inputs(&in);
 }

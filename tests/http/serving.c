@@ -18,14 +18,20 @@
 
 #define START_TIMEOUT_MS 30000
 
+/* A test that fails or is killed leaves no server behind. */
+static void die_with_parent(void)
+{
+#ifdef __linux__
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+#endif
+}
+
 static void run_server(const struct serving *s, int out, const char *const *env)
 {
     int log = open(s->log, O_WRONLY | O_CREAT | O_APPEND, 0600);
     char data[700];
 
-#ifdef __linux__
-    prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that fails leaves no server behind */
-#endif
+    die_with_parent();
     dup2(out, STDOUT_FILENO);
     dup2(log, STDERR_FILENO);
     for (size_t i = 0; s->library.env[i]; i++)
@@ -117,6 +123,7 @@ pid_t serving_beside(struct serving *s, const char *words)
 
     if (pid)
         return pid;
+    die_with_parent();
     copy = strdup(words);
     for (char *word = strtok_r(copy, "\n", &save); word && n < 15; word = strtok_r(NULL, "\n", &save))
         argv[n++] = word;

@@ -1,6 +1,7 @@
 /* The service itself: health, figures, the contract, logging in.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "base/clock.h"
+#include "engine/figures.h"
 #include "http/api/api.h"
 #include "http/api/docs_page.h"
 #include "http/guard.h"
@@ -28,17 +29,70 @@ static ims_json *library_json(struct ims_http_context *cx, ims_err *err)
                              ims__put_str(o, "database", s.database));
 }
 
-/* What the last inference really ran on; nulls before the first one. */
+/* What the last inference of the service ran on; nulls before the first one. */
 static ims_json *device_json(struct ims_http_context *cx)
 {
     struct ims_device_used used;
     ims_json *o = ims__json_new_object();
 
-    ims_engine_device_used(cx->engine, &used);
+    ims__engine_device_now(cx->engine, &used);
     return ims__whole(o, ims__put_str(o, "device", used.device[0] ? used.device : NULL) &&
                              ims__put_str(o, "provider", used.provider[0] ? used.provider : NULL) &&
                              ims__put_str(o, "runtime", used.runtime[0] ? used.runtime : NULL) &&
                              ims__put_str(o, "reason", used.reason[0] ? used.reason : NULL));
+}
+
+/* One device of one loaded part of the models: the self-test that it passed to be chosen, and how it does since. */
+static ims_json *slot_json(const char *part, const struct ims_pool_slot_info *s)
+{
+    ims_json *o = ims__json_new_object();
+
+    return ims__whole(o, ims__put_str(o, "part", part) && ims__put_str(o, "device", s->name) &&
+                             ims__put_str(o, "provider", s->has_report ? s->report.provider : NULL) &&
+                             ims__put_str(o, "state", ims__health_name(s->health.state)) &&
+                             ims__put_str(o, "selfTest", s->has_report ? "passed" : s->n_faults ? "failed" : "not run") &&
+                             ims__put_bool(o, "isReserve", s->is_reserve) &&
+                             ims__put_bool(o, "isIsolated", s->is_isolated) &&
+                             ims__put_int(o, "checks", (int64_t)s->n_checks) &&
+                             ims__put_int(o, "faults", (int64_t)s->n_faults) &&
+                             ims__put_str(o, "lastFault", s->reason[0] ? s->reason : NULL));
+}
+
+struct slots {
+    ims_json *list;
+    bool is_whole;
+};
+
+static void add_slots(void *arg, const char *part, const struct ims_pool_info *info)
+{
+    struct slots *s = arg;
+
+    for (size_t i = 0; i < info->n_slots; i++)
+        s->is_whole = s->is_whole && ims__json_add(s->list, slot_json(part, &info->slots[i])) == IMS_OK;
+}
+
+static ims_json *devices_json(struct ims_http_context *cx)
+{
+    struct slots s = { .list = ims__json_new_array(), .is_whole = true };
+
+    ims__engine_pools(cx->engine, add_slots, &s);
+    return ims__whole(s.list, s.is_whole);
+}
+
+static ims_json *index_json(struct ims_http_context *cx)
+{
+    struct ims_index_info i;
+    bool is_open = ims__engine_index_now(cx->engine, &i);
+    ims_json *o = ims__json_new_object();
+
+    if (!is_open)
+        return ims__whole(o, ims__put_str(o, "state", "not open") && ims__put_null(o, "vectors") &&
+                                 ims__put_null(o, "memoryBytes") && ims__put_null(o, "recall") && ims__put_null(o, "note"));
+    return ims__whole(o, ims__put_str(o, "state", "open") && ims__put_int(o, "vectors", i.vectors) &&
+                             ims__put_int(o, "memoryBytes", (int64_t)i.memory_bytes) &&
+                             (i.audit_hits ? ims__put_num(o, "recall", (double)i.audit_found / (double)i.audit_hits)
+                                           : ims__put_null(o, "recall")) &&
+                             ims__put_str(o, "note", i.note[0] ? i.note : NULL));
 }
 
 static ims_status sum_jobs(struct ims_http_context *cx, struct ims_store_job_counts *out, ims_err *err)
@@ -76,7 +130,8 @@ IMS_API_HANDLER(ims__api_health)
                                   ims__put_int(queue, "failed", jobs.failed));
     o = ims__whole(o, ims__put(o, "library", library) && ims__put_str(o, "status", "ok") &&
                           ims__put_str(o, "version", IMS_VERSION) && ims__put_num(o, "uptimeSeconds", uptime) &&
-                          ims__put(o, "device", device_json(cx)) && ims__put(o, "queue", queue));
+                          ims__put(o, "device", device_json(cx)) && ims__put(o, "queue", queue) &&
+                          ims__put(o, "devices", devices_json(cx)) && ims__put(o, "index", index_json(cx)));
     return ims__reply_json(rp, 200, o, err);
 }
 
@@ -91,59 +146,6 @@ IMS_API_HANDLER(ims__api_ready)
         return ims__reply_error(rp, 503, "the library cannot be read");
     o = ims__json_new_object();
     return ims__reply_json(rp, 200, ims__whole(o, ims__put_str(o, "status", "ready")), err);
-}
-
-/* ---- figures ---- */
-
-static void add_figure(struct ims_buf *b, const char *name, const char *type, const char *help, double v)
-{
-    (void)ims__buf_addf(b, "# HELP imgsearch_%s %s\n# TYPE imgsearch_%s %s\nimgsearch_%s %.17g\n", name, help, name, type,
-                        name, v);
-}
-
-static void add_http(struct ims_buf *b, struct ims_http *http)
-{
-    struct ims_http_stats s;
-
-    ims__http_stats(http, &s);
-    add_figure(b, "http_connections", "gauge", "Open connections.", s.n_connections);
-    add_figure(b, "http_queued_requests", "gauge", "Requests waiting for a worker thread.", s.n_queued);
-    add_figure(b, "http_event_streams", "gauge", "Open event streams.", s.n_streams);
-    (void)ims__buf_add_str(b, "# HELP imgsearch_http_replies_total Replies by class of status.\n"
-                              "# TYPE imgsearch_http_replies_total counter\n");
-    for (unsigned i = 2; i < 6; i++)
-        (void)ims__buf_addf(b, "imgsearch_http_replies_total{class=\"%uxx\"} %llu\n", i, (unsigned long long)s.n_by_class[i]);
-}
-
-IMS_API_HANDLER(ims__api_metrics)
-{
-    struct ims_library_status s;
-    struct ims_store_job_counts jobs;
-    struct ims_buf *b = &rp->bytes;
-    ims_status st = ims_engine_status(cx->engine, &s, err);
-
-    (void)rq;
-    if (!st)
-        st = sum_jobs(cx, &jobs, err);
-    if (st)
-        return st;
-    add_figure(b, "uptime_seconds", "gauge", "Since the service started.",
-               (double)(ims__mono_ns() - cx->api->started_ns) / 1e9);
-    add_figure(b, "process_cpu_seconds_total", "counter", "CPU time of the process.", (double)ims__process_cpu_ns() / 1e9);
-    add_figure(b, "assets", "gauge", "Pictures in the library.", (double)s.assets);
-    add_figure(b, "assets_done", "gauge", "Pictures indexed with the serving model.", (double)s.done);
-    add_figure(b, "assets_failed", "gauge", "Pictures that failed.", (double)s.failed);
-    add_figure(b, "assets_queued", "gauge", "Pictures that wait.", (double)s.queued);
-    add_figure(b, "vectors", "gauge", "Vectors of the serving model.", (double)s.vectors);
-    add_figure(b, "faces", "gauge", "Faces found.", (double)s.faces);
-    add_figure(b, "persons", "gauge", "Persons named.", (double)s.persons);
-    add_figure(b, "jobs_queued", "gauge", "Jobs that wait.", (double)jobs.queued);
-    add_figure(b, "jobs_started", "gauge", "Jobs at work.", (double)jobs.started);
-    add_figure(b, "jobs_failed", "gauge", "Jobs that failed and are still remembered.", (double)jobs.failed);
-    if (cx->api->http)
-        add_http(b, cx->api->http);
-    snprintf(rp->content_type, sizeof(rp->content_type), "text/plain; version=0.0.4");
-    return ims__buf_status(b) ? ims_fail(err, IMS_E_NOMEM, "http", 0, "figures") : IMS_OK;
 }
 
 /* ---- the contract ---- */
