@@ -52,9 +52,12 @@ static void wake(struct stream *s)
     MHD_resume_connection(s->connection);
 }
 
-/* What a source's answer means, under the lock. */
-static void take_events(struct stream *s, struct ims_buf *events, ims_status st, bool is_done, uint64_t now)
+/* What a source's answer means, under the lock. The clock is read under it too: a client may have read while the
+ * source was asked, and no time that others noted may lie ahead of ours. */
+static void take_events(struct stream *s, struct ims_buf *events, ims_status st, bool is_done)
 {
+    uint64_t now = ims__mono_ns();
+
     if (events->len)
         (void)ims__buf_add(&s->out, events->data, events->len);
     else if (now - s->sent_ns >= (uint64_t)IMS_HTTP_HEARTBEAT_MS * 1000000)
@@ -68,7 +71,7 @@ static void take_events(struct stream *s, struct ims_buf *events, ims_status st,
 }
 
 /* Asks one source, without the lock: it may read the database. Streams are only freed by this thread. */
-static void ask(struct ims_http_streams *o, struct stream *s, uint64_t now)
+static void ask(struct ims_http_streams *o, struct stream *s)
 {
     struct ims_buf events;
     bool is_done = false;
@@ -78,7 +81,7 @@ static void ask(struct ims_http_streams *o, struct stream *s, uint64_t now)
     ims__unlock(&o->lock);
     st = s->ops->next(s->source, &events, &is_done, NULL);
     ims__lock(&o->lock);
-    take_events(s, &events, st, is_done, now);
+    take_events(s, &events, st, is_done);
     ims__buf_release(&events);
 }
 
@@ -105,7 +108,7 @@ static void sweep(struct ims_http_streams *o)
         }
         if (!s->is_done && now >= s->due_ns && s->out.len - s->n_read < IMS_HTTP_MAX_STREAM_BYTES / 2) {
             s->due_ns = now + s->interval_ns;
-            ask(o, s, now);
+            ask(o, s);
         }
         at = &s->next;
     }
