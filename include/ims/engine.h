@@ -55,7 +55,8 @@ struct ims_engine_options {
 
     double index_miss; /* probability that a search by codes misses one of the true best; 0 = 0.001 */
     bool is_exact;     /* every search reads every vector in full */
-    /* Shown while the vector index is made anew or takes up much at once: vectors done, of how many. */
+    /* Shown while the vector index is made anew or takes up much at once: vectors done, of how many. Called by the
+     * thread that does it; where other handles are open beside this one, that is one of its own. */
     void (*on_rebuild)(void *arg, size_t done, size_t total);
     void *on_rebuild_arg;
 
@@ -450,7 +451,8 @@ struct ims_search_results {
     size_t n_queued; /* when total is 0: pictures of the library that wait for being indexed with this model */
     double load_ms, embed_ms, scan_ms, total_ms;
     struct ims_search_answer {
-        const char *plan; /* "codes", "bytes", "exact": what the vectors were read as */
+        const char *plan; /* "codes", "bytes", "exact": what the vectors were read as; "library": the index was not
+                           * ready, and the library's own vectors were read in full */
         size_t scanned;   /* vectors read as that */
         size_t reranked;  /* of them, compared in full */
         double miss;      /* stated probability that one of the true best is missed; 0 = none can be */
@@ -530,6 +532,7 @@ struct ims_index_info {
     unsigned threads;
     double miss;
     bool is_sound;
+    bool is_rebuilding; /* just now, on a thread of its own */
     char note[512]; /* what was found damaged; "" = nothing */
     uint64_t audit_searches, audit_audited, audit_hits, audit_found; /* of this process; recall = found / hits */
     int64_t audit_us; /* when; 0 = never */
@@ -538,6 +541,26 @@ struct ims_index_info {
  * checksums, makes it anew when one lies, and compares some searches with the full scan. */
 IMS_API ims_status ims_engine_index_info(struct ims_engine *e, bool is_thorough, struct ims_index_info *out,
                                          ims_err *err) IMS_MUST_CHECK;
+
+/* The index as a service sees it. Answers at once, whatever goes on. */
+struct ims_index_state {
+    bool is_ready;      /* it answers searches; until then they read the library's vectors one by one */
+    bool is_rebuilding; /* it is made anew, brought up to date or saved on a thread of its own */
+    uint64_t done, total; /* vectors, while is_rebuilding; total 0 = not known yet */
+    uint64_t vectors;     /* that searches see */
+    uint64_t n_rebuilds;  /* by this process */
+    double last_rebuild_s;
+    /* Searches by codes in this process, those that the full scan answered again, its hits and how many of them had
+     * been found: recall = audit_found / audit_hits. */
+    uint64_t audit_searches, audit_audited, audit_hits, audit_found;
+    int64_t audit_us; /* the last; 0 = never */
+    char problem[256]; /* why the last rebuild failed; "" = it did not */
+};
+/* Of the handle's host when it is open beside one. Thread-safe. */
+IMS_API void ims_engine_index_state(struct ims_engine *e, struct ims_index_state *out);
+/* Brings the index up on a thread of its own and reads it into memory, so that the first search need not; returns at
+ * once. For a handle that others are open beside. Thread-safe. */
+IMS_API void ims_engine_warm_index(struct ims_engine *e);
 
 /* ---- state ---- */
 

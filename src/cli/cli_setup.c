@@ -104,10 +104,14 @@ static uint64_t megapixels(int64_t n)
     return (uint64_t)n * 1000000;
 }
 
+#define SHOWN_REBUILD 16384 /* vectors; fewer take no time to speak of */
+
 /* A line that is written over; the last one makes room for the answer. */
 static void show_rebuild(void *arg, size_t done, size_t total)
 {
     (void)arg;
+    if (total < SHOWN_REBUILD)
+        return;
     fprintf(stderr, "\rvector index: %zu of %zu vectors%s", done, total, done < total ? "" : "\n");
     fflush(stderr);
 }

@@ -46,6 +46,7 @@ static ims_json *to_json(const struct ims_index_info *i)
     COUNT(o, "threads", i->threads);
     (void)ims__json_set(o, "miss", ims__json_new_num(i->miss));
     (void)ims__json_set(o, "sound", ims__json_new_bool(i->is_sound));
+    (void)ims__json_set(o, "rebuilding", ims__json_new_bool(i->is_rebuilding));
     (void)ims__json_set(o, "note", ims__json_new_str(i->note[0] ? i->note : NULL));
     COUNT(audit, "searches", i->audit_searches);
     COUNT(audit, "audited", i->audit_audited);
@@ -70,6 +71,8 @@ static void print_info(const struct ims_index_info *i, bool is_thorough)
     printf("in memory   %.1f MiB; on disk %.1f MiB, generation %llu\n", mib(i->memory_bytes), mib(i->disk_bytes),
            (unsigned long long)i->generation);
     printf("searching   %u threads; one of the best may be missed with probability %g\n", i->threads, i->miss);
+    if (i->is_rebuilding)
+        printf("state       being made anew; searches go on\n");
     if (i->note[0])
         printf("damage      %s\n", i->note);
     else if (is_thorough)

@@ -156,6 +156,8 @@ static ims_status open_engine(struct ims_engine **out, const struct ims_engine_o
     ims__arena_init(&e->strings, MAX_STRING_BYTES);
     ims__arena_init(&e->story, IMS_MAX_JSON_BYTES);
     st = keep_options(e, options, err);
+    if (!st && !e->host)
+        st = ims__keeper_init(e, err);
     if (!st && e->host)
         e->compute = e->host->compute;
     else if (!st)
@@ -188,6 +190,7 @@ void ims_engine_close(struct ims_engine *e)
     if (!e)
         return;
     if (!e->host) {
+        ims__keeper_release(e);
         ims__engine_save_index(e);
         ims_vectors_close(e->vectors);
         ims_face_models_close(e->faces);

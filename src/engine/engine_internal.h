@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "base/thread.h"
 #include "compute/compute.h"
+#include "engine/index_keeper.h"
 #include "engine/search_candidates.h"
 #include "compute/precision.h"
 #include "engine/engine_parts.h"
@@ -36,7 +37,9 @@ struct ims_engine {
     struct ims_face_models *faces;
     int64_t face_model_id; /* as model_id */
     struct ims_vectors *vectors;
-    int64_t vectors_seq;
+    int64_t vectors_seq; /* how far the library is in it; 0 = it holds nothing */
+    bool is_index_counted; /* it was compared with the library since it was opened */
+    struct ims_index_keeper keeper; /* of a host */
     struct ims_candidate_sets candidates;
     size_t n_unsaved; /* changes of vectors since its folder was written */
     struct ims_device_used used;
@@ -96,11 +99,29 @@ void ims__engine_note_device(struct ims_engine *e, bool is_image_tower);
 /* The same of the face detector, for a run in which nothing else computes. */
 void ims__engine_note_face_device(struct ims_engine *e);
 
-/* Brings e->vectors up to what the store holds for e->model_id. */
+/* search_index.c. Brings e->vectors up to what the store holds for e->model_id. Beside a host only what takes no time:
+ * for the rest the host's keeper is woken, and e->vectors may be NULL or behind meanwhile. */
 ims_status ims__engine_catch_up(struct ims_engine *e, ims_err *err) IMS_MUST_CHECK;
 void ims__index_fill_info(const struct ims_vectors_info *v, struct ims_index_info *out);
 /* Writes the index's folder if something changed; where that fails the next start takes longer, no more. */
 void ims__engine_save_index(struct ims_engine *e);
+/* The parts of it, for the keeper's thread with a store of its own. Opens the index, which e does not see yet. */
+ims_status ims__index_open(struct ims_engine *e, struct ims_vectors **out, ims_err *err) IMS_MUST_CHECK;
+struct ims_index_feed {
+    struct ims_vectors *vectors;
+    int64_t seq;    /* of vectors; then how far it came */
+    bool is_counted;
+    bool was_rebuilt;
+    size_t n_changes;
+    /* Called now and then; false = stop, which gives IMS_E_CANCELLED. May be NULL. */
+    bool (*on_step)(void *arg, size_t done, size_t total);
+    void *arg;
+};
+/* Takes up what e->store holds for e->model_id after seq; makes the index anew where that is needed. */
+ims_status ims__index_follow(struct ims_engine *e, struct ims_index_feed *feed, ims_err *err) IMS_MUST_CHECK;
+/* The hits of a query from the library's own vectors. */
+ims_status ims__index_scan_library(struct ims_engine *e, const struct ims_vectors_query *q,
+                                   struct ims_vectors_result *out, ims_err *err) IMS_MUST_CHECK;
 
 /* Picks the pack that serves; the rule is in ims/engine.h. */
 ims_status ims__choose_pack(struct ims_pack **out, const struct ims_engine_options *options,

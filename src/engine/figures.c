@@ -66,7 +66,7 @@ bool ims__engine_index_now(struct ims_engine *e, struct ims_index_info *out)
 
     if (!ims__try_lock(&host->sharing))
         return false;
-    is_open = host->vectors != NULL;
+    is_open = host->vectors != NULL && !ims__keeper_is_running(host);
     if (is_open) {
         *out = (struct ims_index_info){ .model = ims_clip_info(host->clip)->name };
         ims_vectors_info(host->vectors, &info);

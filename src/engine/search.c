@@ -124,12 +124,35 @@ static bool has_stranger(const struct ims_candidates *c, const struct ims_vector
     return false;
 }
 
-static void tell(const struct ims_vectors_answer *a, struct ims_search_answer *out)
+static void tell(const struct ims_vectors_answer *a, bool is_of_library, struct ims_search_answer *out)
 {
-    *out = (struct ims_search_answer){ .plan = ims_vectors_plan_name(a->plan),
+    *out = (struct ims_search_answer){ .plan = is_of_library ? "library" : ims_vectors_plan_name(a->plan),
                                        .scanned = a->n_coded ? a->n_coded : a->n_bytes + a->n_floats,
                                        .reranked = a->n_reranked,
                                        .miss = a->miss };
+}
+
+/* The best contents of a window. An index that is not ready is not waited for. */
+static ims_status find_hits(struct ims_engine *e, struct ims_vectors_query *q, const struct ims_candidates *c,
+                            struct ims_vectors_result *out, struct ims_search_answer *answer, ims_err *err)
+{
+    size_t n = e->vectors ? ims_vectors_count(e->vectors) : 0;
+    ims_status st;
+
+    if (n != c->n_contents)
+        q->filter = c->filter; /* else everything is allowed: the plain scan is faster */
+    if (!n) {
+        st = ims__index_scan_library(e, q, out, err);
+    } else {
+        st = ims_vectors_search_many(e->vectors, q, 1, out, err);
+        if (!st && !q->filter && has_stranger(c, out->hits, out->n)) { /* as many, but not the same: a purge came between */
+            q->filter = c->filter;
+            st = ims_vectors_search_many(e->vectors, q, 1, out, err);
+        }
+    }
+    if (!st)
+        tell(&out->answer, !n, answer);
+    return st;
 }
 
 static ims_status rank(struct ims_engine *e, const struct ims_search_query *q, const float *vector,
@@ -138,33 +161,24 @@ static ims_status rank(struct ims_engine *e, const struct ims_search_query *q, c
 {
     size_t window = q->offset + q->limit + (excluded_asset != 0);
     struct ims_vectors_query vq = { .vector = vector, .is_exact = q->is_exact || e->options.is_exact };
-    struct ims_vectors_hit *hits = NULL;
     struct ims_vectors_result found = { .n = 0 };
     struct ranked *ranked = NULL;
     ims_status st = IMS_OK;
 
     vq.k = window < c->n_contents ? window : c->n_contents;
     vq.k = vq.k < IMS_MAX_SEARCH_WINDOW ? vq.k : IMS_MAX_SEARCH_WINDOW;
-    if (ims_vectors_count(e->vectors) != c->n_contents)
-        vq.filter = c->filter; /* else everything is allowed: the plain scan is faster */
-    hits = ims__alloc(vq.k, sizeof(*hits));
+    found.hits = ims__alloc(vq.k, sizeof(*found.hits));
     ranked = ims__alloc(c->n, sizeof(*ranked));
-    if (!hits || !ranked)
+    if (!found.hits || !ranked)
         st = ims_fail(err, IMS_E_NOMEM, "engine", 0, "memory for %zu candidates", c->n);
-    found.hits = hits;
     if (!st && vq.k)
-        st = ims_vectors_search_many(e->vectors, &vq, 1, &found, err);
-    if (!st && !vq.filter && has_stranger(c, hits, found.n)) { /* as many, but not the same: a purge came between */
-        vq.filter = c->filter;
-        st = ims_vectors_search_many(e->vectors, &vq, 1, &found, err);
-    }
+        st = find_hits(e, &vq, c, &found, answer, err);
     if (!st) {
-        tell(&found.answer, answer);
-        *out_n = expand(c, excluded_asset, hits, found.n, ranked);
+        *out_n = expand(c, excluded_asset, found.hits, found.n, ranked);
         *out = ranked;
         ranked = NULL;
     }
-    ims__free(hits);
+    ims__free(found.hits);
     ims__free(ranked);
     return st;
 }

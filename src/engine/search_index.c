@@ -5,123 +5,151 @@
 #include <stdio.h>
 #include <string.h>
 
-#define ADD_BATCH 2048 /* vectors handed to the index at a time */
+#define ADD_BATCH 2048   /* vectors handed to the index at a time */
 #define SAVE_AFTER 20000 /* changes; what is fewer is saved when the engine closes */
-#define TELL_EVERY 8     /* batches */
-#define AUDIT_QUERIES 16
-#define AUDIT_HITS 10
+#define STEP 16384       /* changes between two looks at whether to go on, and two lines about how far it is */
+#define SPILL_AFTER 65536 /* vectors of a rebuild, before what is full of it goes to disk */
+#define MAX_AT_ONCE 4096 /* changes that a search takes up itself: some 20 ms */
 #define AUDIT_EVERY 256
 
-struct feed {
-    struct ims_engine *engine;
-    struct ims_vectors *vectors;
+/* ---- taking up ---- */
+
+struct batch {
+    struct ims_index_feed *feed;
+    struct ims_vectors *into;
     uint32_t dim;
-    size_t n_done, n_total, n_changes; /* vectors */
+    size_t n_done, n_total, n_stepped, n_unspilled; /* vectors */
+    bool is_staged; /* what is full of it may go to disk */
     size_t n;
     int64_t ids[ADD_BATCH];
     float *rows;
 };
 
-static ims_status flush_feed(struct feed *f, ims_err *err)
+static ims_status step(struct batch *b, ims_err *err)
 {
-    const struct ims_engine_options *o = &f->engine->options;
-    ims_status st = ims_vectors_add(f->vectors, f->ids, f->rows, f->n, err);
+    const struct ims_index_feed *f = b->feed;
 
-    f->n_done += f->n;
-    f->n_changes += f->n;
-    if (o->on_rebuild && f->n_changes / ADD_BATCH % TELL_EVERY == 0 && f->n_changes >= TELL_EVERY * ADD_BATCH)
-        o->on_rebuild(o->on_rebuild_arg, f->n_done, f->n_total);
-    f->n = 0;
+    b->n_stepped = f->n_changes;
+    if (f->on_step && !f->on_step(f->arg, b->n_done, b->n_total))
+        return ims_fail(err, IMS_E_CANCELLED, "engine", 0, "the vector index is not needed any more");
+    return IMS_OK;
+}
+
+static ims_status flush_batch(struct batch *b, ims_err *err)
+{
+    ims_status st = ims_vectors_add(b->into, b->ids, b->rows, b->n, err);
+
+    b->n_done += b->n;
+    b->feed->n_changes += b->n;
+    b->n_unspilled += b->n;
+    b->n = 0;
+    if (!st && b->is_staged && b->n_unspilled >= SPILL_AFTER) {
+        b->n_unspilled = 0;
+        b->is_staged = ims_vectors_save(b->into, 0, NULL) == IMS_OK; /* else it stays in memory */
+    }
+    if (!st && b->feed->n_changes - b->n_stepped >= STEP)
+        st = step(b, err);
     return st;
 }
 
 static ims_status on_vector(void *arg, int64_t content_id, const float *vector, int64_t seq, ims_err *err)
 {
-    struct feed *f = arg;
+    struct batch *b = arg;
 
     (void)seq;
-    memcpy(f->rows + f->n * f->dim, vector, f->dim * sizeof(float));
-    f->ids[f->n++] = content_id;
-    return f->n == ADD_BATCH ? flush_feed(f, err) : IMS_OK;
+    memcpy(b->rows + b->n * b->dim, vector, b->dim * sizeof(float));
+    b->ids[b->n++] = content_id;
+    return b->n == ADD_BATCH ? flush_batch(b, err) : IMS_OK;
 }
 
 static ims_status on_removed(void *arg, int64_t content_id, ims_err *err)
 {
-    struct feed *f = arg;
+    struct batch *b = arg;
 
-    f->n_changes++;
-    return ims_vectors_remove(f->vectors, &content_id, 1, err);
+    b->feed->n_changes++;
+    return ims_vectors_remove(b->into, &content_id, 1, err);
 }
 
-/* One index serves all: whoever needs it first brings it up to date, the others wait that long. */
-static ims_status share_index(struct ims_engine *e, ims_err *err)
+static ims_status take_up(struct ims_engine *e, struct batch *b, int64_t after_seq, int64_t *out_seq, ims_err *err)
 {
+    struct ims_store_vector_sink sink = { .arg = b, .on_removed = on_removed, .on_vector = on_vector };
     ims_status st;
 
-    ims__lock(&e->host->sharing);
-    st = ims__engine_need_model_id(e->host, false, err);
-    if (!st && e->host->model_id)
-        st = ims__engine_catch_up(e->host, err);
-    e->vectors = e->host->vectors;
-    e->vectors_seq = e->host->vectors_seq;
-    ims__unlock(&e->host->sharing);
-    return st;
+    *out_seq = after_seq;
+    st = ims_store_vectors(e->store, e->model_id, after_seq, &sink, out_seq, err);
+    return st ? st : flush_batch(b, err);
 }
 
-void ims__index_fill_info(const struct ims_vectors_info *v, struct ims_index_info *out)
+/* Beside the index as it is, which answers until the new one takes its place. */
+static ims_status rebuild(struct ims_engine *e, struct batch *b, ims_err *err)
 {
-    out->dim = v->dim;
-    out->vectors = (int64_t)v->n_rows;
-    out->dead = (int64_t)v->n_dead;
-    out->coded = (int64_t)v->n_coded;
-    out->segments = v->n_segments;
-    out->full_segments = v->n_sealed;
-    out->mapped_segments = v->n_mapped;
-    out->epochs = v->n_epochs;
-    out->code_bytes = v->code_bytes;
-    out->byte_bytes = v->byte_bytes;
-    out->row_bytes = v->row_bytes + v->id_bytes;
-    out->memory_bytes = v->memory_bytes;
-    out->disk_bytes = v->disk_bytes;
-    out->generation = v->saved_generation;
-    out->seq = v->seq;
-    out->is_writer = v->is_writer;
-    out->threads = v->n_threads;
-    out->miss = v->miss;
-    out->audit_searches = v->audit.n_searches;
-    out->audit_audited = v->audit.n_audited;
-    out->audit_hits = v->audit.n_hits;
-    out->audit_found = v->audit.n_found;
-    out->audit_us = v->audit.last_us;
-}
+    struct ims_index_feed *f = b->feed;
+    int64_t seq = 0;
+    ims_status st;
 
-/* Vectors of the library as queries, each answered as a search would be and by the full scan. */
-static ims_status audit(struct ims_engine *e, ims_err *err)
-{
-    struct ims_vectors_hit hits[AUDIT_HITS];
-    uint32_t dim = ims_clip_info(e->clip)->dim;
-    float *vector = ims__alloc(dim, sizeof(float));
-    size_t n = ims_vectors_count(e->vectors), n_hits;
-    ims_status st = vector ? IMS_OK : ims_fail(err, IMS_E_NOMEM, "engine", 0, "auditing the vector index");
-
-    for (size_t i = 0; !st && n && i < AUDIT_QUERIES; i++) {
-        struct ims_vectors_query q = { .vector = vector, .k = AUDIT_HITS, .is_audited = true };
-
-        for (uint32_t d = 0; d < dim; d++) /* any direction will do */
-            vector[d] = (float)((i * 2654435761u + d * 40503u) % 1009) - 504.0f;
-        st = ims_vectors_search(e->vectors, &q, hits, &n_hits, NULL, err);
-        if (!st && n_hits) {
-            st = ims_vectors_get(e->vectors, hits[i % n_hits].id, vector, err);
-            if (!st)
-                st = ims_vectors_search(e->vectors, &q, hits, &n_hits, NULL, err);
-        }
+    b->n_done = 0;
+    b->is_staged = true;
+    st = ims_vectors_stage(&b->into, f->vectors, err);
+    if (st)
+        return st;
+    if (b->n_total > STEP || e->host)
+        st = step(b, err);
+    if (!st)
+        st = take_up(e, b, 0, &seq, err);
+    if (!st)
+        st = ims_vectors_adopt(f->vectors, b->into, err);
+    ims_vectors_close(b->into);
+    if (!st) {
+        f->seq = seq;
+        f->was_rebuilt = true;
+        f->n_changes += f->n_changes == 0; /* also an index that became empty is to be saved */
     }
-    ims__free(vector);
     return st;
 }
+
+/* An index that is ahead of the library, or does not hold as many vectors, is not of this library's present. */
+static ims_status follow(struct ims_engine *e, struct batch *b, ims_err *err)
+{
+    struct ims_index_feed *f = b->feed;
+    int64_t n = 0, seq = 0;
+    ims_status st = ims_store_vector_count(e->store, e->model_id, &n, &seq, err);
+
+    b->n_total = (size_t)n;
+    b->n_done = ims_vectors_count(f->vectors);
+    if (!st && f->seq == 0 && seq)
+        return rebuild(e, b, err);
+    if (!st && seq > f->seq)
+        st = take_up(e, b, f->seq, &f->seq, err);
+    if (!st)
+        st = ims_store_vector_count(e->store, e->model_id, &n, &seq, err);
+    if (st)
+        return st;
+    if (seq < f->seq || (seq == f->seq && ims_vectors_count(f->vectors) != (size_t)n))
+        return rebuild(e, b, err);
+    f->is_counted = true;
+    return IMS_OK;
+}
+
+ims_status ims__index_follow(struct ims_engine *e, struct ims_index_feed *feed, ims_err *err)
+{
+    struct batch b = { .feed = feed, .into = feed->vectors, .dim = ims_clip_info(e->clip)->dim };
+    ims_status st;
+
+    feed->was_rebuilt = false;
+    b.rows = ims__alloc((size_t)ADD_BATCH * b.dim, sizeof(float));
+    if (!b.rows)
+        return ims_fail(err, IMS_E_NOMEM, "engine", 0, "loading vectors");
+    st = follow(e, &b, err);
+    if (!st && b.n_stepped && feed->on_step) /* the last line */
+        (void)feed->on_step(feed->arg, b.n_total, b.n_total);
+    ims__free(b.rows);
+    return st;
+}
+
+/* ---- opening and saving ---- */
 
 /* The index lies in a folder of its own per model; it knows by its key whether it is of this library. */
-static ims_status open_index(struct ims_engine *e, ims_err *err)
+ims_status ims__index_open(struct ims_engine *e, struct ims_vectors **out, ims_err *err)
 {
     const struct ims_clip_info *info = ims_clip_info(e->clip);
     char key[IMS_VECTORS_KEY_BYTES];
@@ -129,6 +157,7 @@ static ims_status open_index(struct ims_engine *e, ims_err *err)
     struct ims_vectors_options options = { .dim = info->dim, .n_threads = e->options.n_threads, .dir = dir,
                                            .key = key, .miss = e->options.index_miss,
                                            .audit_every = e->options.is_one_shot ? 0 : AUDIT_EVERY };
+    struct ims_vectors_info v;
     ims_status st;
 
     if (!dir)
@@ -136,74 +165,12 @@ static ims_status open_index(struct ims_engine *e, ims_err *err)
     snprintf(key, sizeof(key), "%.32s:%.24s", ims_store_library_id(e->store), info->digest);
     if (!options.n_threads)
         options.n_threads = ims_device_usable_cores();
-    st = ims_vectors_open(&e->vectors, "embedded", &options, err);
-    if (!st)
-        e->vectors_seq = ims_vectors_seq(e->vectors);
+    st = ims_vectors_open(out, "embedded", &options, err);
+    if (!st) {
+        ims_vectors_info(*out, &v);
+        e->n_unsaved += v.n_stale; /* saving makes their codes again */
+    }
     ims__free(dir);
-    return st;
-}
-
-/* Adds and removes what changed after e->vectors_seq. */
-static ims_status follow(struct ims_engine *e, struct feed *feed, ims_err *err)
-{
-    struct ims_store_vector_sink sink = { .arg = feed, .on_removed = on_removed, .on_vector = on_vector };
-    int64_t seq = e->vectors_seq;
-    ims_status st = ims_store_vectors(e->store, e->model_id, e->vectors_seq, &sink, &seq, err);
-
-    if (!st)
-        st = flush_feed(feed, err);
-    if (!st && seq < e->vectors_seq) /* the library is older than the index: it came back from a copy */
-        seq = -1;
-    if (!st)
-        e->vectors_seq = seq;
-    return st;
-}
-
-/* An index that does not hold as many vectors as the library is not of this library's present: made anew. */
-static ims_status follow_or_rebuild(struct ims_engine *e, struct feed *feed, ims_err *err)
-{
-    int64_t n = 0, seq = 0;
-    bool is_new = e->vectors_seq == 0;
-    ims_status st = ims_store_vector_count(e->store, e->model_id, &n, &seq, err);
-
-    feed->n_total = (size_t)n;
-    feed->n_done = ims_vectors_count(e->vectors);
-    if (!st && seq == e->vectors_seq && feed->n_done == feed->n_total)
-        return IMS_OK;
-    if (!st)
-        st = follow(e, feed, err);
-    if (!st)
-        st = ims_store_vector_count(e->store, e->model_id, &n, &seq, err);
-    if (st || is_new || (e->vectors_seq >= 0 && (seq != e->vectors_seq || ims_vectors_count(e->vectors) == (size_t)n)))
-        return st;
-    st = ims_vectors_clear(e->vectors, err);
-    e->vectors_seq = 0;
-    feed->n_done = 0;
-    return st ? st : follow(e, feed, err);
-}
-
-ims_status ims__engine_catch_up(struct ims_engine *e, ims_err *err)
-{
-    struct feed feed = { .dim = ims_clip_info(e->clip)->dim, .engine = e };
-    ims_status st = IMS_OK;
-
-    if (e->host)
-        return share_index(e, err);
-    if (!e->vectors)
-        st = open_index(e, err);
-    if (st)
-        return st;
-    feed.vectors = e->vectors;
-    feed.rows = ims__alloc((size_t)ADD_BATCH * feed.dim, sizeof(float));
-    if (!feed.rows)
-        return ims_fail(err, IMS_E_NOMEM, "engine", 0, "loading vectors");
-    st = follow_or_rebuild(e, &feed, err);
-    if (e->options.on_rebuild && feed.n_changes >= TELL_EVERY * ADD_BATCH)
-        e->options.on_rebuild(e->options.on_rebuild_arg, feed.n_total, feed.n_total);
-    e->n_unsaved += feed.n_changes;
-    ims__free(feed.rows);
-    if (!st && e->n_unsaved >= SAVE_AFTER)
-        ims__engine_save_index(e);
     return st;
 }
 
@@ -216,37 +183,112 @@ void ims__engine_save_index(struct ims_engine *e)
         e->n_unsaved = 0;
 }
 
-ims_status ims_engine_index_info(struct ims_engine *e, bool is_thorough, struct ims_index_info *out, ims_err *err)
-{
-    struct ims_vectors_info v;
-    ims_status st = ims__engine_need_model_id(e, false, err);
+/* ---- before a search ---- */
 
-    *out = (struct ims_index_info){ .is_sound = true };
+static bool show(void *arg, size_t done, size_t total)
+{
+    struct ims_engine *e = arg;
+
+    if (e->options.on_rebuild)
+        e->options.on_rebuild(e->options.on_rebuild_arg, done, total);
+    return true;
+}
+
+static ims_status follow_now(struct ims_engine *e, ims_err *err)
+{
+    struct ims_index_feed feed = { .vectors = e->vectors, .seq = e->vectors_seq, .is_counted = e->is_index_counted,
+                                   .on_step = show, .arg = e };
+    ims_status st = ims__index_follow(e, &feed, err);
+
+    e->n_unsaved += feed.n_changes;
+    e->vectors_seq = feed.seq;
+    e->is_index_counted = feed.is_counted;
+    return st;
+}
+
+/* Does what the library, which goes as far as seq, has beyond the index take a moment only? */
+static bool is_near(const struct ims_engine *e, int64_t seq)
+{
+    return e->vectors && e->is_index_counted && seq >= e->vectors_seq && seq - e->vectors_seq <= MAX_AT_ONCE;
+}
+
+/* The host's lock is held. */
+static ims_status follow_shared(struct ims_engine *host, ims_err *err)
+{
+    int64_t seq = 0;
+    ims_status st = ims_store_vector_seq(host->store, host->model_id, &seq, err);
+
     if (st)
         return st;
-    out->model = ims_clip_info(e->clip)->name;
-    if (!e->model_id)
-        return IMS_OK;
-    st = ims__engine_catch_up(e, err);
-    if (st)
-        return st;
-    if (is_thorough) {
-        st = ims_vectors_verify(e->vectors, err);
-        if (st == IMS_E_CORRUPT) { /* named; the next search makes it anew */
-            out->is_sound = false;
-            snprintf(out->note, sizeof(out->note), "%s", err->text);
-            st = ims_vectors_clear(e->vectors, err);
-            e->vectors_seq = 0;
-            if (!st)
-                st = ims__engine_catch_up(e, err);
-        }
-        if (!st)
-            st = audit(e, err);
+    if (!is_near(host, seq) || host->n_unsaved >= SAVE_AFTER) {
+        if (ims__keeper_wake(host))
+            return IMS_OK;
     }
-    ims__engine_save_index(e);
-    ims_vectors_info(e->vectors, &v);
-    if (out->is_sound)
-        snprintf(out->note, sizeof(out->note), "%s", v.note);
-    ims__index_fill_info(&v, out);
+    return is_near(host, seq) && seq != host->vectors_seq ? follow_now(host, err) : IMS_OK;
+}
+
+/* One index serves all. A few changes are taken up at once, so that who adds a picture finds it; everything else is
+ * the keeper's, and meanwhile the index is what it is. */
+static ims_status share_index(struct ims_engine *e, ims_err *err)
+{
+    struct ims_engine *host = e->host;
+    ims_status st;
+
+    ims__lock(&host->sharing);
+    st = ims__engine_need_model_id(host, false, err);
+    if (!st && host->model_id && !ims__keeper_is_running(host))
+        st = follow_shared(host, err);
+    ims__lock(&host->keeper.lock);
+    e->vectors = host->vectors;
+    ims__unlock(&host->keeper.lock);
+    ims__unlock(&host->sharing);
+    return st;
+}
+
+ims_status ims__engine_catch_up(struct ims_engine *e, ims_err *err)
+{
+    int64_t seq = 0;
+    ims_status st = IMS_OK;
+
+    if (e->host)
+        return share_index(e, err);
+    if (!e->vectors) {
+        st = ims__index_open(e, &e->vectors, err);
+        if (!st)
+            e->vectors_seq = ims_vectors_seq(e->vectors);
+    }
+    if (!st)
+        st = ims_store_vector_seq(e->store, e->model_id, &seq, err);
+    if (!st && !(e->is_index_counted && seq == e->vectors_seq))
+        st = follow_now(e, err);
+    if (!st && e->n_unsaved >= SAVE_AFTER)
+        ims__engine_save_index(e);
+    return st;
+}
+
+/* ---- without the index ---- */
+
+static ims_status on_scanned(void *arg, int64_t content_id, const float *vector, int64_t seq, ims_err *err)
+{
+    (void)seq;
+    (void)err;
+    ims_vectors_scan_row(arg, content_id, vector);
+    return IMS_OK;
+}
+
+ims_status ims__index_scan_library(struct ims_engine *e, const struct ims_vectors_query *q,
+                                   struct ims_vectors_result *out, ims_err *err)
+{
+    struct ims_vectors_scan *scan = NULL;
+    struct ims_store_vector_sink sink = { .on_vector = on_scanned };
+    int64_t seq;
+    ims_status st = ims_vectors_scan_open(&scan, ims_clip_info(e->clip)->dim, q, err);
+
+    sink.arg = scan;
+    if (!st)
+        st = ims_store_vectors(e->store, e->model_id, 0, &sink, &seq, err);
+    if (!st)
+        ims_vectors_scan_finish(scan, out);
+    ims_vectors_scan_close(scan);
     return st;
 }

@@ -122,6 +122,7 @@ ims_status ims__serve(const struct ims_serve_options *options, ims_err *err)
 
         snprintf(url, sizeof(url), strchr(host, ':') ? "http://[%s]:%u" : "http://%s:%u", host,
                  (unsigned)ims__http_port(s.api.http));
+        ims_engine_warm_index(s.api.host);
         options->on_ready(options->arg, url);
         tell_systemd("READY=1");
         while (!options->is_stopped(options->arg))

@@ -324,6 +324,8 @@ ims_status ims_store_vectors(struct ims_store *s, int64_t model_id, int64_t afte
                              ims_err *err) IMS_MUST_CHECK;
 ims_status ims_store_vector_count(struct ims_store *s, int64_t model_id, int64_t *out_n,
                                   int64_t *out_seq, ims_err *err) IMS_MUST_CHECK;
+/* That seq alone, for looking often: counting takes as long as there are vectors. */
+ims_status ims_store_vector_seq(struct ims_store *s, int64_t model_id, int64_t *out, ims_err *err) IMS_MUST_CHECK;
 /* The vector of one asset's content into out[dim]; IMS_E_NOT_FOUND. */
 ims_status ims_store_asset_vector(struct ims_store *s, int64_t asset_id, int64_t model_id,
                                   float *out, int dim, ims_err *err) IMS_MUST_CHECK;

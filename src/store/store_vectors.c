@@ -200,6 +200,17 @@ ims_status ims_store_vector_count(struct ims_store *s, int64_t model_id, int64_t
     return IMS_OK;
 }
 
+ims_status ims_store_vector_seq(struct ims_store *s, int64_t model_id, int64_t *out, ims_err *err)
+{
+    bool is_found = false;
+    ims_status st = ims__store_get_int(s, "SELECT vector_seq FROM models WHERE id = $1",
+                                       IMS_DB_ARGS(ims_db_int(model_id)), out, &is_found, err);
+
+    if (!st && !is_found)
+        st = ims_fail(err, IMS_E_NOT_FOUND, "store", 0, "there is no model %lld", (long long)model_id);
+    return st;
+}
+
 struct one_vector {
     float *out;
     int dim;

@@ -34,6 +34,21 @@ static const struct ims_vectors_ops *find_backend(const char *name)
     return NULL;
 }
 
+/* A handle with a zeroed context. */
+static struct ims_vectors *new_handle(const struct ims_vectors_ops *ops, uint32_t dim)
+{
+    struct ims_vectors *v = ims__zalloc(1, sizeof(*v));
+
+    if (!v)
+        return NULL;
+    *v = (struct ims_vectors){ .ops = ops, .dim = dim, .ctx = ims__zalloc(1, ops->ctx_size) };
+    if (!v->ctx) {
+        ims__free(v);
+        return NULL;
+    }
+    return v;
+}
+
 ims_status ims_vectors_open(struct ims_vectors **out, const char *name,
                             const struct ims_vectors_options *options, ims_err *err)
 {
@@ -55,14 +70,10 @@ ims_status ims_vectors_open(struct ims_vectors **out, const char *name,
         return ims_fail(err, IMS_E_INVALID, "vectors", 0, ops->save
                             ? "an index with a folder needs a key of at most %d bytes"
                             : "this index has no folder", IMS_VECTORS_KEY_BYTES - 1);
-    v = ims__zalloc(1, sizeof(*v));
+    v = new_handle(ops, options->dim);
     if (!v)
         return ims_fail(err, IMS_E_NOMEM, "vectors", 0, "opening an index");
-    v->ops = ops;
-    v->dim = options->dim;
-    v->ctx = ims__zalloc(1, ops->ctx_size);
-    st = v->ctx ? ops->open(v->ctx, options, err)
-                : ims_fail(err, IMS_E_NOMEM, "vectors", 0, "opening an index");
+    st = ops->open(v->ctx, options, err);
     if (st) {
         ims_vectors_close(v);
         return st;
@@ -81,8 +92,7 @@ void ims_vectors_close(struct ims_vectors *v)
     ims__free(v);
 }
 
-/* A row may be indexed when its length is a number above zero. */
-static bool is_usable(const float *row, uint32_t dim)
+bool ims__vectors_is_usable(const float *row, uint32_t dim)
 {
     float square = ims__kernels()->dot_f32(row, row, dim);
 
@@ -93,7 +103,7 @@ ims_status ims_vectors_add(struct ims_vectors *v, const int64_t *ids, const floa
                            ims_err *err)
 {
     for (size_t i = 0; i < n; i++) {
-        if (!is_usable(rows + i * v->dim, v->dim))
+        if (!ims__vectors_is_usable(rows + i * v->dim, v->dim))
             return ims_fail(err, IMS_E_INVALID, "vectors", 0,
                             "the vector of id %lld is zero or not finite", (long long)ids[i]);
     }
@@ -169,12 +179,12 @@ void ims_vectors_filter_close(struct ims_vectors_filter *f)
     ims__free(f);
 }
 
-static ims_status check_query(const struct ims_vectors *v, const struct ims_vectors_query *q, ims_err *err)
+ims_status ims__vectors_check_query(uint32_t dim, const struct ims_vectors_query *q, ims_err *err)
 {
     if (q->k == 0 || q->k > IMS_MAX_SEARCH_WINDOW)
         return ims_fail(err, IMS_E_LIMIT, "vectors", 0, "%zu hits asked for; 1 to %zu are possible", q->k,
                         IMS_MAX_SEARCH_WINDOW);
-    if (!is_usable(q->vector, v->dim))
+    if (!ims__vectors_is_usable(q->vector, dim))
         return ims_fail(err, IMS_E_INVALID, "vectors", 0, "the query vector is zero or not finite");
     if (q->only_ids && q->filter)
         return ims_fail(err, IMS_E_INVALID, "vectors", 0, "two filters for one query");
@@ -191,7 +201,7 @@ ims_status ims_vectors_search_many(struct ims_vectors *v, const struct ims_vecto
     ims_status st = IMS_OK;
 
     for (size_t i = 0; i < n; i++) {
-        st = check_query(v, &queries[i], err);
+        st = ims__vectors_check_query(v->dim, &queries[i], err);
         if (st)
             return st;
     }
@@ -259,6 +269,29 @@ void ims_vectors_warm(struct ims_vectors *v)
         v->ops->warm(v->ctx);
 }
 
+ims_status ims_vectors_stage(struct ims_vectors **out, struct ims_vectors *v, ims_err *err)
+{
+    struct ims_vectors *staged;
+    ims_status st;
+
+    if (!v->ops->stage)
+        return ims_fail(err, IMS_E_UNSUPPORTED, "vectors", 0, "this index is not made anew beside itself");
+    staged = new_handle(v->ops, v->dim);
+    if (!staged)
+        return ims_fail(err, IMS_E_NOMEM, "vectors", 0, "making an index anew");
+    st = v->ops->stage(v->ctx, staged->ctx, err);
+    if (st)
+        ims_vectors_close(staged);
+    else
+        *out = staged;
+    return st;
+}
+
+ims_status ims_vectors_adopt(struct ims_vectors *v, struct ims_vectors *staged, ims_err *err)
+{
+    return v->ops->adopt(v->ctx, staged->ctx, err);
+}
+
 void ims_vectors_info(struct ims_vectors *v, struct ims_vectors_info *out)
 {
     *out = (struct ims_vectors_info){ .dim = v->dim };
@@ -266,4 +299,11 @@ void ims_vectors_info(struct ims_vectors *v, struct ims_vectors_info *out)
         v->ops->info(v->ctx, out);
     else
         out->n_rows = v->ops->count(v->ctx);
+}
+
+void ims_vectors_audit(struct ims_vectors *v, struct ims_vectors_audit *out)
+{
+    *out = (struct ims_vectors_audit){ 0 };
+    if (v->ops->audit)
+        v->ops->audit(v->ctx, out);
 }

@@ -135,6 +135,29 @@ ims_status ims_vectors_verify(struct ims_vectors *v, ims_err *err) IMS_MUST_CHEC
 /* Removes all rows, here and in the folder. */
 ims_status ims_vectors_clear(struct ims_vectors *v, ims_err *err) IMS_MUST_CHECK;
 
+/* ---- a rebuild beside searches ----
+ *
+ * A second index, empty, with v's options: rows are added to it while v answers, then v takes it over. Its full
+ * segments go to v's folder at each ims_vectors_save of it, but the folder speaks of them only after the next save of
+ * v. One at a time. Close it, taken over or not, before v. */
+ims_status ims_vectors_stage(struct ims_vectors **out, struct ims_vectors *v, ims_err *err) IMS_MUST_CHECK;
+/* v becomes what staged is, at once, for every search that begins afterwards; those under way end on the former.
+ * staged is empty then. Nobody writes to either meanwhile. */
+ims_status ims_vectors_adopt(struct ims_vectors *v, struct ims_vectors *staged, ims_err *err) IMS_MUST_CHECK;
+
+/* ---- without an index ----
+ *
+ * The plain scan over rows that come one at a time: what answers while there is no index. One thread at a time. */
+struct ims_vectors_scan;
+/* query: borrowed with all it points to. */
+ims_status ims_vectors_scan_open(struct ims_vectors_scan **out, uint32_t dim, const struct ims_vectors_query *query,
+                                 ims_err *err) IMS_MUST_CHECK;
+/* A row of any length; passed over when the query's filter does not allow the id, or when it is zero or not finite. */
+void ims_vectors_scan_row(struct ims_vectors_scan *s, int64_t id, const float *row);
+/* hits as ims_vectors_search gives them, into room for the query's k. */
+void ims_vectors_scan_finish(struct ims_vectors_scan *s, struct ims_vectors_result *out);
+void ims_vectors_scan_close(struct ims_vectors_scan *s);
+
 struct ims_vectors_info {
     uint32_t dim;
     unsigned n_threads;
@@ -143,6 +166,7 @@ struct ims_vectors_info {
     size_t n_dead;     /* rows that take room until the next save */
     size_t n_coded;    /* rows with codes, dead ones included */
     size_t n_segments, n_sealed, n_mapped, n_epochs;
+    size_t n_stale; /* segments whose codes lied: read in full until the next save makes them again */
     uint64_t code_bytes; /* read by every search of the whole */
     uint64_t byte_bytes, row_bytes, id_bytes; /* read for some rows */
     uint64_t memory_bytes; /* of all these: in memory, the rest is in mapped files */
@@ -160,6 +184,9 @@ struct ims_vectors_info {
         int64_t last_us;     /* when; 0 = never */
     } audit;
 };
+/* Waits for a writer that is at work. */
 void ims_vectors_info(struct ims_vectors *v, struct ims_vectors_info *out);
+/* The audit's counts alone, at once. */
+void ims_vectors_audit(struct ims_vectors *v, struct ims_vectors_audit *out);
 
 #endif

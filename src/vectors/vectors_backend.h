@@ -7,7 +7,7 @@
 
 #include <pthread.h>
 
-#define IMS_VECTORS_ABI 2
+#define IMS_VECTORS_ABI 3
 
 /* vectors_filter.c: ids for many queries; what a backend makes of them is kept in `state`. */
 struct ims_vectors_filter {
@@ -45,7 +45,17 @@ struct ims_vectors_ops {
     ims_status (*clear)(void *ctx, ims_err *err);
     void (*warm)(void *ctx);
     void (*info)(void *ctx, struct ims_vectors_info *out); /* *out is zero */
+    void (*audit)(void *ctx, struct ims_vectors_audit *out);
+
+    /* (optional, both or none) A rebuild beside searches, as in vectors.h. stage prepares the zeroed context of another
+     * index in place of open; after a failure close is called all the same. */
+    ims_status (*stage)(void *ctx, void *staged, ims_err *err);
+    ims_status (*adopt)(void *ctx, void *staged, ims_err *err);
 };
+
+/* vectors.c. A row may be indexed when its length is a number above zero. */
+bool ims__vectors_is_usable(const float *row, uint32_t dim);
+ims_status ims__vectors_check_query(uint32_t dim, const struct ims_vectors_query *q, ims_err *err) IMS_MUST_CHECK;
 
 extern const struct ims_vectors_ops ims__vectors_embedded, ims__vectors_exact;
 

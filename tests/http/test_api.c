@@ -21,6 +21,7 @@ TEST(api_requests, "each operation answers good requests and refuses bad ones as
 {
     static const struct serving_request rows[] = {
         { "GET", "/health", NULL, 200, "\"status\":\"ok\"" },
+        { "GET", "/health", NULL, 200, "\"rebuilding\":" },
         { "GET", "/ready", NULL, 200, "ready" },
         { "GET", "/metrics", NULL, 200, "imgsearch_assets 12\n" },
         { "GET", "/openapi.json", NULL, 200, "\"openapi\":\"3.1.0\"" },

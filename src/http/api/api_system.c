@@ -79,20 +79,25 @@ static ims_json *devices_json(struct ims_http_context *cx)
     return ims__whole(s.list, s.is_whole);
 }
 
+/* Searches are answered whatever the index's state; nothing here waits for it. */
 static ims_json *index_json(struct ims_http_context *cx)
 {
+    struct ims_index_state s;
     struct ims_index_info i;
-    bool is_open = ims__engine_index_now(cx->engine, &i);
+    bool is_known = ims__engine_index_now(cx->engine, &i);
     ims_json *o = ims__json_new_object();
 
-    if (!is_open)
-        return ims__whole(o, ims__put_str(o, "state", "not open") && ims__put_null(o, "vectors") &&
-                                 ims__put_null(o, "memoryBytes") && ims__put_null(o, "recall") && ims__put_null(o, "note"));
-    return ims__whole(o, ims__put_str(o, "state", "open") && ims__put_int(o, "vectors", i.vectors) &&
-                             ims__put_int(o, "memoryBytes", (int64_t)i.memory_bytes) &&
-                             (i.audit_hits ? ims__put_num(o, "recall", (double)i.audit_found / (double)i.audit_hits)
+    ims_engine_index_state(cx->engine, &s);
+    return ims__whole(o, ims__put_str(o, "state", s.is_ready ? "open" : "not open") &&
+                             ims__put_bool(o, "rebuilding", s.is_rebuilding) && ims__put_int(o, "done", (int64_t)s.done) &&
+                             ims__put_int(o, "total", (int64_t)s.total) &&
+                             ims__put_str(o, "problem", s.problem[0] ? s.problem : NULL) &&
+                             (s.is_ready ? ims__put_int(o, "vectors", (int64_t)s.vectors) : ims__put_null(o, "vectors")) &&
+                             (is_known ? ims__put_int(o, "memoryBytes", (int64_t)i.memory_bytes)
+                                       : ims__put_null(o, "memoryBytes")) &&
+                             (s.audit_hits ? ims__put_num(o, "recall", (double)s.audit_found / (double)s.audit_hits)
                                            : ims__put_null(o, "recall")) &&
-                             ims__put_str(o, "note", i.note[0] ? i.note : NULL));
+                             ims__put_str(o, "note", is_known && i.note[0] ? i.note : NULL));
 }
 
 static ims_status sum_jobs(struct ims_http_context *cx, struct ims_store_job_counts *out, ims_err *err)

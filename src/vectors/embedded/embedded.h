@@ -41,7 +41,20 @@ struct ims_embedded {
     } *saved; /* what lies in the folder, by segment */
     size_t n_saved, saved_cap;
     char note[256]; /* what was found damaged on opening; "" = nothing */
+
+    struct ims_embedded *stage_of; /* this is the other index of that one, which may take it over; NULL = no such */
+    bool has_stage;                /* there is such another one: files of its segments are let be */
+    uint64_t stage_from, stage_until; /* their numbers */
 };
+
+/* An empty index with its threads; rules.miss is set. After a failure it is closed all the same. */
+ims_status ims__embedded_init(struct ims_embedded *e, uint32_t dim, unsigned n_threads, unsigned audit_every,
+                              ims_err *err) IMS_MUST_CHECK;
+
+/* stage.c: as in vectors_backend.h. */
+ims_status ims__embedded_stage(struct ims_embedded *e, struct ims_embedded *staged, ims_err *err) IMS_MUST_CHECK;
+ims_status ims__embedded_adopt(struct ims_embedded *e, struct ims_embedded *staged, ims_err *err) IMS_MUST_CHECK;
+void ims__embedded_leave_stage(struct ims_embedded *staged);
 
 /* writer.c; the lock is held. A change in the making: the next snapshot's views, with the bitmaps that were
  * copied for it. */

@@ -54,7 +54,7 @@ ims_status ims__segment_read(const char *dir, uint32_t dim, const struct ims_sav
 /* Every byte of a segment that lies in files against its checksums. */
 ims_status ims__segment_verify(const struct ims_segment *s, uint32_t n_rows, ims_err *err) IMS_MUST_CHECK;
 char *ims__segment_path(const char *dir, const char *kind, uint64_t number); /* "rows", "codes" */
-/* Removes files of segments that are not among the n numbers. */
-void ims__index_dir_sweep(const char *dir, const uint64_t *numbers, size_t n);
+/* Removes files of segments that are not among the n numbers, nor from .. until - 1. */
+void ims__index_dir_sweep(const char *dir, const uint64_t *numbers, size_t n, uint64_t from, uint64_t until);
 
 #endif

@@ -383,7 +383,7 @@ ims_status ims__segment_verify(const struct ims_segment *s, uint32_t n_rows, ims
 
 /* ---- the folder ---- */
 
-static bool is_named(const char *name, const uint64_t *numbers, size_t n)
+static bool is_named(const char *name, const uint64_t *numbers, size_t n, uint64_t from, uint64_t until)
 {
     const char *dash = strchr(name, '-');
     char *end = NULL;
@@ -392,6 +392,8 @@ static bool is_named(const char *name, const uint64_t *numbers, size_t n)
     if (strncmp(name, "rows-", 5) != 0 && strncmp(name, "codes-", 6) != 0)
         return strncmp(name, "manifest.tmp-", 13) != 0;
     number = strtoull(dash + 1, &end, 10);
+    if (*end == '\0' && number >= from && number < until)
+        return true;
     for (size_t i = 0; *end == '\0' && i < n; i++) {
         if (numbers[i] == number)
             return true;
@@ -399,14 +401,14 @@ static bool is_named(const char *name, const uint64_t *numbers, size_t n)
     return false;
 }
 
-void ims__index_dir_sweep(const char *dir, const uint64_t *numbers, size_t n)
+void ims__index_dir_sweep(const char *dir, const uint64_t *numbers, size_t n, uint64_t from, uint64_t until)
 {
     DIR *d = opendir(dir);
 
     for (struct dirent *e = d ? readdir(d) : NULL; e; e = readdir(d)) {
         char *path;
 
-        if (e->d_name[0] == '.' || is_named(e->d_name, numbers, n))
+        if (e->d_name[0] == '.' || is_named(e->d_name, numbers, n, from, until))
             continue;
         path = ims__path_join(dir, e->d_name);
         if (path)

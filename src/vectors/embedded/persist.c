@@ -59,7 +59,8 @@ static struct ims_epoch *epoch_of(const struct ims_index_manifest *m, uint64_t n
     return NULL;
 }
 
-/* Codes that do not agree with their checksums are made again from the rows, which are checked on the way. */
+/* Where codes do not agree with their checksums, the rows are taken, which are checked on the way: they are searched
+ * as they are until the next save makes the codes again. */
 static ims_status load_segment(struct ims_embedded *e, const struct ims_index_manifest *m, size_t i,
                                struct ims_view *out, ims_err *err)
 {
@@ -91,8 +92,9 @@ static ims_status load_segment(struct ims_embedded *e, const struct ims_index_ma
         v.segment->epoch = epoch;
         epoch->refs++;
         v.epoch = epoch;
-        v.n_coded = v.n_rows - v.n_rows % IMS_CODE_BLOCK;
-        if (!has_codes)
+        if (has_codes || !v.is_sealed)
+            v.n_coded = v.n_rows - v.n_rows % IMS_CODE_BLOCK;
+        if (!v.is_sealed)
             ims__segment_encode(v.segment, &e->rotation, 0, v.n_coded, e->room, &v.spreads);
     }
     if (m->dead[i]) {
@@ -310,7 +312,7 @@ static void sweep(struct ims_embedded *e)
     for (size_t i = 0; numbers && i < s->n_views; i++)
         numbers[i] = s->views[i].segment->number;
     if (numbers)
-        ims__index_dir_sweep(e->dir, numbers, s->n_views);
+        ims__index_dir_sweep(e->dir, numbers, s->n_views, e->stage_from, e->stage_until);
     for (size_t i = 0; numbers && i < e->n_saved; i++) {
         for (size_t k = 0; k < s->n_views; k++) {
             if (numbers[k] == e->saved[i].number) {
@@ -341,6 +343,20 @@ ims_status ims__embedded_save(struct ims_embedded *e, int64_t seq, ims_err *err)
     if (!st)
         sweep(e);
     return st;
+}
+
+ims_status ims__embedded_spill(struct ims_embedded *e, ims_err *err)
+{
+    const struct ims_snapshot *s = present(e);
+    ims_status st = IMS_OK;
+
+    if (!e->is_writer)
+        return IMS_OK;
+    for (size_t i = 0; !st && i < s->n_views; i++) {
+        if (s->views[i].is_sealed && !s->views[i].segment->code_map.data)
+            st = save_segment(e, &s->views[i], err);
+    }
+    return st ? st : map_saved(e, err);
 }
 
 ims_status ims__embedded_verify(struct ims_embedded *e, ims_err *err)

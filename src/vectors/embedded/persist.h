@@ -11,6 +11,8 @@
 ims_status ims__embedded_load(struct ims_embedded *e, ims_err *err) IMS_MUST_CHECK;
 /* Gives up dead rows, then, if this handle has the lock, makes the folder say what the index says. */
 ims_status ims__embedded_save(struct ims_embedded *e, int64_t seq, ims_err *err) IMS_MUST_CHECK;
+/* Writes the full segments of a staged index and maps them; its folder does not speak of them. */
+ims_status ims__embedded_spill(struct ims_embedded *e, ims_err *err) IMS_MUST_CHECK;
 ims_status ims__embedded_tidy(struct ims_embedded *e, ims_err *err) IMS_MUST_CHECK;
 /* Reads every mapped byte against its checksum. No lock needed. */
 ims_status ims__embedded_verify(struct ims_embedded *e, ims_err *err) IMS_MUST_CHECK;

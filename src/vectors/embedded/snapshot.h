@@ -23,6 +23,12 @@ struct ims_view {
     struct ims_spreads spreads;
 };
 
+/* A full segment of which nothing is coded although it could be: its file of codes was damaged. */
+static inline bool ims__view_is_stale(const struct ims_view *v)
+{
+    return v->is_sealed && v->epoch && !v->n_coded && v->n_rows >= IMS_CODE_BLOCK;
+}
+
 struct ims_snapshot {
     uint64_t generation; /* grows with every one published */
     size_t n_live;

@@ -1,4 +1,4 @@
-/* Giving up the room of dead rows.
+/* Giving up the room of dead rows, and making codes again that lied.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "vectors/embedded/persist.h"
 
@@ -44,6 +44,14 @@ static ims_status copy_living(struct ims_embedded *e, const struct ims_view *fro
     return IMS_OK;
 }
 
+/* Readers see the coded rows with the next snapshot only: until then nobody looks at the codes. */
+static void code_anew(struct ims_embedded *e, struct ims_view *v)
+{
+    v->n_coded = v->n_rows - v->n_rows % IMS_CODE_BLOCK;
+    v->spreads = (struct ims_spreads){ 0 };
+    ims__segment_encode(v->segment, &e->rotation, 0, v->n_coded, e->room, &v->spreads);
+}
+
 /* Replaces every segment of which much is dead. Rows keep their order. */
 ims_status ims__embedded_tidy(struct ims_embedded *e, ims_err *err)
 {
@@ -52,7 +60,7 @@ ims_status ims__embedded_tidy(struct ims_embedded *e, ims_err *err)
     size_t n_wasteful = 0, n = 0;
 
     for (size_t i = 0; i < now->n_views; i++)
-        n_wasteful += is_wasteful(&now->views[i]);
+        n_wasteful += is_wasteful(&now->views[i]) || ims__view_is_stale(&now->views[i]);
     if (!n_wasteful)
         return IMS_OK;
     next = ims__snapshot_new(now->n_views);
@@ -62,10 +70,13 @@ ims_status ims__embedded_tidy(struct ims_embedded *e, ims_err *err)
         const struct ims_view *v = &now->views[i];
 
         if (!is_wasteful(v)) {
-            next->views[n++] = *v;
+            next->views[n] = *v;
             v->segment->refs++;
             if (v->dead)
                 v->dead->refs++;
+            if (ims__view_is_stale(v))
+                code_anew(e, &next->views[n]);
+            n++;
         } else if (v->dead->n < v->n_rows) {
             st = copy_living(e, v, &next->views[n], err);
             n += !st;

@@ -19,17 +19,15 @@ static double deviations_of(double miss)
                    (1 + t * (1.432788 + t * (0.189269 + t * 0.001308)));
 }
 
-static ims_status embedded_open(void *ctx, const struct ims_vectors_options *options, ims_err *err)
+ims_status ims__embedded_init(struct ims_embedded *e, uint32_t dim, unsigned n_threads, unsigned audit_every,
+                              ims_err *err)
 {
-    struct ims_embedded *e = ctx;
-    unsigned n_threads = options->n_threads ? options->n_threads : 1;
     struct ims_snapshot *empty;
     ims_status st;
 
-    e->dim = options->dim;
+    e->dim = dim;
     e->lock_fd = -1;
     e->next_number = 1;
-    e->rules.miss = options->miss > 0 ? options->miss : IMS_VECTORS_MISS;
     e->rules.deviations = (float)deviations_of(e->rules.miss);
     e->has_lock = ims__lock_init(&e->lock) == IMS_OK;
     e->room = ims__alloc(2 * (size_t)e->dim, sizeof(float));
@@ -44,25 +42,33 @@ static ims_status embedded_open(void *ctx, const struct ims_vectors_options *opt
             return ims_fail(err, IMS_E_NOMEM, "vectors", 0, "opening an index");
         e->rules.rotation = &e->rotation;
     }
-    if (options->dir) {
-        e->dir = ims__strdup(options->dir);
-        if (!e->dir)
-            return ims_fail(err, IMS_E_NOMEM, "vectors", 0, "opening an index");
-        memcpy(e->key, options->key, strlen(options->key));
-        st = ims__embedded_load(e, err);
-        if (st)
-            return st;
-    }
     e->has_passes = true;
     st = ims__passes_open(&e->passes, &e->snapshots, &e->rules,
                           n_threads < IMS_MAX_SEARCH_THREADS ? n_threads : IMS_MAX_SEARCH_THREADS, err);
-    return st ? st : ims__audit_open(&e->audit, &e->passes, e->dim, options->audit_every, err);
+    return st ? st : ims__audit_open(&e->audit, &e->passes, e->dim, audit_every, err);
+}
+
+static ims_status embedded_open(void *ctx, const struct ims_vectors_options *options, ims_err *err)
+{
+    struct ims_embedded *e = ctx;
+    ims_status st;
+
+    e->rules.miss = options->miss > 0 ? options->miss : IMS_VECTORS_MISS;
+    st = ims__embedded_init(e, options->dim, options->n_threads ? options->n_threads : 1, options->audit_every, err);
+    if (st || !options->dir)
+        return st;
+    e->dir = ims__strdup(options->dir);
+    if (!e->dir)
+        return ims_fail(err, IMS_E_NOMEM, "vectors", 0, "opening an index");
+    memcpy(e->key, options->key, strlen(options->key));
+    return ims__embedded_load(e, err);
 }
 
 static void embedded_close(void *ctx)
 {
     struct ims_embedded *e = ctx;
 
+    ims__embedded_leave_stage(e);
     ims__audit_close(&e->audit);
     if (e->has_passes)
         ims__passes_close(&e->passes);
@@ -200,7 +206,7 @@ static ims_status embedded_save(void *ctx, int64_t seq, ims_err *err)
     ims_status st;
 
     ims__lock(&e->lock);
-    st = ims__embedded_save(e, seq, err);
+    st = e->stage_of ? ims__embedded_spill(e, err) : ims__embedded_save(e, seq, err);
     ims__unlock(&e->lock);
     return st;
 }
@@ -236,6 +242,23 @@ static void embedded_info(void *ctx, struct ims_vectors_info *out)
     ims__audit_counts(&e->audit, &out->audit);
 }
 
+static void embedded_audit(void *ctx, struct ims_vectors_audit *out)
+{
+    struct ims_embedded *e = ctx;
+
+    ims__audit_counts(&e->audit, out);
+}
+
+static ims_status embedded_stage(void *ctx, void *staged, ims_err *err)
+{
+    return ims__embedded_stage(ctx, staged, err);
+}
+
+static ims_status embedded_adopt(void *ctx, void *staged, ims_err *err)
+{
+    return ims__embedded_adopt(ctx, staged, err);
+}
+
 const struct ims_vectors_ops ims__vectors_embedded = {
     .abi = IMS_VECTORS_ABI,
     .name = "embedded",
@@ -253,4 +276,7 @@ const struct ims_vectors_ops ims__vectors_embedded = {
     .clear = embedded_clear,
     .warm = embedded_warm,
     .info = embedded_info,
+    .audit = embedded_audit,
+    .stage = embedded_stage,
+    .adopt = embedded_adopt,
 };
