@@ -407,6 +407,25 @@ ims_status ims_store_suggestions(struct ims_store *s,
                                  int64_t limit, struct ims_arena *arena,
                                  struct ims_store_suggestion **out, size_t *out_n,
                                  int64_t *out_total, ims_err *err) IMS_MUST_CHECK;
+/* The same by person. */
+struct ims_store_suggestion_group {
+    int64_t person_id;
+    const char *person; /* its name */
+    int64_t n;
+    double max_confidence; /* aggregate */
+};
+/* Highest confidence first, then by person. limit 0 = all. out_n_groups, out_total (may be NULL): groups, and suggestions in
+ * them, on all pages. */
+ims_status ims_store_suggestion_groups(struct ims_store *s, const struct ims_store_suggestion_filter *filter, int64_t offset,
+                                       int64_t limit, struct ims_arena *arena, struct ims_store_suggestion_group **out,
+                                       size_t *out_n, int64_t *out_n_groups, int64_t *out_total,
+                                       ims_err *err) IMS_MUST_CHECK;
+/* How many there are: by status. */
+struct ims_store_suggestion_counts {
+    int64_t pending, accepted, rejected, expired;
+};
+ims_status ims_store_count_suggestions(struct ims_store *s, struct ims_store_suggestion_counts *out,
+                                       ims_err *err) IMS_MUST_CHECK;
 /* Ends a pending one. IMS_E_NOT_FOUND, IMS_E_CONSTRAINT when it is not pending any more. Accepting and
  * rejecting as a whole (with the face) is the engine's. */
 ims_status ims_store_close_suggestion(struct ims_store *s, int64_t id,

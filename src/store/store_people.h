@@ -117,6 +117,11 @@ ims_status ims__event_note(struct ims_store *s, struct ims_store_event *e,
 ims_status ims__event_check(struct ims_store *s, const struct ims_store_event *e,
                             ims_err *err) IMS_MUST_CHECK;
 
+/* --- store_suggestions.c --- */
+
+/* Adds the conditions of a filter over suggestions x. */
+void ims__suggestion_filter(struct ims__store_sql *q, const struct ims_store_suggestion_filter *f);
+
 /* --- lists with a count, in one view --- */
 
 struct ims__page {

@@ -136,8 +136,8 @@ static ims_status take_suggestion(void *arg, const struct ims_db_query *row, ims
     return st ? st : ims__store_string(l->arena, row, 8, &x->scores_json, err);
 }
 
-static void add_suggestion_filter(struct ims__store_sql *q,
-                                  const struct ims_store_suggestion_filter *f)
+void ims__suggestion_filter(struct ims__store_sql *q,
+                            const struct ims_store_suggestion_filter *f)
 {
     if (f->id)
         ims__store_sql_add(q, " AND x.id = ?", IMS_DB_ARGS(ims_db_int(f->id)));
@@ -167,8 +167,8 @@ ims_status ims_store_suggestions(struct ims_store *s,
                                "x.confidence, x.aggregate_confidence, x.n_matches, x.scores_json, "
                                "x.status, x.created_us, x.reviewed_us FROM face_suggestions x "
                                "JOIN persons p ON p.id = x.person_id WHERE 1 = 1");
-    add_suggestion_filter(&count, filter);
-    add_suggestion_filter(&page, filter);
+    ims__suggestion_filter(&count, filter);
+    ims__suggestion_filter(&page, filter);
     ims__store_sql_add(&page, " ORDER BY x.aggregate_confidence DESC, x.id", NULL, 0);
     st = ims__add_limit(&page, offset, limit, err);
     if (!st)

@@ -79,7 +79,7 @@ TEST(people_naming, "naming a cluster makes the person, its prototypes and its p
         { "POST", FACES "/clusters/clu_2/label", "{\"person_id\":\"$P1\",\"except_face_ids\":[\"$F6\",\"$F7\"]}", 200,
           "\"facesLabeled\":2,\"prototypesCreated\":" },
         { "GET", FACES "/persons/$P1", NULL, 200, "\"faceCount\":7,\"photoCount\":7" },
-        { "GET", "/api/v1/jobs/1", NULL, 200, "\"funcName\":\"regenerate\",\"status\":\"queued\"" },
+        { "GET", "/api/v1/jobs/1", NULL, 200, "\"funcName\":\"match\",\"status\":\"queued\"" },
     };
 
     CHECK(open_people(false));

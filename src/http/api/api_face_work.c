@@ -31,5 +31,5 @@ ims_status ims__api_push_search(struct ims_http_context *cx, int64_t person_id, 
     ims_json *args = ims__json_new_object();
 
     args = ims__whole(args, ims__put_int(args, "person", person_id) && (!face_id || ims__put_int(args, "face", face_id)));
-    return ims__api_push_work(cx, face_id ? "propagate" : "regenerate", NULL, args, NULL, err);
+    return ims__api_push_work(cx, face_id ? "propagate" : "match", NULL, args, NULL, err);
 }

@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "base/text.h"
 #include "http/api/api.h"
+#include "http/api/api_ids.h"
 #include "store/jobs.h"
 
 #include <stdio.h>
@@ -174,7 +175,9 @@ IMS_API_HANDLER(ims__api_job_get)
     int64_t id;
     ims_status st;
 
-    if (!ims__parse_int(ims__in_str(rq->path, "job_id", ""), 1, INT64_MAX, &id))
+    /* the number of this list, or the name that routes about faces give */
+    id = ims__in_id(rq->path, "job_id", IMS_ID_JOB);
+    if (!id && !ims__parse_int(ims__in_str(rq->path, "job_id", ""), 1, INT64_MAX, &id))
         return ims__reply_coded_error(rp, 404, "JOB_NOT_FOUND", "there is no such job");
     ims__arena_init(&arena, 0);
     st = ims_store_job(cx->store, id, &arena, &j, err);

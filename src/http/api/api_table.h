@@ -83,8 +83,22 @@ IMS_ROUTE(personGet, ims__api_person_get)
 IMS_ROUTE(personPhotos, ims__api_person_photos)
 
 /* ---- prototypes ---- */
+IMS_ROUTE(prototypesList, ims__api_prototypes_list)
+IMS_ROUTE(prototypePin, ims__api_prototype_pin)
+IMS_ROUTE(prototypeUnpin, ims__api_prototype_unpin)
+IMS_ROUTE(prototypeDelete, ims__api_prototype_delete)
+IMS_ROUTE(prototypesRecompute, ims__api_prototypes_recompute)
+IMS_ROUTE(temporalCoverage, ims__api_temporal_coverage)
 
 /* ---- suggestions ---- */
+IMS_ROUTE(suggestionsList, ims__api_suggestions_list)
+IMS_ROUTE(suggestionsStats, ims__api_suggestions_stats)
+IMS_ROUTE(suggestionGet, ims__api_suggestion_get)
+IMS_ROUTE(suggestionAccept, ims__api_suggestion_accept)
+IMS_ROUTE(suggestionReject, ims__api_suggestion_reject)
+IMS_ROUTE(suggestionsBulk, ims__api_suggestions_bulk)
+IMS_ROUTE(findMore, ims__api_find_more)
+IMS_ROUTE(findMoreCentroid, ims__api_find_more_centroid)
 
 /* ---- centroids ---- */
 
@@ -104,6 +118,14 @@ IMS_ROUTE(vectorsReset, ims__api_vectors_reset)
 IMS_ROUTE(vectorsDeletionLogs, ims__api_vectors_log)
 
 /* ---- settings ---- */
+IMS_ROUTE(matchingGet, ims__api_matching_get)
+IMS_ROUTE(matchingPut, ims__api_matching_put)
+IMS_ROUTE(suggestionPagingGet, ims__api_paging_get)
+IMS_ROUTE(suggestionPagingPut, ims__api_paging_put)
+IMS_ROUTE(unknownClusteringGet, ims__api_unknown_get)
+IMS_ROUTE(unknownClusteringPut, ims__api_unknown_put)
+IMS_ROUTE(settingsList, ims__api_settings_list)
+IMS_ROUTE(settingPut, ims__api_setting_put)
 
 /* ---- administration ---- */
 IMS_ROUTE(adminDeleteAll, ims__api_admin_delete_all)
