@@ -8,6 +8,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/thread.h"
 #include "golden/clip/generated.h"
 #include "harness/test.h"
 #include "models/clip/clip.h"
@@ -109,6 +110,74 @@ static void time_texts(struct ims_clip *clip)
     ims__free(out);
 }
 
+/* ---- clients at once: each its own text, or those that wait together ---- */
+
+#define MAX_CLIENTS 8
+#define N_TEXTS 8 /* of each */
+#define N_TURNS 3
+#define CLIENT_TOKENS 8
+
+struct client {
+    struct ims_clip *clip;
+    bool gathers;
+    int32_t ids[CLIENT_TOKENS];
+    struct ims_thread thread;
+    float *out;
+};
+
+static void ask(void *arg)
+{
+    const struct client *me = arg;
+
+    for (unsigned i = 0; i < N_TEXTS; i++)
+        must(me->gathers ? ims__clip_embed_gathered(me->clip, me->ids, CLIENT_TOKENS, me->out, NULL)
+                         : ims__clip_embed_ids(me->clip, me->ids, 1, CLIENT_TOKENS, me->out, NULL));
+}
+
+/* Texts a second. */
+static double ask_all(struct client *clients, size_t n, bool gathers)
+{
+    uint64_t start = ims__mono_ns();
+
+    for (size_t i = 0; i < n; i++) {
+        clients[i].gathers = gathers;
+        must(ims__thread_start(&clients[i].thread, "client", ask, &clients[i], &err));
+    }
+    for (size_t i = 0; i < n; i++)
+        ims__thread_join(&clients[i].thread);
+    return (double)(n * N_TEXTS) * 1e3 / ms_since(start);
+}
+
+static void time_company(struct ims_clip *clip)
+{
+    const uint32_t vocab = ims_clip_info(clip)->vocab_size, dim = ims_clip_info(clip)->dim;
+    float *out = ims__alloc((size_t)MAX_CLIENTS * dim, sizeof(*out));
+    static struct client clients[MAX_CLIENTS];
+
+    if (!out)
+        exit(1);
+    for (size_t i = 0; i < MAX_CLIENTS; i++) {
+        clients[i].clip = clip;
+        clients[i].out = out + i * dim;
+        generated_text("bench", (uint32_t)i, CLIENT_TOKENS, vocab, 0, CLIENT_TOKENS,
+                       clients[i].ids);
+    }
+    must(ims_clip_gather_texts(clip, &err));
+    for (size_t n = 1; n <= MAX_CLIENTS; n *= 2) {
+        double apart = 0, together = 0;
+
+        for (unsigned i = 0; i < N_TURNS; i++) { /* by turns, so that both meet the same machine */
+            double a = ask_all(clients, n, false), b = ask_all(clients, n, true);
+
+            apart = a > apart ? a : apart;
+            together = b > together ? b : together;
+        }
+        printf("  %zu clients, texts of %d tokens: %.0f/s each by itself, %.0f/s gathered\n", n,
+               CLIENT_TOKENS, apart, together);
+    }
+    ims__free(out);
+}
+
 static struct ims_clip *open_clip(const struct ims_pack *pack, struct ims_compute *compute)
 {
     struct ims_clip *clip = NULL;
@@ -139,6 +208,7 @@ static void time_threads(const struct ims_pack *pack, unsigned n_threads)
     must(ims_clip_load(clip, IMS_CLIP_TEXT, &err));
     printf("  text session in %.0f ms\n", ms_since(start));
     time_texts(clip);
+    time_company(clip);
     print_memory("with the text tower");
     start = ims__mono_ns();
     must(ims_clip_load(clip, IMS_CLIP_IMAGE, &err));

@@ -241,6 +241,8 @@ static ims_status borrow_clip(struct ims_engine *e, ims_err *err)
 
     ims__lock(&e->host->sharing);
     st = ims__engine_need_clip(e->host, err);
+    if (!st)
+        st = ims_clip_gather_texts(e->host->clip, err); /* those who borrow are threads of a server */
     e->pack = e->host->pack;
     e->clip = e->host->clip;
     ims__unlock(&e->host->sharing);

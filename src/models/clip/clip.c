@@ -232,6 +232,7 @@ void ims_clip_close(struct ims_clip *c)
 {
     if (!c)
         return;
+    ims_batcher_free(c->texts);
     for (size_t i = 0; i < IMS_CLIP_N_TOWERS; i++) {
         struct ims_clip_side *side = &c->sides[i];
         ims_pool_close(side->pool);

@@ -82,6 +82,9 @@ ims_status ims_clip_embed_images_on(struct ims_clip *c, const uint8_t *pixels, s
  * does. The batch is computed at the length of its longest text where the model allows it. */
 ims_status ims_clip_embed_text(struct ims_clip *c, const char *const *texts, size_t n, float *out,
                                ims_err *err) IMS_MUST_CHECK;
+/* For a server: from now on, single texts that threads ask for while one is being embedded go together,
+ * which is more a second (docs/decisions/0153). Thread-safe. */
+ims_status ims_clip_gather_texts(struct ims_clip *c, ims_err *err) IMS_MUST_CHECK;
 /* The ids of one text, start and end tokens included, without padding. *out is ims__free'd. */
 ims_status ims_clip_tokenize(const struct ims_clip *c, const char *text, int32_t **out,
                              size_t *out_n, ims_err *err) IMS_MUST_CHECK;

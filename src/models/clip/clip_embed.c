@@ -261,7 +261,8 @@ ims_status ims_clip_embed_text(struct ims_clip *c, const char *const *texts, siz
     if (!st)
         st = ims__clip_ids(c, &c->sides[IMS_CLIP_TEXT], texts, n, &ids, &length, err);
     if (!st)
-        st = ims__clip_embed_ids(c, ids, n, length, out, err);
+        st = n == 1 && ims__clip_gathers(c) ? ims__clip_embed_gathered(c, ids, length, out, err)
+                                : ims__clip_embed_ids(c, ids, n, length, out, err);
     ims__free(ids);
     return st;
 }

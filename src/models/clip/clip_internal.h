@@ -4,6 +4,7 @@
 #define IMS_MODELS_CLIP_INTERNAL_H
 
 #include "base/thread.h"
+#include "compute/batcher.h"
 #include "compute/pool.h"
 #include "models/clip/clip.h"
 #include "models/clip/clip_config.h"
@@ -41,6 +42,7 @@ struct ims_clip {
     bool is_one_shot, measures_batch;
     bool no_proof; /* tests with a tokenizer that is not the model's: its texts mean nothing */
     struct ims_clip_side sides[IMS_CLIP_N_TOWERS];
+    struct ims_batcher *texts; /* NULL: each text by itself; set once, with the text side's lock */
 };
 
 /* ims_clip_open with a configuration that is not the pack's, for tests of smaller shapes. */
@@ -68,6 +70,10 @@ ims_status ims__clip_ids(const struct ims_clip *c, const struct ims_clip_side *s
 /* n rows of length ids each (padded), in turns of max_batch; as ims_clip_embed_text. */
 ims_status ims__clip_embed_ids(struct ims_clip *c, const int32_t *ids, size_t n, size_t length,
                                float *out, ims_err *err) IMS_MUST_CHECK;
+bool ims__clip_gathers(struct ims_clip *c);
+/* One row of length ids, together with those of other threads. */
+ims_status ims__clip_embed_gathered(struct ims_clip *c, const int32_t *ids, size_t length,
+                                    float *out, ims_err *err) IMS_MUST_CHECK;
 /* The id that fills short rows: the tokenizer's, or what tokenizer_config.json says, in Immich's
  * packs and in those whose tokenizer is not CLIP's own. */
 ims_status ims__clip_pad_id(const struct ims_clip *c, int32_t *out, ims_err *err) IMS_MUST_CHECK;
