@@ -38,6 +38,7 @@ struct ims_face_training_rates {
 struct ims_face_training_result {
     size_t persons, persons_held_out;
     size_t learned, watched, judged, ignored; /* faces */
+    size_t triplets;                          /* that had a loss, over all epochs */
     size_t same_pairs, different_pairs;       /* that it was judged by */
     int epochs, best_epoch;                   /* best 0: no epoch was better than none */
     double watched_first, watched_best;

@@ -46,6 +46,7 @@ struct ims_engine {
     struct ims_arena story; /* of ims_engine_show */
     struct ims_figures figures;   /* of a host */
     struct ims_text_cache texts;  /* of a host */
+    int64_t people_event;   /* of the last change of people; 0 = it changed nothing */
 };
 
 #define IMS_DEFAULT_MODEL "ViT-B-32"

@@ -309,6 +309,7 @@ static struct ims_face_training_result result_of(const struct ims_train_report *
         .watched = r->n_watched,
         .judged = r->n_judged,
         .ignored = r->n_ignored,
+        .triplets = r->n_triplets,
         .same_pairs = r->before.n_same,
         .different_pairs = r->before.n_different,
         .epochs = r->epochs,

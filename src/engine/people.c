@@ -97,7 +97,16 @@ ims_status ims__people_run(struct ims__people_job *j, ims_err *err)
 
     if (!st)
         st = ims__people_rules(j->e, &j->rules, err);
-    return st ? st : ims_store_transact(j->e->store, run_job, j, err);
+    if (!st)
+        st = ims_store_transact(j->e->store, run_job, j, err);
+    if (!st)
+        j->e->people_event = j->ev.id;
+    return st;
+}
+
+int64_t ims_people_event(const struct ims_engine *e)
+{
+    return e->people_event;
 }
 
 /* --- finding --- */

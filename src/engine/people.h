@@ -26,6 +26,9 @@ struct ims_people_by {
 struct ims_store *ims_people_store(struct ims_engine *e);
 ims_status ims_people_model(struct ims_engine *e, int64_t *out_id, ims_err *err) IMS_MUST_CHECK;
 
+/* The event of the last change through this engine that succeeded: what undoing it takes. 0 = it changed nothing. */
+int64_t ims_people_event(const struct ims_engine *e);
+
 /* A person by its id ("12", "#12") or name. A name of digits is meant before an id. IMS_E_NOT_FOUND names the
  * closest names there are. is_merged_ok: ids of merged and deleted persons too. */
 ims_status ims_people_find(struct ims_engine *e, const char *word, bool is_merged_ok,
@@ -83,6 +86,10 @@ struct ims_people_assign {
 /* By the user's word: rejections of the pair are taken back. */
 ims_status ims_people_assign(struct ims_engine *e, const struct ims_people_by *by,
                              struct ims_people_assign *what, ims_err *err) IMS_MUST_CHECK;
+/* The faces of a person in n pictures, in the arena. A copy of a picture stands for it; pictures that are not there are
+ * passed over. */
+ims_status ims_people_faces_in(struct ims_engine *e, const int64_t *asset_ids, size_t n, int64_t person_id,
+                               struct ims_arena *arena, int64_t **out_face_ids, size_t *out_n, ims_err *err) IMS_MUST_CHECK;
 /* They are nobody's then. is_rejected: and never that person again by themselves. Faces without a person are
  * passed over; person_id (0 = whoever): those of others too. */
 ims_status ims_people_remove(struct ims_engine *e, const struct ims_people_by *by,
@@ -187,7 +194,8 @@ struct ims_people_more {
 ims_status ims_people_find_more(struct ims_engine *e, const struct ims_people_by *by,
                                 struct ims_people_more *what, ims_err *err) IMS_MUST_CHECK;
 
-/* The closest persons of one face, best first: at most `limit` with at least `threshold`. */
+/* The closest persons of one face, best first: at most `limit` with at least `threshold`, without those that the user said
+ * it is not. */
 struct ims_people_candidate {
     int64_t person_id;
     const char *name;

@@ -188,6 +188,7 @@ static ims_status undo(struct ims_engine *e, const struct ims_people_by *by, con
         st = ims_store_transact(e->store, run_undo, &x, err);
     if (st)
         return st;
+    e->people_event = x.undo.by.id;
     if (out_event_id)
         *out_event_id = x.undo.by.id;
     if (out_n_kept)

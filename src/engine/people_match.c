@@ -436,12 +436,17 @@ static ims_status fill_candidates(struct run *x, int64_t face_id, size_t limit,
         const struct ims__gallery_person *p = &x->g.persons[i];
         struct ims_match m;
         double score = score_of(x, p, &m);
+        bool is_out = false;
 
-        if (score < x->threshold)
+        if (score >= x->threshold)
+            st = is_rejected(x, face_id, p->id, &is_out, err);
+        if (st || is_out || score < x->threshold)
             continue;
         list[n].person_id = p->id;
         list[n].score = score;
-        list[n++].name = ims__arena_strndup(arena, p->name, strlen(p->name));
+        list[n].name = ims__arena_strndup(arena, p->name, strlen(p->name));
+        if (!list[n++].name)
+            st = ims__people_nomem(err);
     }
     ims__free(vector);
     if (st)

@@ -6,6 +6,9 @@ IMS_WORK(ingest, ims__work_ingest) /* {path} */
 IMS_WORK(train, ims__work_train)   /* {session, generation, retryFailed} */
 
 /* ---- faces ---- */
+IMS_WORK(cluster_faces, ims__work_cluster_faces) /* face_work.h has the arguments of these two */
+IMS_WORK(cluster_dual, ims__work_cluster_dual)
+IMS_WORK(train_faces, ims__work_train_faces) /* {epochs, margin, batch, learning_rate, min_faces} */
 
 /* ---- people ---- */
 IMS_WORK(find_more, ims__work_find_more)                   /* {person, prototypes, max, threshold}; 0 or absent: as usual */

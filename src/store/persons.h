@@ -85,6 +85,10 @@ ims_status ims_store_event_set_persons(struct ims_store *s, const struct ims_sto
 ims_status ims_store_event_end(struct ims_store *s, struct ims_store_event *e,
                                ims_err *err) IMS_MUST_CHECK;
 
+struct ims_store_event_face {
+    int64_t face_id;
+    int64_t asset_id; /* the first file that shows it; 0 = none is there */
+};
 struct ims_store_event_row {
     int64_t id;
     int64_t created_us;
@@ -99,6 +103,8 @@ struct ims_store_event_row {
     int64_t undoes;    /* event that this one took back; 0 = none */
     int64_t undone_by; /* 0 = it stands */
     const char *note;
+    const struct ims_store_event_face *faces; /* n_listed that it changed, by asset; see ims_store_event_faces */
+    size_t n_listed;
 };
 struct ims_store_event_filter {
     int64_t id;
@@ -111,6 +117,10 @@ ims_status ims_store_events(struct ims_store *s, const struct ims_store_event_fi
                             int64_t offset, int64_t limit, struct ims_arena *arena,
                             struct ims_store_event_row **out, size_t *out_n, int64_t *out_total,
                             ims_err *err) IMS_MUST_CHECK;
+
+/* Fills in the faces of n listed events; in the arena. */
+ims_status ims_store_event_faces(struct ims_store *s, struct ims_store_event_row *rows, size_t n, struct ims_arena *arena,
+                                 ims_err *err) IMS_MUST_CHECK;
 
 struct ims_store_change {
     const char *subject;     /* "face", "rejection", "person", "pin" */

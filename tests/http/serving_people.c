@@ -13,6 +13,16 @@ bool serving_people_open(struct serving_people *sp)
     return people_library_open(&sp->p);
 }
 
+bool serving_people_groups(struct serving_people *sp, bool has_worker)
+{
+    static const int both[] = { 1, 2 };
+    struct people_library *p = &sp->p;
+
+    return serving_people_open(sp) && people_add_faces(p, 1, 4, 1, 0.05) && people_add_photo(p, 5, both, 2, 0.05) &&
+           people_add_faces(p, 6, 3, 2, 0.05) && people_add_faces(p, 9, 1, 3, 0.05) && people_cluster(p, p->faces, 5) == 1 &&
+           people_cluster(p, p->faces + 5, 4) == 2 && serving_people_start(sp, has_worker);
+}
+
 bool serving_people_start(struct serving_people *sp, bool has_worker)
 {
     bool is_good;
@@ -44,6 +54,8 @@ static ims_api_id_kind kind_of(char letter)
         return IMS_ID_PERSON;
     case 'R':
         return IMS_ID_PROTOTYPE;
+    case 'E':
+        return IMS_ID_EVENT;
     case 'C':
         return IMS_ID_CENTROID;
     default:

@@ -13,12 +13,15 @@ struct serving_people {
 };
 
 bool serving_people_open(struct serving_people *sp);
+/* Opens it with ten faces and starts the server. Faces 1-5 are one look, in photos 1-5; 6, beside 5 in its photo, and 7-9
+ * in photos 6-8 are another; 10 is alone, in photo 9. Cluster 1 has the first five, cluster 2 the next four. */
+bool serving_people_groups(struct serving_people *sp, bool has_worker);
 /* has_worker: with the server's own background worker. */
 bool serving_people_start(struct serving_people *sp, bool has_worker);
 /* Ends the server, when it was started, and closes the library. */
 void serving_people_close(struct serving_people *sp);
 
-/* Requests whose paths and bodies hold $F1 (face 1 as added, from 1), $P1 (person 1), $J1 ... for names of rows, are
+/* Requests whose paths and bodies hold $F1 (face 1 as added, from 1), $P1 (person 1), $E1 (event), $J1 ... for names of rows, are
  * sent as of serving_ask. */
 void serving_people_ask(struct serving_people *sp, const struct serving_request *rows, size_t n);
 #define ASK_PEOPLE(sp, rows) serving_people_ask(sp, rows, sizeof(rows) / sizeof((rows)[0]))

@@ -10,21 +10,6 @@
 
 static struct serving_people sp;
 
-/* Faces 1-4 and 5 look alike, in photos 1-5; 6 stands beside 5 and looks like 7-9 in photos 6-8; 10 is alone in photo 9.
- * Clusters: 1 of the first five, 2 of the next four. */
-static bool open_people(bool has_worker)
-{
-    static const int both[] = { 1, 2 };
-    int64_t *f = sp.p.faces;
-
-    if (!serving_people_open(&sp))
-        return false;
-    return people_add_faces(&sp.p, 1, 4, 1, 0.05) && people_add_photo(&sp.p, 5, both, 2, 0.05) &&
-           people_add_faces(&sp.p, 6, 3, 2, 0.05) && people_add_faces(&sp.p, 9, 1, 3, 0.05) &&
-           people_cluster(&sp.p, f, 5) == 1 && people_cluster(&sp.p, f + 5, 4) == 2 &&
-           serving_people_start(&sp, has_worker);
-}
-
 static ims_json *get(const char *path)
 {
     return serving_json(&sp.s, "GET", serving_people_text(&sp, path), NULL, 200);
@@ -54,7 +39,7 @@ TEST(people_clusters, "clusters are listed by size with their best faces, and on
         { "GET", FACES "/assets/five", NULL, 422, NULL },
     };
 
-    CHECK(open_people(false));
+    CHECK(serving_people_groups(&sp, false));
     ASK_PEOPLE(&sp, rows);
     serving_people_close(&sp);
 }
@@ -70,7 +55,7 @@ TEST(people_naming, "naming a cluster makes the person, its prototypes and its p
         { "POST", FACES "/clusters/clu_9/label", "{\"name\":\"Anna\"}", 404, NULL },
         { "GET", FACES "/persons", NULL, 200, "\"total\":0" },
         { "POST", FACES "/clusters/clu_1/label", "{\"name\":\" Anna \"}", 200,
-          "{\"personId\":\"$P1\",\"personName\":\"Anna\",\"facesLabeled\":5,\"prototypesCreated\":5}" },
+          "{\"personId\":\"$P1\",\"personName\":\"Anna\",\"facesLabeled\":5,\"prototypesCreated\":5,\"eventId\":\"$E1\"}" },
         { "POST", FACES "/clusters/clu_1/label", "{\"name\":\"Anna\"}", 409, "named already" },
         { "GET", FACES "/clusters", NULL, 200, "\"total\":1," },
         { "GET", FACES "/clusters?include_labeled=true", NULL, 200, "\"personId\":\"$P1\",\"personName\":\"Anna\"" },
@@ -82,7 +67,7 @@ TEST(people_naming, "naming a cluster makes the person, its prototypes and its p
         { "GET", "/api/v1/jobs/1", NULL, 200, "\"funcName\":\"match\",\"status\":\"queued\"" },
     };
 
-    CHECK(open_people(false));
+    CHECK(serving_people_groups(&sp, false));
     ASK_PEOPLE(&sp, rows);
     serving_people_close(&sp);
 }
@@ -93,8 +78,8 @@ TEST(people_faces, "a face is given to a person, moved, taken away; each once an
         { "POST", FACES "/clusters/clu_1/label", "{\"name\":\"Anna\"}", 200, "$P1" },
         { "POST", FACES "/clusters/clu_2/label", "{\"name\":\"Ben\"}", 200, "$P2" },
         { "POST", FACES "/faces/$F10/assign", "{\"personId\":\"$P1\"}", 200,
-          "{\"faceId\":\"$F10\",\"personId\":\"$P1\",\"personName\":\"Anna\"}" },
-        { "POST", FACES "/faces/$F10/assign", "{\"personId\":\"$P1\"}", 200, NULL },
+          "{\"faceId\":\"$F10\",\"personId\":\"$P1\",\"personName\":\"Anna\",\"eventId\":\"$E3\"}" },
+        { "POST", FACES "/faces/$F10/assign", "{\"personId\":\"$P1\"}", 200, "\"eventId\":null" },
         { "POST", FACES "/faces/$F10/assign", "{\"personId\":\"$P2\"}", 200, "\"personName\":\"Ben\"" },
         { "GET", FACES "/persons/$P2", NULL, 200, "\"faceCount\":5" },
         { "GET", FACES "/persons/$P1", NULL, 200, "\"faceCount\":5" },
@@ -107,14 +92,14 @@ TEST(people_faces, "a face is given to a person, moved, taken away; each once an
         { "POST", FACES "/faces/$F1/assign", "{\"personId\":\"$P9\"}", 404, NULL },
         { "POST", FACES "/faces/$F1/assign", "{}", 422, "personId" },
         { "DELETE", FACES "/faces/$F10/person", NULL, 200,
-          "{\"faceId\":\"$F10\",\"previousPersonId\":\"$P2\",\"previousPersonName\":\"Ben\"}" },
+          "{\"faceId\":\"$F10\",\"previousPersonId\":\"$P2\",\"previousPersonName\":\"Ben\",\"eventId\":\"$E6\"}" },
         { "DELETE", FACES "/faces/$F10/person", NULL, 400, "nobody" },
         { "DELETE", FACES "/faces/$F999/person", NULL, 404, NULL },
         { "GET", FACES "/faces/$F999/thumbnail", NULL, 404, NULL },
         { "GET", FACES "/faces/$F10/thumbnail", NULL, 404, NULL }, /* no file is at /photos */
     };
 
-    CHECK(open_people(false));
+    CHECK(serving_people_groups(&sp, false));
     ASK_PEOPLE(&sp, rows);
     CHECK_INT(people_person_of(&sp.p, sp.p.faces[9]), 0);
     CHECK_INT(people_person_of(&sp.p, sp.p.faces[5]), 1);
@@ -147,7 +132,7 @@ TEST(people_list, "people are persons, groups without a name and what is in none
         { "GET", FACES "/persons/Ben", NULL, 422, NULL },
     };
 
-    CHECK(open_people(false));
+    CHECK(serving_people_groups(&sp, false));
     ASK_PEOPLE(&sp, rows);
     serving_people_close(&sp);
 }
@@ -177,7 +162,7 @@ TEST(people_photos, "the photos of a person show everybody in them, newest first
     };
     ims_json *v;
 
-    CHECK(open_people(false));
+    CHECK(serving_people_groups(&sp, false));
     ASK_PEOPLE(&sp, before);
     CHECK(library_sql(&sp.p.l, "UPDATE contents SET taken_at_us = 1715940000000000, camera_make = 'Leica', gps_lat = 47.5, "
                                "gps_lng = 8.5 WHERE id = (SELECT content_id FROM assets WHERE id = 5)"));

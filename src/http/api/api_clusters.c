@@ -2,6 +2,8 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "http/api/api_faces.h"
 
+#include "engine/clusters.h"
+
 #include <string.h>
 
 #define N_SAMPLES 5
@@ -160,7 +162,8 @@ static ims_status name_cluster(struct ims_http_context *cx, struct ims_people_na
     *out = ims__whole(o, ims__put_id(o, "personId", IMS_ID_PERSON, p->id) && ims__put_str(o, "personName", p->name) &&
                              ims__put_int(o, "facesLabeled", (int64_t)what->n_faces) &&
                              ims__put_int(o, "prototypesCreated",
-                                          p->n_prototypes > n_before ? p->n_prototypes - n_before : 0));
+                                          p->n_prototypes > n_before ? p->n_prototypes - n_before : 0) &&
+                             ims__put_id(o, "eventId", IMS_ID_EVENT, what->event_id));
     return IMS_OK;
 }
 
@@ -190,6 +193,71 @@ IMS_API_HANDLER(ims__api_cluster_label)
     }
     if (!st)
         st = ims__reply_json(rp, 200, o, err);
+    ims__arena_release(&arena);
+    return st;
+}
+
+/* ---- splitting, dismissing ---- */
+
+static ims_json *split_json(int64_t cluster_id, const int64_t *ids, size_t n)
+{
+    ims_json *o = ims__json_new_object(), *list = ims__json_new_array();
+    bool is_good = list != NULL;
+    char text[IMS_API_ID_BYTES];
+
+    for (size_t i = 0; is_good && i < n; i++)
+        is_good = ims__json_add(list, ims__json_new_str(ims__api_cluster_text(ids[i], text))) == IMS_OK;
+    list = ims__whole(list, is_good);
+    return ims__whole(o, ims__put(o, "newClusters", list) && ims__put_cluster(o, "originalClusterId", cluster_id) &&
+                             ims__put_str(o, "status", n ? "split" : "unchanged"));
+}
+
+IMS_API_HANDLER(ims__api_cluster_split)
+{
+    unsigned min_size = (unsigned)ims__in_int(rq->body, "minClusterSize", IMS_CLUSTERS_MIN_SIZE);
+    struct ims_store_cluster *c = NULL;
+    struct ims_arena arena;
+    int64_t *ids = NULL;
+    size_t n = 0;
+    ims_status st;
+
+    ims__arena_init(&arena, 0);
+    st = find_cluster(cx, ims__in_str(rq->path, "cluster_id", ""), &arena, &c, err);
+    if (!st && c->n_faces > IMS_API_MAX_FACES_AT_ONCE)
+        st = ims_fail(err, IMS_E_CONSTRAINT, "http", 0, "the cluster has %lld faces; cluster all faces anew instead",
+                      (long long)c->n_faces);
+    if (!st) {
+        st = ims_engine_split_cluster(cx->engine, c->id, min_size, &ids, &n, err);
+        if (st == IMS_E_CONSTRAINT) {
+            ims__arena_release(&arena);
+            return ims__reply_error(rp, 400, err->text);
+        }
+    }
+    if (!st)
+        st = ims__reply_json(rp, 200, split_json(c->id, ids, n), err);
+    ims_engine_free(ids);
+    ims__arena_release(&arena);
+    return st;
+}
+
+IMS_API_HANDLER(ims__api_cluster_dismiss)
+{
+    struct ims_store_cluster *c = NULL;
+    struct ims_arena arena;
+    ims_json *o;
+    ims_status st;
+
+    ims__arena_init(&arena, 0);
+    st = find_cluster(cx, ims__in_str(rq->path, "cluster_id", ""), &arena, &c, err);
+    if (!st)
+        st = ims_people_dismiss_cluster(cx->engine, c->id, ims__in_str(rq->body, "reason", NULL),
+                                        ims__in_bool(rq->body, "asNoise", false), err);
+    if (!st) {
+        o = ims__json_new_object();
+        o = ims__whole(o, ims__put_cluster(o, "clusterId", c->id) && ims__put_int(o, "faceCount", c->n_faces) &&
+                              ims__put_str(o, "status", "dismissed"));
+        st = ims__reply_json(rp, 200, o, err);
+    }
     ims__arena_release(&arena);
     return st;
 }

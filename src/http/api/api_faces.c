@@ -168,12 +168,13 @@ IMS_API_HANDLER(ims__api_face_thumbnail)
 
 /* ---- who a face is ---- */
 
-static ims_json *assigned_json(const struct ims_store_face *f, const struct ims_store_person *p)
+static ims_json *assigned_json(const struct ims_store_face *f, const struct ims_store_person *p, int64_t event_id)
 {
     ims_json *o = ims__json_new_object();
 
     return ims__whole(o, ims__put_id(o, "faceId", IMS_ID_FACE, f->id) &&
-                             ims__put_id(o, "personId", IMS_ID_PERSON, p->id) && ims__put_str(o, "personName", p->name));
+                             ims__put_id(o, "personId", IMS_ID_PERSON, p->id) && ims__put_str(o, "personName", p->name) &&
+                             ims__put_id(o, "eventId", IMS_ID_EVENT, event_id));
 }
 
 IMS_API_HANDLER(ims__api_face_assign)
@@ -201,7 +202,7 @@ IMS_API_HANDLER(ims__api_face_assign)
             st = ims__api_push_search(cx, person_id, face->id, err);
     }
     if (!st)
-        st = ims__reply_json(rp, 200, assigned_json(face, person), err);
+        st = ims__reply_json(rp, 200, assigned_json(face, person, what.event_id), err);
     ims__arena_release(&arena);
     return st;
 }
@@ -211,6 +212,7 @@ IMS_API_HANDLER(ims__api_face_unassign)
     struct ims_arena arena;
     struct ims_store_face *face = NULL;
     size_t n_changed = 0;
+    int64_t event_id = 0;
     ims_json *o;
     ims_status st;
 
@@ -221,14 +223,86 @@ IMS_API_HANDLER(ims__api_face_unassign)
         return ims__reply_error(rp, 400, "the face is nobody's");
     }
     if (!st)
-        st = ims_people_remove(cx->engine, &ims__api_by, &face->id, 1, face->person_id, false, &n_changed, NULL, err);
+        st = ims_people_remove(cx->engine, &ims__api_by, &face->id, 1, face->person_id, false, &n_changed, &event_id,
+                               err);
     if (!st && !n_changed)
         st = ims_fail(err, IMS_E_CONSTRAINT, "http", 0, "the face was changed meanwhile; look again");
     if (!st) {
         o = ims__json_new_object();
         o = ims__whole(o, ims__put_id(o, "faceId", IMS_ID_FACE, face->id) &&
                               ims__put_id(o, "previousPersonId", IMS_ID_PERSON, face->person_id) &&
-                              ims__put_str(o, "previousPersonName", face->person));
+                              ims__put_str(o, "previousPersonName", face->person) &&
+                              ims__put_id(o, "eventId", IMS_ID_EVENT, event_id));
+        st = ims__reply_json(rp, 200, o, err);
+    }
+    ims__arena_release(&arena);
+    return st;
+}
+
+IMS_API_HANDLER(ims__api_face_reject)
+{
+    int64_t person_id = ims__in_id(rq->body, "personId", IMS_ID_PERSON);
+    bool on = ims__in_bool(rq->body, "on", true);
+    struct ims_arena arena;
+    struct ims_store_face *face = NULL;
+    struct ims_store_person *person = NULL;
+    ims_json *o;
+    ims_status st;
+
+    ims__arena_init(&arena, 0);
+    st = ims__api_find_face(cx, ims__in_id(rq->path, "face_id", IMS_ID_FACE), &arena, &face, err);
+    if (!st)
+        st = ims__api_find_person(cx, person_id, &arena, &person, err);
+    if (!st && on && face->person_id == person_id)
+        st = ims_people_remove(cx->engine, &ims__api_by, &face->id, 1, person_id, true, NULL, NULL, err);
+    else if (!st)
+        st = ims_people_reject(cx->engine, &ims__api_by, face->id, person_id, on, err);
+    if (!st) {
+        o = ims__json_new_object();
+        o = ims__whole(o, ims__put_id(o, "faceId", IMS_ID_FACE, face->id) &&
+                              ims__put_id(o, "personId", IMS_ID_PERSON, person_id) && ims__put_bool(o, "isRejected", on) &&
+                              ims__put_id(o, "eventId", IMS_ID_EVENT, ims_people_event(cx->engine)));
+        st = ims__reply_json(rp, 200, o, err);
+    }
+    ims__arena_release(&arena);
+    return st;
+}
+
+static ims_json *candidates_json(const struct ims_people_candidate *found, size_t n)
+{
+    ims_json *list = ims__json_new_array();
+    bool is_good = list != NULL;
+
+    for (size_t i = 0; is_good && i < n; i++) {
+        ims_json *o = ims__json_new_object();
+
+        o = ims__whole(o, ims__put_id(o, "personId", IMS_ID_PERSON, found[i].person_id) &&
+                              ims__put_str(o, "personName", found[i].name) &&
+                              ims__put_num(o, "confidence", found[i].score > 1 ? 1 : found[i].score));
+        is_good = ims__json_add(list, o) == IMS_OK;
+    }
+    return ims__whole(list, is_good);
+}
+
+IMS_API_HANDLER(ims__api_face_candidates)
+{
+    double threshold = ims__in_num(rq->query, "min_confidence", 0.7);
+    size_t limit = (size_t)ims__in_int(rq->query, "limit", 5), n = 0;
+    struct ims_people_candidate *found = NULL;
+    struct ims_store_face *face = NULL;
+    struct ims_arena arena;
+    ims_json *o;
+    ims_status st;
+
+    ims__arena_init(&arena, 0);
+    st = ims__api_find_face(cx, ims__in_id(rq->path, "face_id", IMS_ID_FACE), &arena, &face, err);
+    if (!st)
+        st = ims_people_candidates(cx->engine, face->id, threshold, limit, &arena, &found, &n, err);
+    if (!st) {
+        o = ims__json_new_object();
+        o = ims__whole(o, ims__put(o, "suggestions", candidates_json(found, n)) &&
+                              ims__put_id(o, "faceId", IMS_ID_FACE, face->id) &&
+                              ims__put_num(o, "thresholdUsed", threshold));
         st = ims__reply_json(rp, 200, o, err);
     }
     ims__arena_release(&arena);

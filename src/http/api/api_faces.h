@@ -10,6 +10,8 @@
 
 #define IMS_API_NO_CLUSTER "-1" /* the "cluster" of the faces that are in none */
 
+#define IMS_API_MAX_FACES_AT_ONCE 2000 /* grouped while the client waits; about a second of one core */
+
 /* Who changes things, in the history. */
 extern const struct ims_people_by ims__api_by;
 

@@ -121,3 +121,112 @@ IMS_API_HANDLER(ims__api_person_photos)
     ims__arena_release(&arena);
     return st;
 }
+
+/* ---- changing what is in photos ---- */
+
+struct change {
+    struct ims_arena arena;
+    struct ims_store_person *person;
+    int64_t *faces; /* of the person, in the photos */
+    size_t n;
+};
+
+static ims_status find_faces(struct ims_http_context *cx, const struct ims_http_request *rq, struct change *c, ims_err *err)
+{
+    const ims_json *photos = ims__json_get(rq->body, "photoIds");
+    size_t n = ims__json_len(photos);
+    int64_t *ids;
+    ims_status st;
+
+    st = ims__api_find_person(cx, ims__in_id(rq->path, "person_id", IMS_ID_PERSON), &c->arena, &c->person, err);
+    if (st)
+        return st;
+    ids = ims__arena_alloc(&c->arena, n + 1, sizeof(*ids));
+    if (!ids)
+        return ims_fail(err, IMS_E_NOMEM, "http", 0, "photos");
+    for (size_t i = 0; i < n; i++)
+        ids[i] = ims__json_int(ims__json_at(photos, i), 0);
+    return ims_people_faces_in(cx->engine, ids, n, c->person->id, &c->arena, &c->faces, &c->n, err);
+}
+
+/* updatedFaces, updatedPhotos, skippedFaces, eventId. */
+static bool put_counts(struct ims_http_context *cx, ims_json *o, struct change *c, int64_t event_id, ims_err *err)
+{
+    const struct ims_store_event_filter filter = { .id = event_id };
+    struct ims_store_event_row *rows = NULL, none = { .id = 0 };
+    const struct ims_store_event_row *e = &none;
+    size_t n = 0;
+
+    if (event_id && ims_store_events(cx->store, &filter, 0, 1, &c->arena, &rows, &n, NULL, err))
+        return false;
+    if (n)
+        e = &rows[0];
+    return ims__put_int(o, "updatedFaces", e->n_faces) && ims__put_int(o, "updatedPhotos", e->n_photos) &&
+           ims__put_int(o, "skippedFaces", (int64_t)c->n - e->n_faces) && ims__put_id(o, "eventId", IMS_ID_EVENT, event_id);
+}
+
+IMS_API_HANDLER(ims__api_person_photos_remove)
+{
+    struct change c = { .n = 0 };
+    int64_t event_id = 0;
+    ims_json *o;
+    ims_status st;
+
+    ims__arena_init(&c.arena, 0);
+    st = find_faces(cx, rq, &c, err);
+    if (!st && c.n)
+        st = ims_people_remove(cx->engine, &ims__api_by, c.faces, c.n, c.person->id, false, NULL, &event_id, err);
+    if (!st) {
+        o = ims__json_new_object();
+        st = ims__reply_json(rp, 200, ims__whole(o, put_counts(cx, o, &c, event_id, err)), err);
+    }
+    ims__arena_release(&c.arena);
+    return st;
+}
+
+static ims_status move(struct ims_http_context *cx, const struct ims_http_request *rq, struct change *c,
+                       struct ims_http_reply *rp, ims_err *err)
+{
+    struct ims_people_assign what = { .face_ids = c->faces,
+                                      .n = c->n,
+                                      .person_id = ims__in_id(rq->body, "toPersonId", IMS_ID_PERSON),
+                                      .name = ims__in_str(rq->body, "toPersonName", NULL),
+                                      .from_person_id = c->person->id,
+                                      .may_move = true };
+    struct ims_store_person *to = NULL;
+    ims_json *o;
+    ims_status st = IMS_OK;
+
+    if (!what.name)
+        st = ims__api_find_person(cx, what.person_id, &c->arena, &to, err);
+    if (!st && !c->n)
+        st = ims_fail(err, IMS_E_NOT_FOUND, "http", 0, "the person is in none of these photos");
+    if (!st)
+        st = ims_people_assign(cx->engine, &ims__api_by, &what, err);
+    if (!st)
+        st = ims__api_find_person(cx, what.person_id, &c->arena, &to, err);
+    if (!st)
+        st = ims__api_push_search(cx, to->id, 0, err);
+    if (st)
+        return st;
+    o = ims__json_new_object();
+    o = ims__whole(o, put_counts(cx, o, c, what.event_id, err) && ims__put_id(o, "toPersonId", IMS_ID_PERSON, to->id) &&
+                          ims__put_str(o, "toPersonName", to->name) &&
+                          ims__put_bool(o, "personCreated", what.is_new_person));
+    return ims__reply_json(rp, 200, o, err);
+}
+
+IMS_API_HANDLER(ims__api_person_photos_move)
+{
+    struct change c = { .n = 0 };
+    ims_status st;
+
+    if (!ims__in_str(rq->body, "toPersonId", NULL) == !ims__in_str(rq->body, "toPersonName", NULL))
+        return ims__reply_error(rp, 422, "say either toPersonId or toPersonName");
+    ims__arena_init(&c.arena, 0);
+    st = find_faces(cx, rq, &c, err);
+    if (!st)
+        st = move(cx, rq, &c, rp, err);
+    ims__arena_release(&c.arena);
+    return st;
+}

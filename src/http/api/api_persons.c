@@ -91,3 +91,65 @@ IMS_API_HANDLER(ims__api_person_get)
 {
     return reply_person(cx, ims__in_id(rq->path, "person_id", IMS_ID_PERSON), 200, rp, err);
 }
+
+/* ---- making and changing ---- */
+
+IMS_API_HANDLER(ims__api_person_create)
+{
+    int64_t id = 0;
+    ims_status st = ims_people_create(cx->engine, &ims__api_by, ims__in_str(rq->body, "name", ""),
+                                      ims__in_str(rq->body, "birthDate", NULL), &id, err);
+
+    return st ? st : reply_person(cx, id, 201, rp, err);
+}
+
+IMS_API_HANDLER(ims__api_person_update)
+{
+    const char *status = ims__in_str(rq->body, "status", NULL);
+    const struct ims_store_person_change change = {
+        .name = ims__in_str(rq->body, "name", NULL),
+        .has_birth_date = ims__json_get(rq->body, "birthDate") != NULL, /* null clears it */
+        .birth_date = ims__in_str(rq->body, "birthDate", NULL),
+        .has_status = status != NULL,
+        .status = parse_status(status ? status : "active"),
+    };
+    struct ims_arena arena;
+    struct ims_store_person *p = NULL;
+    ims_status st;
+
+    ims__arena_init(&arena, 0);
+    st = ims__api_find_person(cx, ims__in_id(rq->path, "person_id", IMS_ID_PERSON), &arena, &p, err);
+    if (!st && p->status == IMS_PERSON_MERGED)
+        st = ims_fail(err, IMS_E_CONSTRAINT, "http", 0, "the person was merged into another; change that one");
+    if (!st)
+        st = ims_people_change(cx->engine, &ims__api_by, p->id, &change, err);
+    if (!st)
+        st = reply_person(cx, p->id, 200, rp, err);
+    ims__arena_release(&arena);
+    return st;
+}
+
+IMS_API_HANDLER(ims__api_person_delete)
+{
+    struct ims_arena arena;
+    struct ims_store_person *p = NULL;
+    size_t n = 0;
+    ims_json *o;
+    ims_status st;
+
+    ims__arena_init(&arena, 0);
+    st = ims__api_find_person(cx, ims__in_id(rq->path, "person_id", IMS_ID_PERSON), &arena, &p, err);
+    if (!st && p->status == IMS_PERSON_MERGED)
+        st = ims_fail(err, IMS_E_CONSTRAINT, "http", 0, "the person was merged into another; it has no faces of its own");
+    if (!st)
+        st = ims_people_delete(cx->engine, &ims__api_by, p->id, &n, err);
+    if (!st) {
+        o = ims__json_new_object();
+        o = ims__whole(o, ims__put_id(o, "personId", IMS_ID_PERSON, p->id) && ims__put_str(o, "personName", p->name) &&
+                              ims__put_int(o, "facesUnassigned", (int64_t)n) &&
+                              ims__put_id(o, "eventId", IMS_ID_EVENT, ims_people_event(cx->engine)));
+        st = ims__reply_json(rp, 200, o, err);
+    }
+    ims__arena_release(&arena);
+    return st;
+}
