@@ -39,6 +39,10 @@ static struct ims_http_part *new_part(struct ims_http_body *b, const char *key, 
 {
     struct ims_http_part *p;
 
+    if (!key) {
+        fail_body(b, 400, "a part of the form has no name");
+        return NULL;
+    }
     if (!ims__grow((void **)&b->parts, &b->cap_parts, b->n_parts, sizeof(*p), IMS_HTTP_MAX_FIELDS)) {
         fail_body(b, 413, "the form has too many fields");
         return NULL;

@@ -78,7 +78,8 @@ struct ims_http_exchange {
 
 /* http_log.c: durations, and the line of a request that failed */
 void ims__http_note_time(struct ims_http_exchange *x);
-void ims__http_note_failure(struct ims_http_exchange *x, const ims_err *err); /* what the line will say */
+/* What the line will say. err may be empty. */
+void ims__http_note_failure(struct ims_http_exchange *x, ims_status st, const ims_err *err);
 void ims__http_log_end(struct ims_http_exchange *x, bool is_cut);
 
 /* http_intake.c: libmicrohttpd's callbacks */

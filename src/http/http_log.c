@@ -40,11 +40,14 @@ void ims__http_times(struct ims_http *h, size_t operation, struct ims_http_times
 
 /* ---- the line of a failure ---- */
 
-void ims__http_note_failure(struct ims_http_exchange *x, const ims_err *err)
+void ims__http_note_failure(struct ims_http_exchange *x, ims_status st, const ims_err *err)
 {
     ims__free(x->why);
-    x->why = err->native ? ims__strfmt("%s [%s %s %d]", err->text, ims_status_name(err->status), err->origin, err->native)
-                         : ims__strfmt("%s [%s %s]", err->text, ims_status_name(err->status), err->origin);
+    if (err->status != st) /* a failure without a sentence, of memory or of a limit */
+        x->why = ims__strfmt("%s [%s]", ims_status_text(st), ims_status_name(st));
+    else
+        x->why = err->native ? ims__strfmt("%s [%s %s %d]", err->text, ims_status_name(st), err->origin, err->native)
+                             : ims__strfmt("%s [%s %s]", err->text, ims_status_name(st), err->origin);
 }
 
 /* What the client was told, where the operator has nothing better. */

@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "http/http_internal.h"
+#include "http/wire.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -39,13 +40,6 @@ static bool gzip(const struct ims_buf *in, struct ims_buf *out)
     return is_done;
 }
 
-static bool takes_gzip(const struct ims_http_exchange *x)
-{
-    const char *accepted = ims__http_header(x, MHD_HTTP_HEADER_ACCEPT_ENCODING);
-
-    return accepted && strstr(accepted, "gzip") && !strstr(accepted, "gzip;q=0");
-}
-
 /* A text body; the response frees it. */
 static struct MHD_Response *text_response(struct ims_http_exchange *x, struct ims_buf *text, bool *out_is_gzip)
 {
@@ -55,7 +49,7 @@ static struct MHD_Response *text_response(struct ims_http_exchange *x, struct im
     char *p;
 
     ims__buf_init(&packed, IMS_HTTP_MAX_REPLY_BYTES);
-    *out_is_gzip = text->len >= LEAST_GZIP_BYTES && takes_gzip(x) && gzip(text, &packed);
+    *out_is_gzip = text->len >= LEAST_GZIP_BYTES && ims__wire_takes_gzip(ims__http_header(x, MHD_HTTP_HEADER_ACCEPT_ENCODING)) && gzip(text, &packed);
     p = ims__buf_take(*out_is_gzip ? &packed : text, &n);
     ims__buf_release(&packed);
     r = MHD_create_response_from_buffer_with_free_callback(p ? n : 0, p, ims__free);
@@ -78,37 +72,6 @@ static struct MHD_Response *json_response(struct ims_http_exchange *x, bool *out
     return r;
 }
 
-/* "bytes=first-last", "bytes=first-", "bytes=-count" of n bytes: 206 with the span, 416, or 200 where the header is
- * absent, has several ranges or is not understood. */
-static int read_range(const char *range, uint64_t n, uint64_t *out_first, uint64_t *out_count)
-{
-    char first[24] = "", last[24] = "";
-    int64_t a = 0, b = (int64_t)n - 1;
-    int used = 0;
-
-    if (!range || strchr(range, ',') || strncmp(range, "bytes=", 6) != 0)
-        return 200;
-    range += 6;
-    used = (int)strspn(range, "0123456789");
-    if (used >= (int)sizeof(first) || range[used] != '-' || strlen(range + used + 1) >= sizeof(last))
-        return 200;
-    snprintf(first, sizeof(first), "%.*s", used, range);
-    snprintf(last, sizeof(last), "%s", range + used + 1);
-    if ((*first && !ims__parse_int(first, 0, INT64_MAX, &a)) || (*last && !ims__parse_int(last, 0, INT64_MAX, &b)) ||
-        (!*first && !*last))
-        return 200;
-    if (!*first) { /* the last b bytes */
-        a = b >= (int64_t)n ? 0 : (int64_t)n - b;
-        b = (int64_t)n - 1;
-    } else if (b >= (int64_t)n)
-        b = (int64_t)n - 1;
-    if (a > b)
-        return *last && *first && a < (int64_t)n ? 200 : 416;
-    *out_first = (uint64_t)a;
-    *out_count = (uint64_t)(b - a + 1);
-    return 206;
-}
-
 /* The file, or the part of it that was asked for. The response owns the descriptor then. */
 static struct MHD_Response *file_response(struct ims_http_exchange *x)
 {
@@ -116,7 +79,7 @@ static struct MHD_Response *file_response(struct ims_http_exchange *x)
     const char *if_range = ims__http_header(x, "If-Range");
     bool may_cut = rp->status == 200 && (!if_range || strcmp(if_range, rp->etag) == 0);
     uint64_t first = 0, count = rp->n_file_bytes;
-    int status = may_cut ? read_range(ims__http_header(x, MHD_HTTP_HEADER_RANGE), count, &first, &count) : 200;
+    int status = may_cut ? ims__wire_range(ims__http_header(x, MHD_HTTP_HEADER_RANGE), count, &first, &count) : 200;
     struct MHD_Response *r;
     char span[80] = "";
 
@@ -147,9 +110,8 @@ static struct MHD_Response *file_response(struct ims_http_exchange *x)
 /* The client has this version already. */
 static bool is_unchanged(const struct ims_http_exchange *x)
 {
-    const char *seen = ims__http_header(x, MHD_HTTP_HEADER_IF_NONE_MATCH);
-
-    return x->reply.status == 200 && x->reply.etag[0] && seen && (strstr(seen, x->reply.etag) || strcmp(seen, "*") == 0);
+    return x->reply.status == 200 && x->reply.etag[0] &&
+           ims__wire_knows_etag(ims__http_header(x, MHD_HTTP_HEADER_IF_NONE_MATCH), x->reply.etag);
 }
 
 static struct MHD_Response *make_response(struct ims_http_exchange *x, bool *out_is_gzip)

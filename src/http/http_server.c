@@ -31,7 +31,7 @@ static void run_worker(void *arg)
         ims_err err = { 0 };
 
         if (!cx && h->options.open_context && h->options.open_context(&cx, h->options.arg, &err)) {
-            ims__http_note_failure(x, &err);
+            ims__http_note_failure(x, err.status, &err);
             ims__http_refuse(x, ims_status_http(err.status), "the library cannot be opened; the log says why");
         } else
             ims__http_work(x, cx);
@@ -109,7 +109,7 @@ static size_t keep_encoded(void *cls, struct MHD_Connection *c, char *s)
     return strlen(s);
 }
 
-static void log_line(void *cls, const char *fmt, va_list args)
+static void IMS_PRINTF(2, 0) log_line(void *cls, const char *fmt, va_list args)
 {
     char text[400];
 

@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "http/http_internal.h"
 #include "http/schema.h"
+#include "http/wire.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -35,32 +36,9 @@ static const char *header_of(const struct ims_http_request *rq, const char *name
 
 /* ---- fields ---- */
 
-/* "%41" and, in a query, "+" as what they mean, in place. false: malformed, or a NUL. */
-static bool decode_percent(char *s, bool is_query)
-{
-    char *out = s;
-
-    for (; *s; s++) {
-        unsigned byte;
-
-        if (*s == '+' && is_query)
-            *out++ = ' ';
-        else if (*s != '%')
-            *out++ = *s;
-        else if (sscanf(s + 1, "%2x", &byte) != 1 || strspn(s + 1, "0123456789abcdefABCDEF") < 2 || byte == 0)
-            return false;
-        else {
-            *out++ = (char)byte;
-            s += 2;
-        }
-    }
-    *out = '\0';
-    return true;
-}
-
 static ims_status add_text(ims_json *object, const char *key, char *text, bool is_query, ims_err *err)
 {
-    if (!decode_percent(text, is_query) || !ims__utf8_is_valid(text, strlen(text)))
+    if (!ims__wire_decode(text, is_query) || !ims__utf8_is_valid(text, strlen(text)))
         return ims_fail(err, IMS_E_FORMAT, "http", 0, "%s is not UTF-8, or its percent signs are wrong", key);
     return ims__json_set(object, key, ims__json_new_str(text)) ? ims_fail(err, IMS_E_NOMEM, "http", 0, "reading a request")
                                                                : IMS_OK;
@@ -99,7 +77,7 @@ static enum MHD_Result take_query_field(void *cls, enum MHD_ValueKind kind, cons
         ; /* the first failure stands */
     else if (!name || !text)
         p->status = ims_fail(p->err, IMS_E_NOMEM, "http", 0, "reading a request");
-    else if (!decode_percent(name, true) || !ims__utf8_is_valid(name, strlen(name)))
+    else if (!ims__wire_decode(name, true) || !ims__utf8_is_valid(name, strlen(name)))
         p->status = ims_fail(p->err, IMS_E_FORMAT, "http", 0, "the name of a query parameter is not UTF-8");
     else
         p->status = add_text(p->out, name, text, true, p->err);
@@ -285,7 +263,7 @@ static void refuse_failure(struct ims_http_exchange *x, ims_status st, const ims
     char text[400];
 
     ims__reply_release(&x->reply);
-    ims__http_note_failure(x, err);
+    ims__http_note_failure(x, st, err);
     if (status >= 500) {
         snprintf(text, sizeof(text), "%s (request %s)", ims_status_text(st), x->id);
     } else

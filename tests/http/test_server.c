@@ -185,6 +185,7 @@ TEST(uploads, "a form's file and fields arrive; a file over the limit is refused
     static const char form[] = "--xyz\r\nContent-Disposition: form-data; name=\"limit\"\r\n\r\n12\r\n"
                                "--xyz\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a b.jpg\"\r\n"
                                "Content-Type: image/jpeg\r\n\r\nJPEG bytes\r\n--xyz--\r\n";
+    static const char nameless[] = "--xyz\r\nContent-Disposition: form-data; nam=\"limit\"\r\n\r\n12\r\n--xyz--\r\n";
     static const char type[] = "Content-Type: multipart/form-data; boundary=xyz\r\n";
     struct test_server s;
     struct http_reply r;
@@ -200,6 +201,9 @@ TEST(uploads, "a form's file and fields arrive; a file over the limit is refused
     http_reply_release(&r);
     http_request(&r, s.port, "POST", "/upload", "Content-Type: text/plain\r\n", form, strlen(form));
     CHECK_INT(r.status, 422);
+    http_reply_release(&r);
+    http_request(&r, s.port, "POST", "/upload", type, nameless, strlen(nameless));
+    CHECK(r.status == 400 && strstr(r.body, "no name"));
     http_reply_release(&r);
     http_request(&r, s.port, "POST", "/upload", type, form, 100); /* ends inside a part */
     CHECK(r.status == 400 || r.status == 422);

@@ -57,7 +57,7 @@ ims_status ims__api_find_folder(struct ims_store *s, const char *shown, char **o
     if (!st)
         st = ims__api_check_path(s, bytes.data, out_real, err);
     ims__buf_release(&bytes);
-    return st == IMS_E_NOT_FOUND || st == IMS_E_FORMAT
+    return st == IMS_E_NOT_FOUND || st == IMS_E_FORMAT || st == IMS_E_LIMIT
                ? ims_fail(err, IMS_E_INVALID, "http", 0, "%.200s is no folder that is there", shown)
                : st;
 }
