@@ -255,6 +255,9 @@ typedef bool (*ims_index_progress_fn)(void *arg, const struct ims_index_progress
 struct ims_index_options {
     const char *const *dirs; /* folders; each becomes a root unless it lies in one */
     size_t n_dirs;
+    const char *const *folders; /* further folders, without what lies in folders below them */
+    size_t n_folders;
+    bool is_register_only; /* find out what is new, changed and gone; what is to be done stays queued */
     const char *category; /* name, of new pictures; NULL = the default one */
     bool retry_failed;    /* try again what failed before though the file did not change */
     bool no_thumbnails;

@@ -43,6 +43,10 @@
     X(ENABLE_CORS,     "enable_cors",     "ENABLE_CORS",            BOOL, "true",   "Answer pages of loopback and configured origins; false: only the server's own pages.") \
     X(ALLOW_DESTRUCTIVE, "allow_destructive", "ALLOW_DESTRUCTIVE_ADMIN_OPS", BOOL, "false", "Allow requests that delete data.") \
     X(CHECK_REPLIES,   "check_replies",   "IMS_CHECK_REPLIES",      BOOL, "false",  "Hold every reply of the server against its contract; a difference is an error. For tests.") \
+    X(WATCH_ENABLED,   "watch_enabled",   "WATCH_ENABLED",          BOOL, "false",  "`imgsearch serve` follows the library's folders: what is new, changed or gone is noticed by itself.") \
+    X(WATCH_DEBOUNCE,  "watch_debounce_seconds", "WATCH_DEBOUNCE_SECONDS", REAL, "1.0", "Seconds without a change in a folder before the watcher hands it over, 0.05 to 3600.") \
+    X(WATCH_AUTO_TRAIN, "watch_auto_train", "WATCH_AUTO_TRAIN",     BOOL, "false",  "The watcher has new pictures indexed; false: they are registered and wait for an indexing run.") \
+    X(WATCH_POLL,      "watch_poll_seconds", "IMS_WATCH_POLL_SECONDS", REAL, "60", "Seconds between two looks at folders whose changes the system does not tell (network shares), 0.2 to 86400.") \
     X(FACE_MODEL_CHECKPOINT, "face_model_checkpoint", "FACE_MODEL_CHECKPOINT", PATH,  "",       "File that also receives a face training that is kept.") \
     X(FACE_TRAINING_ENABLED, "face_training_enabled", "FACE_TRAINING_ENABLED", BOOL, "false",  "Whether `imgsearch faces train` may learn from named faces.") \
     X(FACE_TRIPLET_MARGIN, "face_triplet_margin", "FACE_TRIPLET_MARGIN", REAL,  "0.2",    "Face training: how much nearer one's own faces shall be than others', above 0 to 1.") \

@@ -11,6 +11,8 @@ static const struct cli_option options[] = {
     { "port", 'p', "N", "Listen on this port (default 8000); 0 = any free one.", IMS_CFG_PORT },
     { "device", 0, "NAME", "Compute on this device: auto, cpu, cuda, cuda:1, mps, webgpu ...", IMS_CFG_DEVICE },
     { "model", 'm', "NAME", "Serve with this installed model.", IMS_CFG_MODEL },
+    { "watch", 0, NULL, "Follow the library's folders and index what changes (as WATCH_ENABLED and WATCH_AUTO_TRAIN).", CLI_NO_CFG },
+    { "no-watch", 0, NULL, "Do not, whatever WATCH_ENABLED says.", CLI_NO_CFG },
     { "no-worker", 0, NULL, "Leave background jobs to `imgsearch worker`.", CLI_NO_CFG },
     { NULL, 0, NULL, NULL, CLI_NO_CFG },
 };
@@ -41,6 +43,12 @@ static ims_status run(struct cli *cli, ims_err *err)
                                    .check_replies = ims__config_bool(c, IMS_CFG_CHECK_REPLIES),
                                    .root = ims__config_str(c, IMS_CFG_IMAGE_ROOT_DIR),
                                    .no_worker = cli_has(cli, "no-worker"),
+                                   .is_watching = !cli_has(cli, "no-watch") &&
+                                                  (cli_has(cli, "watch") || ims__config_bool(c, IMS_CFG_WATCH_ENABLED)),
+                                   .watch = { .debounce_s = ims__config_real(c, IMS_CFG_WATCH_DEBOUNCE),
+                                              .poll_s = ims__config_real(c, IMS_CFG_WATCH_POLL),
+                                              .auto_train = cli_has(cli, "watch") ||
+                                                            ims__config_bool(c, IMS_CFG_WATCH_AUTO_TRAIN) },
                                    .on_ready = on_ready,
                                    .is_stopped = is_stopped };
     ims_status st;
@@ -64,6 +72,7 @@ const struct cli_command cli_cmd_serve = {
                "ends in order on SIGTERM or Ctrl-C: what was begun is finished or taken up at the next start.\n"
                "Only folders that were indexed, and IMAGE_ROOT_DIR, are ever read.",
     .examples = "imgsearch serve  on this machine only\n"
+                "imgsearch serve --watch  and index photos as they come\n"
                 "IMS_TOKEN=$(openssl rand -hex 16) imgsearch serve --host 0.0.0.0  for the whole network, with a token",
     .options = options,
     .run = run,

@@ -182,7 +182,7 @@ static bool never(void *arg)
 
 static ims_status find_strays(struct thumbs *t, ims_err *err)
 {
-    const struct ims_walk_sink sink = { t, on_thumb, on_odd, on_failed_dir, never };
+    const struct ims_walk_sink sink = { t, on_thumb, on_odd, on_failed_dir, never, NULL };
     char *named = ims__path_join(t->e->options.data_dir, "faces"), *dir = NULL;
     struct ims_walk_counts counts = { 0 };
     ims_status st = IMS_OK;

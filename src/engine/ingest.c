@@ -97,7 +97,23 @@ static void add_dir(struct ims_ingest *g, char *take_dir)
     g->n_dirs = kept;
 }
 
-static ims_status resolve_dir(struct ims_ingest *g, const char *named, ims_err *err)
+/* One that a folder of the first kind holds, or that is named twice, is walked once. */
+static void add_folder(struct ims_ingest *g, char *take_dir)
+{
+    bool is_known = false;
+
+    for (size_t i = 0; i < g->n_dirs; i++)
+        is_known |= ims__path_is_in(take_dir, g->dirs[i]);
+    for (size_t i = 0; i < g->n_folders; i++)
+        is_known |= strcmp(take_dir, g->folders[i]) == 0;
+    if (is_known)
+        ims__free(take_dir);
+    else
+        g->folders[g->n_folders++] = take_dir;
+}
+
+static ims_status resolve_dir(struct ims_ingest *g, const char *named, void (*add)(struct ims_ingest *, char *),
+                              ims_err *err)
 {
     struct ims_file_info info;
     char shown[IMS_SHOWN_BYTES], *dir;
@@ -112,7 +128,7 @@ static ims_status resolve_dir(struct ims_ingest *g, const char *named, ims_err *
     if (st)
         ims__free(dir);
     else
-        add_dir(g, dir);
+        add(g, dir);
     return st;
 }
 
@@ -120,11 +136,14 @@ static ims_status resolve_dirs(struct ims_ingest *g, ims_err *err)
 {
     ims_status st = IMS_OK;
 
-    g->dirs = ims__zalloc(g->options->n_dirs, sizeof(*g->dirs));
-    if (!g->dirs)
+    g->dirs = ims__zalloc(g->options->n_dirs + 1, sizeof(*g->dirs));
+    g->folders = ims__zalloc(g->options->n_folders + 1, sizeof(*g->folders));
+    if (!g->dirs || !g->folders)
         return ims_fail(err, IMS_E_NOMEM, "ingest", 0, "starting");
     for (size_t i = 0; !st && i < g->options->n_dirs; i++)
-        st = resolve_dir(g, g->options->dirs[i], err);
+        st = resolve_dir(g, g->options->dirs[i], add_dir, err);
+    for (size_t i = 0; !st && i < g->options->n_folders; i++)
+        st = resolve_dir(g, g->options->folders[i], add_folder, err);
     return st;
 }
 
@@ -180,6 +199,10 @@ static ims_status requeue(struct ims_ingest *g, ims_err *err)
     for (size_t d = 0; !st && d < g->n_dirs; d++) {
         for (size_t t = 0; !st && t < g->n_tasks; t++)
             st = requeue_task(g, &g->tasks[t], g->dirs[d], err);
+    }
+    for (size_t d = 0; !st && d < g->n_folders; d++) {
+        for (size_t t = 0; !st && t < g->n_tasks; t++)
+            st = requeue_task(g, &g->tasks[t], g->folders[d], err);
     }
     return st;
 }
@@ -373,6 +396,9 @@ static void release(struct ims_ingest *g)
     for (size_t i = 0; i < g->n_dirs; i++)
         ims__free(g->dirs[i]);
     ims__free(g->dirs);
+    for (size_t i = 0; i < g->n_folders; i++)
+        ims__free(g->folders[i]);
+    ims__free(g->folders);
     ims__chan_free(g->to_read);
     ims__chan_free(g->to_embed);
     ims__chan_free(g->to_write);
@@ -415,7 +441,7 @@ ims_status ims_engine_index(struct ims_engine *e, const struct ims_index_options
     struct ims_ingest *g;
     ims_status st;
 
-    if (options->n_dirs == 0)
+    if (options->n_dirs == 0 && options->n_folders == 0)
         return ims_fail(err, IMS_E_INVALID, "ingest", 0, "no folder is named");
     g = ims__zalloc(1, sizeof(*g));
     if (!g)

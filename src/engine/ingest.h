@@ -114,6 +114,8 @@ struct ims_ingest {
     unsigned n_readers;
     char **dirs; /* real paths */
     size_t n_dirs;
+    char **folders; /* looked into, not below */
+    size_t n_folders;
     int64_t category_id;
     bool has_clip, has_faces;
     bool is_without_walk; /* only what the library has */

@@ -67,17 +67,29 @@ static void on_odd(void *arg, const char *path, const char *what)
     ims__ingest_note(s->g, path, "not_a_file", what);
 }
 
-static ims_status on_failed_dir(void *arg, const char *path, const ims_err *why, ims_err *err)
+/* What is below this folder counts as seen. */
+static ims_status keep_below(struct scan *s, const char *path, ims_err *err)
 {
-    struct scan *s = arg;
     char *copy = ims__arena_strndup(&s->failed_paths, path, strlen(path));
 
     if (!copy || !ims__grow((void **)&s->failed_dirs, &s->failed_cap, s->n_failed_dirs,
                             sizeof(*s->failed_dirs), (size_t)1 << 20))
         return ims_fail(err, IMS_E_NOMEM, "ingest", 0, "walking");
     s->failed_dirs[s->n_failed_dirs++] = copy;
-    ims__ingest_note(s->g, path, "folder_unreadable", why->text);
     return IMS_OK;
+}
+
+static ims_status on_failed_dir(void *arg, const char *path, const ims_err *why, ims_err *err)
+{
+    struct scan *s = arg;
+
+    ims__ingest_note(s->g, path, "folder_unreadable", why->text);
+    return keep_below(s, path, err);
+}
+
+static ims_status on_subdir(void *arg, const char *path, ims_err *err)
+{
+    return keep_below(arg, path, err);
 }
 
 static bool is_stopped(void *arg)
@@ -110,10 +122,10 @@ static ims_status find_root(struct scan *s, const char *dir, int64_t *out, ims_e
     return st;
 }
 
-static ims_status scan_dir(struct scan *s, const char *dir, ims_err *err)
+static ims_status scan_dir(struct scan *s, const char *dir, bool is_shallow, ims_err *err)
 {
     struct ims_ingest *g = s->g;
-    struct ims_walk_sink sink = { s, on_file, on_odd, on_failed_dir, is_stopped };
+    struct ims_walk_sink sink = { s, on_file, on_odd, on_failed_dir, is_stopped, is_shallow ? on_subdir : NULL };
     struct ims_walk_counts counts = { 0 };
     struct ims_store_scan_result result;
     int64_t root_id;
@@ -183,7 +195,9 @@ void ims__ingest_scan(void *arg)
     if (!st && g->is_without_walk)
         st = register_known(g, s->store, &err);
     for (size_t i = 0; !st && !g->is_without_walk && i < g->n_dirs; i++)
-        st = scan_dir(s, g->dirs[i], &err);
+        st = scan_dir(s, g->dirs[i], false, &err);
+    for (size_t i = 0; !st && i < g->n_folders; i++)
+        st = scan_dir(s, g->folders[i], true, &err);
     ims_store_close(s->store);
     ims__arena_release(&s->paths);
     ims__arena_release(&s->failed_paths);
@@ -203,6 +217,12 @@ static bool is_wanted(const struct ims_ingest *g, const char *path)
 {
     for (size_t i = 0; i < g->n_dirs; i++) {
         if (ims__path_is_in(path, g->dirs[i]))
+            return true;
+    }
+    for (size_t i = 0; i < g->n_folders; i++) {
+        size_t n = strlen(g->folders[i]);
+
+        if (ims__path_is_in(path, g->folders[i]) && !strchr(path + n + (n > 1), '/'))
             return true;
     }
     return false;
@@ -268,6 +288,14 @@ static void wait_until_idle(struct ims_ingest *g)
     ims__unlock(&g->lock);
 }
 
+static void wait_until_scanned(struct ims_ingest *g)
+{
+    ims__lock(&g->lock);
+    while (!g->is_scanned && !ims__ingest_is_ending(g))
+        ims__cond_wait(&g->changed, &g->lock, POLL_MS);
+    ims__unlock(&g->lock);
+}
+
 static ims_status feed_all(struct ims_ingest *g, struct ims_store *store, ims_err *err)
 {
     bool is_second_pass = false;
@@ -304,7 +332,9 @@ void ims__ingest_feed(void *arg)
     ims_err err;
     ims_status st = ims_store_open(&store, g->e->database, NULL, &err);
 
-    if (!st)
+    if (!st && g->options->is_register_only)
+        wait_until_scanned(g);
+    else if (!st)
         st = feed_all(g, store, &err);
     if (st && st != IMS_E_CANCELLED)
         ims__ingest_fatal(g, st, &err);

@@ -41,7 +41,7 @@ static bool never(void *arg)
 
 static ims_status remove_thumbs(const char *data_dir, const char *name, ims_err *err)
 {
-    const struct ims_walk_sink sink = { NULL, on_thumb, on_odd, on_failed_dir, never };
+    const struct ims_walk_sink sink = { NULL, on_thumb, on_odd, on_failed_dir, never, NULL };
     char *named = ims__path_join(data_dir, name), *dir = NULL;
     struct ims_walk_counts counts = { 0 };
     ims_status st = named ? IMS_OK : ims_fail(err, IMS_E_NOMEM, "engine", 0, "removing thumbnails");

@@ -44,7 +44,7 @@ bool ims__walk_is_picture_name(const char *name)
     return false;
 }
 
-static bool is_passed_over(const char *name)
+bool ims__walk_is_passed_over(const char *name)
 {
     if (name[0] == '.')
         return true;
@@ -169,8 +169,10 @@ static ims_status visit_path(struct walk *w, const char *path, const char *name,
     }
     if (ims__stat(path, false, &info, &why))
         return visit_unknown(w, path, name, &why, err);
+    if (info.is_dir && ims__walk_is_passed_over(name))
+        return IMS_OK;
     if (info.is_dir)
-        return is_passed_over(name) ? IMS_OK : walk_subdir(w, path, depth, err);
+        return w->sink->on_subdir ? w->sink->on_subdir(w->sink->arg, path, err) : walk_subdir(w, path, depth, err);
     if (info.is_symlink) {
         w->counts->links++;
     } else if (!ims__walk_is_picture_name(name)) {

@@ -29,9 +29,13 @@ struct ims_walk_sink {
     /* A folder that could not be read (again); what is below it is unknown, not gone. */
     ims_status (*on_failed_dir)(void *arg, const char *path, const ims_err *why, ims_err *err);
     bool (*is_stopped)(void *arg);
+    /* When set, folders are handed over here and not entered. */
+    ims_status (*on_subdir)(void *arg, const char *path, ims_err *err);
 };
 
 bool ims__walk_is_picture_name(const char *name);
+/* Folders of that name are not entered. */
+bool ims__walk_is_passed_over(const char *name);
 
 /* dir: absolute. IMS_E_CANCELLED when is_stopped said so. That dir itself cannot be read is an error;
  * a folder below it goes to on_failed_dir. */

@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 
 /* ---- indexing ---- */
-IMS_WORK(ingest, ims__work_ingest) /* {path} */
+IMS_WORK(ingest, ims__work_ingest) /* {path}, or {deep, shallow, registerOnly}: of the watcher */
 IMS_WORK(train, ims__work_train)   /* {session, generation, retryFailed} */
 
 /* ---- faces ---- */

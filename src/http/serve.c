@@ -26,6 +26,7 @@ struct service {
     struct ims_http_api api;
     struct ims_spec *spec;
     struct ims_worker *worker;
+    bool has_watch_lock;
 };
 
 static void note_job(void *arg, int64_t job_id, const char *func, const ims_err *why)
@@ -48,6 +49,25 @@ static ims_status add_root(struct ims_engine *host, const char *root, ims_err *e
         st = ims_store_add_root(ims__engine_store(host), real, &id, err);
     ims__free(real);
     return st ? ims_fail_in(err, st, "IMAGE_ROOT_DIR") : IMS_OK;
+}
+
+static void note_watch(void *arg, bool is_warning, const char *text)
+{
+    (void)arg;
+    ims__log(is_warning ? IMS_LOG_WARN : IMS_LOG_INFO, "watch", "%s", text);
+}
+
+static ims_status open_watch(struct service *s, const struct ims_serve_options *o, ims_err *err)
+{
+    ims_status st = ims__lock_init(&s->api.watch_lock);
+
+    if (st)
+        return ims_fail(err, st, "http", 0, "starting");
+    s->has_watch_lock = true;
+    s->api.watch_options = o->watch;
+    s->api.watch_options.on_note = note_watch;
+    s->api.is_watch_enabled = o->is_watching;
+    return o->is_watching ? ims__watch_open(&s->api.watch, s->api.host, &s->api.watch_options, err) : IMS_OK;
 }
 
 static ims_status open_http(struct service *s, const struct ims_serve_options *o, ims_err *err)
@@ -98,6 +118,9 @@ static void tell_systemd(const char *what)
 static void close_service(struct service *s)
 {
     ims__http_close(s->api.http); /* first: no request finds a part missing */
+    ims__watch_close(s->api.watch);
+    if (s->has_watch_lock)
+        ims__lock_release(&s->api.watch_lock);
     ims_engine_close(s->api.watcher);
     ims__worker_close(s->worker);
     ims__guard_close(s->api.guard);
@@ -113,6 +136,8 @@ ims_status ims__serve(const struct ims_serve_options *options, ims_err *err)
     s.api.spec = s.spec;
     if (!st)
         st = add_root(s.api.host, options->root, err);
+    if (!st)
+        st = open_watch(&s, options, err);
     if (!st)
         st = open_http(&s, options, err);
     if (!st && !options->no_worker)

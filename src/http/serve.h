@@ -3,6 +3,7 @@
 #ifndef IMS_HTTP_SERVE_H
 #define IMS_HTTP_SERVE_H
 
+#include "engine/watch.h"
 #include "ims/engine.h"
 
 #include <stdbool.h>
@@ -15,6 +16,8 @@ struct ims_serve_options {
     const char *token, *allowed_hosts, *cors_origins; /* as struct ims_http_guard_options has them */
     bool no_cors, allow_destructive, check_replies;
     bool no_worker; /* others do the background jobs */
+    bool is_watching; /* from the start; clients may start and stop the watcher at any time */
+    struct ims_watch_options watch; /* but for on_note: what it has to say is logged */
     const char *root; /* IMAGE_ROOT_DIR: registered as a root; NULL = none */
     /* Called once it listens, then waits for is_stopped, from the calling thread. */
     void (*on_ready)(void *arg, const char *url);

@@ -4,6 +4,8 @@
 #define IMS_HTTP_API_API_H
 
 #include "base/mem.h"
+#include "base/thread.h"
+#include "engine/watch.h"
 #include "http/exchange.h"
 #include "http/http.h"
 #include "ims/engine.h"
@@ -17,6 +19,10 @@ struct ims_http_api {
     const struct ims_spec *spec;
     uint64_t started_ns;
     struct ims_engine *watcher; /* the streams' thread's own, beside the host; NULL until its first look */
+    struct ims_lock watch_lock; /* of watch */
+    struct ims_watch *watch;    /* follows the folders; NULL = stopped */
+    struct ims_watch_options watch_options;
+    bool is_watch_enabled; /* by the settings */
 };
 
 struct ims_http_context {

@@ -149,3 +149,6 @@ IMS_ROUTE(settingPut, ims__api_setting_put)
 IMS_ROUTE(adminDeleteAll, ims__api_admin_delete_all)
 
 /* ---- the watcher ---- */
+IMS_ROUTE(watcherStatus, ims__api_watcher_status)
+IMS_ROUTE(watcherStart, ims__api_watcher_start)
+IMS_ROUTE(watcherStop, ims__api_watcher_stop)

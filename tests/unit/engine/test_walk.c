@@ -103,7 +103,7 @@ static void put(const char *name)
 
 static ims_status walk(struct ims_walk_counts *counts, ims_err *err)
 {
-    struct ims_walk_sink sink = { &seen, on_file, on_odd, on_failed_dir, is_stopped };
+    struct ims_walk_sink sink = { &seen, on_file, on_odd, on_failed_dir, is_stopped, NULL };
 
     *counts = (struct ims_walk_counts){ 0 };
     return ims__walk(seen.root, &sink, counts, err);
