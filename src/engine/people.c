@@ -65,7 +65,7 @@ ims_status ims__people_refresh_event(struct ims_store *s, const struct ims_proto
     ims__arena_init(&arena, 0);
     st = ims_store_event_persons(s, event_id, &arena, &persons, &n, err);
     for (size_t i = 0; !st && i < n; i++)
-        st = ims__people_refresh(s, rules, model_id, persons[i], NULL, NULL, err);
+        st = ims__people_refresh(s, rules, model_id, persons[i], err);
     ims__arena_release(&arena);
     return st;
 }

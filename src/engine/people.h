@@ -216,12 +216,6 @@ ims_status ims_people_reject_suggestion(struct ims_engine *e, const struct ims_p
 ims_status ims_people_expire(struct ims_engine *e, int64_t days, int64_t *out_n,
                              ims_err *err) IMS_MUST_CHECK;
 
-/* Why a centroid would be made anew. */
-typedef enum ims_centroid_state {
-    IMS_CENTROID_FRESH,
-    IMS_CENTROID_MISSING,
-    IMS_CENTROID_STALE /* the person's faces, or the rule, changed */
-} ims_centroid_state;
 struct ims_people_centroids {
     int64_t person_id; /* 0 = all */
     size_t min_faces;  /* persons with fewer have none; 0 = 2 */
@@ -231,6 +225,36 @@ struct ims_people_centroids {
 };
 ims_status ims_people_centroids(struct ims_engine *e, struct ims_people_centroids *what,
                                 ims_err *err) IMS_MUST_CHECK;
+
+/* Is the centroid of a person what its faces say? */
+typedef enum ims_centroid_state {
+    IMS_CENTROID_FRESH,
+    IMS_CENTROID_MISSING,
+    IMS_CENTROID_STALE /* the person's faces, or the rule, changed since */
+} ims_centroid_state;
+/* *out: NULL when there is none; in the arena. */
+ims_status ims_people_centroid_of(struct ims_engine *e, int64_t person_id, struct ims_arena *arena,
+                                  struct ims_store_centroid **out, ims_centroid_state *out_state,
+                                  ims_err *err) IMS_MUST_CHECK;
+
+/* Faces near a person's centroid as it is, best first; of several whose pictures look the same (equal perceptual hash)
+ * the best one. IMS_E_NOT_FOUND when there is no centroid. */
+struct ims_people_near {
+    int64_t person_id;
+    double min_similarity;
+    size_t max_faces;        /* > 0 */
+    bool include_assigned;   /* also faces that are somebody else; never the person's own */
+    bool include_prototypes; /* of others, of them */
+    /* filled, in the arena */
+    struct ims_people_near_face {
+        int64_t face_id, asset_id;
+        double score;
+    } * faces;
+    size_t n;
+    int64_t centroid_id;
+};
+ims_status ims_people_near(struct ims_engine *e, struct ims_people_near *what, struct ims_arena *arena,
+                           ims_err *err) IMS_MUST_CHECK;
 
 /* --- moving names --- */
 

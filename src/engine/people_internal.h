@@ -26,8 +26,7 @@ ims_status ims__people_rules(struct ims_engine *e, struct ims_prototype_rules *o
                              ims_err *err) IMS_MUST_CHECK;
 /* Chooses the prototypes of a person anew, within a transaction. */
 ims_status ims__people_refresh(struct ims_store *s, const struct ims_prototype_rules *rules,
-                               int64_t model_id, int64_t person_id, size_t *out_n_created,
-                               size_t *out_n_removed, ims_err *err) IMS_MUST_CHECK;
+                               int64_t model_id, int64_t person_id, ims_err *err) IMS_MUST_CHECK;
 /* The same for every person that an event touched. */
 ims_status ims__people_refresh_event(struct ims_store *s, const struct ims_prototype_rules *rules,
                                      int64_t model_id, int64_t event_id,
@@ -43,6 +42,8 @@ ims_status ims__people_faces(struct ims_store *s, const struct ims_store_face_fi
                              ims_err *err) IMS_MUST_CHECK;
 int64_t *ims__people_ids(struct ims_arena *arena, const struct ims_store_face *faces, size_t n);
 ims_status ims__people_nomem(ims_err *err);
+/* The length of a model's vectors. */
+ims_status ims__people_model_dim(struct ims_engine *e, int64_t model_id, int *out, ims_err *err) IMS_MUST_CHECK;
 
 /* --- the gallery: what faces are compared with --- */
 

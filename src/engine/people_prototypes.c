@@ -1,9 +1,6 @@
-/* Prototypes and centroids: chosen, pinned, made anew when what they come from changed.
+/* Prototypes: chosen, pinned, chosen anew when what they come from changed.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "engine/people_internal.h"
-
-#include "kernels/kernels.h"
-#include "people/identity/centroid.h"
 
 #include <string.h>
 
@@ -92,8 +89,7 @@ static ims_status choose(struct ims_store *s, const struct ims_prototype_rules *
 }
 
 ims_status ims__people_refresh(struct ims_store *s, const struct ims_prototype_rules *rules,
-                               int64_t model_id, int64_t person_id, size_t *out_n_created,
-                               size_t *out_n_removed, ims_err *err)
+                               int64_t model_id, int64_t person_id, ims_err *err)
 {
     struct ims_store_prototype_in *in = NULL;
     struct ims_arena arena;
@@ -103,8 +99,7 @@ ims_status ims__people_refresh(struct ims_store *s, const struct ims_prototype_r
     ims__arena_init(&arena, 0);
     st = choose(s, rules, model_id, person_id, &arena, &in, &n, err);
     if (!st)
-        st = ims_store_put_prototypes(s, model_id, person_id, in, n, out_n_created, out_n_removed,
-                                      err);
+        st = ims_store_put_prototypes(s, model_id, person_id, in, n, NULL, NULL, err);
     ims__arena_release(&arena);
     return st;
 }
@@ -165,7 +160,7 @@ static ims_status run_pin(struct ims__people_job *j, ims_err *err)
     if (!st)
         st = ims_store_pin(j->s, &j->ev, pin, err);
     if (!st) /* no face changed hands, so that the event refreshes nobody */
-        st = ims__people_refresh(j->s, &j->rules, j->model_id, pin->person_id, NULL, NULL, err);
+        st = ims__people_refresh(j->s, &j->rules, j->model_id, pin->person_id, err);
     ims__arena_release(&arena);
     return st;
 }
@@ -194,25 +189,43 @@ struct choose_anew {
     size_t n_created, n_removed;
 };
 
+/* Faces of a that are not in b. */
+static size_t count_others(const struct ims_store_prototype *a, size_t n_a, const struct ims_store_prototype *b, size_t n_b)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < n_a; i++) {
+        size_t k = 0;
+
+        while (k < n_b && b[k].face_id != a[i].face_id)
+            k++;
+        n += k == n_b;
+    }
+    return n;
+}
+
 static ims_status run_choose(struct ims__people_job *j, ims_err *err)
 {
     struct choose_anew *x = j->ctx;
-    struct ims_store_prototype *list = NULL;
+    struct ims_store_prototype *before = NULL, *after = NULL;
     struct ims_arena arena;
-    size_t n = 0;
+    size_t n_before = 0, n_after = 0;
     ims_status st;
 
     ims__arena_init(&arena, 0);
-    st = ims_store_prototypes(j->s, j->model_id, j->to, false, &arena, &list, &n, err);
-    for (size_t i = 0; !st && !x->keep_pins && i < n; i++) {
-        struct ims_store_pin pin = { .person_id = j->to, .face_id = list[i].face_id };
+    st = ims_store_prototypes(j->s, j->model_id, j->to, false, &arena, &before, &n_before, err);
+    for (size_t i = 0; !st && !x->keep_pins && i < n_before; i++) {
+        struct ims_store_pin pin = { .person_id = j->to, .face_id = before[i].face_id };
 
-        if (list[i].is_pinned)
+        if (before[i].is_pinned)
             st = ims_store_pin(j->s, &j->ev, &pin, err);
     }
     if (!st)
-        st = ims__people_refresh(j->s, &j->rules, j->model_id, j->to, &x->n_created, &x->n_removed,
-                                 err);
+        st = ims__people_refresh(j->s, &j->rules, j->model_id, j->to, err);
+    if (!st)
+        st = ims_store_prototypes(j->s, j->model_id, j->to, false, &arena, &after, &n_after, err);
+    x->n_created = count_others(after, n_after, before, n_before);
+    x->n_removed = count_others(before, n_before, after, n_after);
     ims__arena_release(&arena);
     return st;
 }
@@ -237,181 +250,4 @@ ims_status ims_people_choose_prototypes(struct ims_engine *e, const struct ims_p
     if (out_n_removed)
         *out_n_removed = x.n_removed;
     return IMS_OK;
-}
-
-/* --- centroids --- */
-
-ims_status ims__people_projection(struct ims_engine *e, int64_t model_id, int64_t *out_id,
-                                  float **out, ims_err *err)
-{
-    int dim = 0;
-    ims_status st = ims_store_active_projection(e->store, model_id, out_id, err);
-
-    *out = NULL;
-    if (!st && *out_id)
-        st = ims_store_read_projection(e->store, *out_id, out, &dim, NULL, NULL, err);
-    return st;
-}
-
-void ims__people_project(const float *projection, int dim, const float *in, float *out)
-{
-    const struct ims_kernels *k = ims__kernels();
-
-    k->dot_f32_rows(in, projection, (size_t)dim, (size_t)dim, (size_t)dim, out);
-    (void)k->normalise_f32(out, (size_t)dim);
-}
-
-struct collect {
-    const float *projection;
-    int dim;
-    float *vectors;
-    int64_t *ids;
-    size_t n, cap_vectors, cap_ids;
-};
-
-static ims_status collect_vector(void *arg, const struct ims_store_face_key *face,
-                                 const float *vector, ims_err *err)
-{
-    struct collect *c = arg;
-    void *vectors = c->vectors, *ids = c->ids;
-    size_t row = (size_t)c->dim * sizeof(float);
-    bool ok = ims__grow(&vectors, &c->cap_vectors, c->n, row, SIZE_MAX / row) &&
-              ims__grow(&ids, &c->cap_ids, c->n, sizeof(int64_t), SIZE_MAX / 8);
-
-    c->vectors = vectors;
-    c->ids = ids;
-    if (!ok)
-        return ims__people_nomem(err);
-    if (c->projection)
-        ims__people_project(c->projection, c->dim, vector, c->vectors + c->n * (size_t)c->dim);
-    else
-        memcpy(c->vectors + c->n * (size_t)c->dim, vector, row);
-    c->ids[c->n++] = face->id;
-    return IMS_OK;
-}
-
-struct centroid_run {
-    struct ims_engine *e;
-    struct ims_people_centroids *what;
-    int64_t model_id, projection_id;
-    float *projection;
-    int dim;
-};
-
-/* What there is and is as it should be? */
-static ims_status is_fresh(struct centroid_run *x, int64_t person_id, const char *hash, bool *out,
-                           ims_err *err)
-{
-    struct ims_store_centroid *c = NULL;
-    struct ims_arena arena;
-    size_t n = 0;
-    ims_status st;
-
-    ims__arena_init(&arena, 0);
-    st = ims_store_centroids(x->e->store, x->model_id, x->projection_id, person_id, &arena, &c, &n,
-                             err);
-    *out = !st && n == 1 && c[0].algorithm == IMS_CENTROID_ALGORITHM &&
-           strcmp(c[0].source_hash, hash) == 0;
-    ims__arena_release(&arena);
-    return st;
-}
-
-static ims_status make_centroid(struct centroid_run *x, int64_t person_id, ims_err *err)
-{
-    const struct ims_store_face_filter filter = { .model_id = x->model_id, .person_id = person_id };
-    struct collect faces = { .projection = x->projection, .dim = x->dim };
-    struct ims_store_centroid c = { .person_id = person_id,
-                                    .model_id = x->model_id,
-                                    .projection_id = x->projection_id,
-                                    .algorithm = IMS_CENTROID_ALGORITHM };
-    char hash[IMS_CENTROID_HASH_BYTES];
-    float *mean = ims__alloc((size_t)x->dim, sizeof(*mean));
-    size_t n_trimmed = 0;
-    bool fresh = false;
-    ims_status st = mean ? ims_store_face_vectors(x->e->store, &filter, collect_vector, &faces, err)
-                         : ims__people_nomem(err);
-
-    if (!st && faces.n < (x->what->min_faces ? x->what->min_faces : 2)) {
-        x->what->n_too_few++;
-        goto out;
-    }
-    if (!st)
-        st = ims_centroid_hash(faces.ids, faces.n, hash, err);
-    if (!st && !x->what->is_forced)
-        st = is_fresh(x, person_id, hash, &fresh, err);
-    x->what->n_fresh += fresh;
-    if (st || fresh)
-        goto out;
-    st =
-        ims_centroid(ims__kernels(), faces.vectors, faces.n, (size_t)x->dim, mean, &n_trimmed, err);
-    c.n_faces = (int64_t)faces.n;
-    c.n_trimmed = (int64_t)n_trimmed;
-    c.source_hash = hash;
-    c.vector = mean;
-    if (!st)
-        st = ims_store_put_centroid(x->e->store, &c, err);
-    x->what->n_made += !st;
-out:
-    ims__free(faces.vectors);
-    ims__free(faces.ids);
-    ims__free(mean);
-    return st;
-}
-
-static ims_status make_all(struct centroid_run *x, struct ims_arena *arena, ims_err *err)
-{
-    const struct ims_store_person_filter filter = { .model_id = x->model_id,
-                                                    .id = x->what->person_id };
-    struct ims_store_person *persons = NULL;
-    size_t n = 0;
-    ims_status st = ims_store_persons(x->e->store, &filter, IMS_PERSONS_BY_NAME, 0, 0, arena,
-                                      &persons, &n, NULL, err);
-
-    if (!st && !n && x->what->person_id)
-        st = ims_fail(err, IMS_E_NOT_FOUND, "people", 0, "there is no person %lld",
-                      (long long)x->what->person_id);
-    x->what->n_persons = n;
-    for (size_t i = 0; !st && i < n; i++)
-        st = make_centroid(x, persons[i].id, err);
-    return st;
-}
-
-/* The length of the model's vectors. */
-static ims_status model_dim(struct ims_engine *e, int64_t model_id, int *out, ims_err *err)
-{
-    struct ims_store_model *models = NULL;
-    struct ims_arena arena;
-    size_t n = 0;
-    ims_status st;
-
-    ims__arena_init(&arena, 0);
-    st = ims_store_models(e->store, &arena, &models, &n, err);
-    for (size_t i = 0; !st && i < n; i++) {
-        if (models[i].id == model_id)
-            *out = models[i].dim;
-    }
-    ims__arena_release(&arena);
-    return st;
-}
-
-ims_status ims_people_centroids(struct ims_engine *e, struct ims_people_centroids *what,
-                                ims_err *err)
-{
-    struct centroid_run x = { .e = e, .what = what };
-    struct ims_arena arena;
-    ims_status st;
-
-    what->n_persons = what->n_made = what->n_fresh = what->n_too_few = 0;
-    ims__arena_init(&arena, 0);
-    st = ims_people_model(e, &x.model_id, err);
-    if (!st && x.model_id) {
-        st = model_dim(e, x.model_id, &x.dim, err);
-        if (!st)
-            st = ims__people_projection(e, x.model_id, &x.projection_id, &x.projection, err);
-        if (!st)
-            st = make_all(&x, &arena, err);
-    }
-    ims__free(x.projection);
-    ims__arena_release(&arena);
-    return st;
 }

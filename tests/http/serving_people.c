@@ -2,10 +2,13 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "serving_people.h"
 
+#include "harness/http_client.h"
+
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 bool serving_people_open(struct serving_people *sp)
 {
@@ -41,6 +44,54 @@ void serving_people_close(struct serving_people *sp)
     if (sp->s.pid)
         serving_stop(&sp->s, SIGTERM);
     people_library_close(&sp->p);
+}
+
+/* ---- people who are known ---- */
+
+#define N_ANN 12
+#define N_BOB 3
+#define SPREAD 0.05
+
+static bool name_faces(struct serving_people *sp, size_t first, size_t n, const char *who)
+{
+    struct ims_people_assign what = { .face_ids = sp->p.faces + first, .n = n, .name = who };
+
+    return test_check_ok(__FILE__, __LINE__, who, ims_people_assign(sp->p.e, NULL, &what, &sp->p.err), &sp->p.err) &&
+           what.n_changed == n;
+}
+
+bool serving_people_open_known(struct serving_people *sp, bool is_suggested, bool has_worker)
+{
+    struct ims_people_match m = { .auto_threshold = 2 };
+
+    return serving_people_open(sp) && people_add_faces(&sp->p, 1, N_ANN, 1, SPREAD) &&
+           people_add_faces(&sp->p, 50, N_BOB, 2, SPREAD) && people_add_faces(&sp->p, 100, 6, 1, SPREAD) &&
+           people_add_faces(&sp->p, 150, 2, 2, SPREAD) && name_faces(sp, 0, N_ANN, "Ann") &&
+           name_faces(sp, N_ANN, N_BOB, "Bob") &&
+           (!is_suggested || test_check_ok(__FILE__, __LINE__, "matching", ims_people_match(sp->p.e, NULL, &m, &sp->p.err),
+                                           &sp->p.err)) &&
+           serving_people_start(sp, has_worker);
+}
+
+void serving_people_job_ends(struct serving_people *sp, const char *key, const char *has)
+{
+    char path[300];
+
+    snprintf(path, sizeof(path), "/api/v1/job-progress/status?progress_key=%s", serving_people_text(sp, key));
+    for (int i = 0; i < 400; i++) {
+        struct http_reply r;
+        bool is_over;
+
+        http_json(&r, sp->s.port, "GET", path, NULL);
+        is_over = strstr(r.body, "\"phase\":\"completed\"") || strstr(r.body, "\"phase\":\"failed\"") || r.status != 200;
+        if (is_over && !strstr(r.body, has))
+            test_fail(__FILE__, __LINE__, "%s ended with %s; expected %s", key, r.body, has);
+        http_reply_release(&r);
+        if (is_over)
+            return;
+        usleep(50000);
+    }
+    test_fail(__FILE__, __LINE__, "%s does not end", key);
 }
 
 /* ---- names ---- */

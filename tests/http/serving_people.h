@@ -21,6 +21,13 @@ bool serving_people_start(struct serving_people *sp, bool has_worker);
 /* Ends the server, when it was started, and closes the library. */
 void serving_people_close(struct serving_people *sp);
 
+/* Opens and starts one on which Ann (person 1) has faces 1 to 12 and Bob (person 2) 13 to 15, and nobody named yet 16 to 21
+ * that look like Ann and 22 and 23 that look like Bob; each on a photo of its own. is_suggested: those are suggested
+ * already. */
+bool serving_people_open_known(struct serving_people *sp, bool is_suggested, bool has_worker);
+/* Waits until the job of a progress key is over, and wants that in its last word. */
+void serving_people_job_ends(struct serving_people *sp, const char *key, const char *has);
+
 /* Requests whose paths and bodies hold $F1 (face 1 as added, from 1), $P1 (person 1), $E1 (event), $J1 ... for names of rows, are
  * sent as of serving_ask. */
 void serving_people_ask(struct serving_people *sp, const struct serving_request *rows, size_t n);

@@ -2,68 +2,20 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "serving_people.h"
 
-#include "harness/http_client.h"
-
-#include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #define S "/api/v1/faces/suggestions"
-#define PERSONS "/api/v1/faces/persons/"
-#define N_ANN 12  /* named faces of Ann: 1 .. 12 */
-#define N_BOB 3   /* of Bob: 13 .. 15 */
-#define N_LIKE_ANN 6 /* nobody's: 16 .. 21 */
-#define N_LIKE_BOB 2 /* 22 and 23 */
 
 static struct serving_people sp;
 
-static void name(size_t first, size_t n, const char *who)
-{
-    struct ims_people_assign what = { .face_ids = sp.p.faces + first, .n = n, .name = who };
-
-    CHECK_OK(ims_people_assign(sp.p.e, NULL, &what, &sp.p.err), sp.p.err);
-    CHECK_INT((int)what.n_changed, (int)n);
-}
-
-/* Ann is person 1 and Bob person 2; each has faces that nobody named yet. */
 static bool open_people(bool is_suggested, bool has_worker)
 {
-    struct ims_people_match m = { .auto_threshold = 2 };
-
-    if (!serving_people_open(&sp))
-        return false;
-    if (!people_add_faces(&sp.p, 1, N_ANN, 1, 0.05) || !people_add_faces(&sp.p, 50, N_BOB, 2, 0.05) ||
-        !people_add_faces(&sp.p, 100, N_LIKE_ANN, 1, 0.05) || !people_add_faces(&sp.p, 150, N_LIKE_BOB, 2, 0.05))
-        return false;
-    name(0, N_ANN, "Ann");
-    name(N_ANN, N_BOB, "Bob");
-    if (is_suggested && ims_people_match(sp.p.e, NULL, &m, &sp.p.err)) {
-        test_fail(__FILE__, __LINE__, "matching: %s", sp.p.err.text);
-        return false;
-    }
-    return serving_people_start(&sp, has_worker);
+    return serving_people_open_known(&sp, is_suggested, has_worker);
 }
 
-/* Waits until the job of the key is done, and wants that in its last word. */
 static void job_ends(const char *key, const char *has)
 {
-    char path[300];
-
-    snprintf(path, sizeof(path), "/api/v1/job-progress/status?progress_key=%s", key);
-    for (int i = 0; i < 400; i++) {
-        struct http_reply r;
-        bool is_over;
-
-        http_json(&r, sp.s.port, "GET", path, NULL);
-        is_over = strstr(r.body, "\"phase\":\"completed\"") || strstr(r.body, "\"phase\":\"failed\"") || r.status != 200;
-        if (is_over && !strstr(r.body, has))
-            test_fail(__FILE__, __LINE__, "%s ended with %s; expected %s", key, r.body, has);
-        http_reply_release(&r);
-        if (is_over)
-            return;
-        usleep(50000);
-    }
-    test_fail(__FILE__, __LINE__, "%s does not end", key);
+    serving_people_job_ends(&sp, key, has);
 }
 
 static void post_job(const char *path, const char *body, const char *has)

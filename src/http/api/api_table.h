@@ -119,6 +119,10 @@ IMS_ROUTE(findMore, ims__api_find_more)
 IMS_ROUTE(findMoreCentroid, ims__api_find_more_centroid)
 
 /* ---- centroids ---- */
+IMS_ROUTE(centroidsGet, ims__api_centroids_get)
+IMS_ROUTE(centroidsDelete, ims__api_centroids_delete)
+IMS_ROUTE(centroidsCompute, ims__api_centroids_compute)
+IMS_ROUTE(centroidsSuggest, ims__api_centroids_suggest)
 
 /* ---- unknown persons ---- */
 
