@@ -222,15 +222,13 @@ static void drain(struct ims_http *h)
 
 void ims__http_close(struct ims_http *h)
 {
+    MHD_socket fd = MHD_INVALID_SOCKET;
+
     if (!h)
         return;
     atomic_store(&h->is_closing, true);
-    if (h->daemon) {
-        MHD_socket fd = MHD_quiesce_daemon(h->daemon);
-
-        if (fd != MHD_INVALID_SOCKET)
-            close(fd);
-    }
+    if (h->daemon)
+        fd = MHD_quiesce_daemon(h->daemon);
     if (h->queue)
         ims__chan_close(h->queue);
     for (unsigned i = 0; i < h->n_workers; i++)
@@ -240,6 +238,8 @@ void ims__http_close(struct ims_http *h)
     drain(h);
     if (h->daemon)
         MHD_stop_daemon(h->daemon);
+    if (fd != MHD_INVALID_SOCKET)
+        close(fd); /* not before: its threads may still be taking it out of their epoll sets */
     ims__chan_free(h->queue);
     ims__free(h->workers);
     ims__free(h->clocks);
