@@ -76,7 +76,7 @@ IMS_API_HANDLER(ims__api_persons_list)
 static ims_status reply_person(struct ims_http_context *cx, int64_t id, int status, struct ims_http_reply *rp, ims_err *err)
 {
     struct ims_arena arena;
-    struct ims_store_person *p;
+    struct ims_store_person *p = NULL;
     ims_status st;
 
     ims__arena_init(&arena, 0);
