@@ -153,6 +153,7 @@ struct ims_people_match {
     bool by_centroid;        /* of that person: compare with its centroid alone */
     bool only_new;           /* suggestions that are pending already are passed over, not renewed */
     size_t max_suggestions;  /* of a person; 0 = the setting */
+    bool is_after_indexing;  /* suggest only the persons that the setting post_training_suggestions_mode says */
     double auto_threshold;   /* 0 = the setting; above 1 = assign nothing by itself */
     double threshold;        /* for a suggestion; 0 = the setting */
     bool is_dry_run;

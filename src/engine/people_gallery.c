@@ -20,7 +20,8 @@ static ims_status add_persons(struct ims__gallery *g, const struct ims_store_per
         struct ims__gallery_person *p = &g->persons[g->n_persons++];
 
         *p = (struct ims__gallery_person){
-            .id = persons[i].id, .name = persons[i].name, .first = g->n_rows, .centroid = NO_ROW
+            .id = persons[i].id, .name = persons[i].name, .first = g->n_rows, .centroid = NO_ROW,
+            .n_faces = persons[i].n_faces
         };
         for (size_t k = 0; k < n_prototypes; k++) {
             if (prototypes[k].person_id != p->id)

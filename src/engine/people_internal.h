@@ -59,6 +59,7 @@ struct ims__gallery {
         const char *name;
         size_t first, n; /* of the prototypes */
         size_t centroid; /* row of vectors; (size_t)-1 = none */
+        int64_t n_faces;
     } * persons;
     size_t n_rows;     /* prototypes, then centroids */
     float *vectors;    /* n_rows x dim, in the space that is compared in */

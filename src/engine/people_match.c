@@ -32,6 +32,7 @@ struct run {
     struct ims_arena arena;
     double auto_threshold, threshold;
     size_t max_suggestions; /* of a person */
+    size_t n_top;           /* only so many persons are suggested; 0 = all */
     float *view, *scores;
     size_t n_total, n_done;
     struct hit *hits;
@@ -320,6 +321,20 @@ static ims_status run_follow(struct ims__people_job *j, ims_err *err)
     return st;
 }
 
+/* Is the person among those with the most faces that are suggested? */
+static bool is_suggested(const struct run *x, size_t person)
+{
+    const struct ims__gallery_person *p = &x->g.persons[person];
+    size_t n_before = 0;
+
+    for (size_t i = 0; x->n_top && i < x->g.n_persons; i++) {
+        const struct ims__gallery_person *q = &x->g.persons[i];
+
+        n_before += q->n_faces > p->n_faces || (q->n_faces == p->n_faces && q->id < p->id);
+    }
+    return !x->n_top || n_before < x->n_top;
+}
+
 static ims_status follow_person(struct run *x, const struct ims_people_by *by, size_t first,
                                 size_t end, ims_err *err)
 {
@@ -334,6 +349,10 @@ static ims_status follow_person(struct run *x, const struct ims_people_by *by, s
 
     while (f.n_auto < f.n && f.hits[f.n_auto].is_assigned)
         f.n_auto++;
+    if (!is_suggested(x, x->hits[first].person))
+        f.n = f.n_auto;
+    if (!f.n)
+        return IMS_OK;
     if (!x->what->is_dry_run)
         st = ims__people_run(&j, err);
     if (st == IMS_E_CONSTRAINT || st == IMS_E_NOT_FOUND)
@@ -346,6 +365,17 @@ static ims_status follow_person(struct run *x, const struct ims_people_by *by, s
 }
 
 /* --- the whole --- */
+
+static ims_status read_mode(struct run *x, ims_err *err)
+{
+    double is_top = 0, n = 0;
+    ims_status st = ims_people_setting(x->e, "post_training_suggestions_mode", &is_top, err);
+
+    if (!st)
+        st = ims_people_setting(x->e, "post_training_suggestions_top_n_count", &n, err);
+    x->n_top = is_top > 0 ? (size_t)n : 0;
+    return st;
+}
 
 static ims_status read_settings(struct run *x, ims_err *err)
 {
@@ -363,6 +393,8 @@ static ims_status read_settings(struct run *x, ims_err *err)
         x->threshold = x->what->threshold;
     if (x->what->max_suggestions > 0)
         x->max_suggestions = x->what->max_suggestions;
+    if (!st && x->what->is_after_indexing)
+        st = read_mode(x, err);
     if (x->threshold > x->auto_threshold)
         x->threshold = x->auto_threshold;
     return st;

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "engine/engine_internal.h"
+#include "engine/people.h"
 #include "engine/work.h"
 
 #include <stdio.h>
@@ -100,11 +101,34 @@ static ims_status read_folders(struct ims_task *t, struct folders *f, ims_err *e
     return st;
 }
 
+static bool on_match(void *arg, size_t done, size_t total)
+{
+    char text[120];
+
+    snprintf(text, sizeof(text), "{\"phase\":\"matching\",\"current\":%zu,\"total\":%zu,\"message\":\"comparing faces\"}", done,
+             total);
+    return ims__task_beat(arg, text);
+}
+
+/* The faces that were found since the job was given are compared with the persons who are known: also by a second try,
+ * after the first one had found them. */
+static ims_status match_faces(struct ims_task *t, struct ims_people_match *out, ims_err *err)
+{
+    static const struct ims_people_by by = { .actor = "indexing" };
+
+    *out = (struct ims_people_match){ .created_from_us = t->job->created_us,
+                                      .is_after_indexing = true,
+                                      .on_progress = on_match,
+                                      .arg = t };
+    return ims_people_match(t->engine, &by, out, err);
+}
+
 ims_status ims__work_ingest(struct ims_task *t, ims_err *err)
 {
     struct folders f = { .n_deep = 0 };
     struct ims_index_options o = { .on_progress = ims__task_on_index, .arg = t };
     struct ims_index_summary s = { 0 };
+    struct ims_people_match match = { 0 };
     ims_status st;
 
     ims__arena_init(&f.arena, 0);
@@ -121,10 +145,13 @@ ims_status ims__work_ingest(struct ims_task *t, ims_err *err)
         return st;
     if (s.is_cancelled)
         return ims_fail(err, IMS_E_CANCELLED, "engine", 0, "stopped after %llu pictures", (unsigned long long)s.processed);
+    st = match_faces(t, &match, err);
+    if (st)
+        return st;
     t->result = ims__strfmt("{\"processed\":%llu,\"errors\":%llu,\"unchanged\":%llu,\"deleted\":%llu,\"moved\":%llu,"
-                            "\"elapsedSeconds\":%.3f}",
+                            "\"elapsedSeconds\":%.3f,\"facesAssigned\":%zu,\"facesSuggested\":%zu}",
                             (unsigned long long)s.processed, (unsigned long long)s.errors,
                             (unsigned long long)s.unchanged, (unsigned long long)s.deleted,
-                            (unsigned long long)s.moved, s.elapsed_s);
+                            (unsigned long long)s.moved, s.elapsed_s, match.n_assigned, match.n_suggested);
     return IMS_OK;
 }
