@@ -3,7 +3,7 @@
 
 BINARY := build/release/imgsearch
 
-.PHONY: help setup build demo test check-long bench format clean
+.PHONY: help setup build demo test check-long bench deb format clean
 
 help:
 	@echo 'make demo        build, index the drawn photo library in demo/ and search it'
@@ -12,6 +12,7 @@ help:
 	@echo 'make setup       only install what is missing to build'
 	@echo 'make check-long  thread sanitizer, long fuzzing, soak and full-size model tests'
 	@echo 'make bench       the measurements of docs/benchmarks.md'
+	@echo 'make deb         build/imgsearch_VERSION_ARCH.deb (docs/install.md)'
 	@echo 'make format      clang-format over all C files'
 	@echo 'make clean       remove build/'
 
@@ -38,6 +39,9 @@ bench: build
 	@cmake --build --preset release >build/build-release.log 2>&1 || { tail -n 40 build/build-release.log; exit 1; }
 	@set -e; for b in build/release/bin/bench_*; do echo "== $$b"; "$$b"; done
 	@set -e; for s in bench/*.sh; do [ ! -f "$$s" ] || { echo "== $$s"; sh "$$s" $(BINARY); }; done
+
+deb: build
+	@packaging/deb/build $(BINARY) build
 
 format:
 	@git ls-files '*.c' '*.h' | xargs clang-format -i
