@@ -45,7 +45,7 @@ static void release_records(struct records *r)
     for (size_t i = 0; i < r->n; i++)
         ims__free(r->at[i].path);
     ims__free(r->at);
-    *r = (struct records){ NULL };
+    *r = (struct records){ .at = NULL };
 }
 
 static uint64_t mix(uint64_t h)

@@ -1,15 +1,19 @@
-/* The watcher with real files: what appears, changes, moves and goes below the library's folder while it serves.
+/* The watcher with real files: what appears, changes, moves and goes below the library's folder while it serves. And what
+ * the service manager hears.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "serving.h"
 
 #include "harness/http_client.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #define STATUS "/api/v1/system/watcher/status"
@@ -229,6 +233,39 @@ TEST(watch_switch, "the watcher is started and stopped by its routes; at its sta
     CHECK_INT(ask(&s, "POST", "/api/v1/system/watcher/stop", NULL, "\"running\":false,\"file_watcher_active\":false"), 200);
     CHECK_INT(ask(&s, "GET", STATUS, NULL, s.library.photos), 200);
     serving_stop(&s, SIGTERM);
+}
+
+/* ---- systemd ---- */
+
+/* What comes to a socket within the time, as text. */
+static const char *told(int fd)
+{
+    static char text[200];
+    struct pollfd p = { .fd = fd, .events = POLLIN };
+    ssize_t n = poll(&p, 1, 30000) > 0 ? recv(fd, text, sizeof(text) - 1, 0) : 0;
+
+    text[n > 0 ? n : 0] = '\0';
+    return text;
+}
+
+TEST(told_systemd, "the service manager is told when requests are answered, and when the service ends")
+{
+    struct sockaddr_un at = { .sun_family = AF_UNIX };
+    char variable[140];
+    const char *env[] = { variable, NULL };
+    struct serving s;
+    int fd = socket(AF_UNIX, SOCK_DGRAM, 0);
+
+    snprintf(at.sun_path, sizeof(at.sun_path), "%s/notify", test_tmp_dir());
+    snprintf(variable, sizeof(variable), "NOTIFY_SOCKET=%s", at.sun_path);
+    CHECK(fd >= 0 && bind(fd, (const struct sockaddr *)&at, sizeof(at)) == 0);
+    if (!serving_open(&s, 1, env))
+        return;
+    CHECK_STR(told(fd), "READY=1");
+    CHECK_INT(ask(&s, "GET", "/ready", NULL, "ready"), 200);
+    serving_stop(&s, SIGTERM);
+    CHECK_STR(told(fd), "STOPPING=1");
+    close(fd);
 }
 
 TEST_MAIN
