@@ -71,4 +71,20 @@ ims_status ims_engine_cluster_dual(struct ims_engine *e, const struct ims_cluste
 ims_status ims_engine_split_cluster(struct ims_engine *e, int64_t cluster_id, unsigned min_cluster_size, int64_t **out_ids,
                                     size_t *out_n, ims_err *err) IMS_MUST_CHECK;
 
+/* Two clusters of faces without a person that may be one person. */
+struct ims_clusters_pair {
+    int64_t a, b; /* a < b */
+    double similarity; /* cosine of their mean vectors */
+    size_t n_a, n_b;   /* faces without a person */
+};
+/* The pairs with at least that similarity, most alike first, of the IMS_CLUSTERS_MAX_COMPARED largest clusters. out has
+ * room for max_pairs; *out_n_compared clusters were looked at. */
+#define IMS_CLUSTERS_MAX_COMPARED 1000
+ims_status ims_engine_alike_clusters(struct ims_engine *e, double min_similarity, size_t max_pairs,
+                                     struct ims_clusters_pair *out, size_t *out_n, size_t *out_n_compared,
+                                     ims_err *err) IMS_MUST_CHECK;
+/* The faces of `from` go to `into`, and `from` is gone. IMS_E_INVALID for a cluster into itself, IMS_E_NOT_FOUND. */
+ims_status ims_engine_merge_clusters(struct ims_engine *e, int64_t into, int64_t from, size_t *out_n_faces,
+                                     size_t *out_n_moved, ims_err *err) IMS_MUST_CHECK;
+
 #endif

@@ -1,5 +1,6 @@
 /* The jobs about faces: grouping them, learning from those that have names.
  * SPDX-License-Identifier: Apache-2.0 */
+#include "base/clock.h"
 #include "base/mem.h"
 #include "engine/engine_internal.h"
 #include "engine/face_work.h"
@@ -78,17 +79,28 @@ static ims_status counts_json(const struct count *counts, size_t n, ims_json **o
 ims_status ims_face_work_cluster(struct ims_engine *e, const ims_json *args, ims_clusters_progress_fn on_progress, void *arg,
                                  ims_json **out, ims_err *err)
 {
-    const struct ims_clusters_options o = { .min_cluster_size = (unsigned)arg_int(args, "min_size", 0),
-                                            .eps = -1,
-                                            .min_quality = arg_num(args, "min_quality", -1),
-                                            .merge_similarity = -1,
-                                            .on_progress = on_progress,
-                                            .arg = arg };
-    struct ims_clusters_result r;
-    ims_status st = run_clusters(e, ims_engine_cluster_faces, &o, arg_int(args, "max_faces", 0), &r, err);
-    const struct count counts[] = { { "totalFaces", r.faces }, { "clustersFound", r.clusters }, { "noiseCount", r.noise } };
+    struct ims_clusters_options o = { .min_cluster_size = (unsigned)arg_int(args, "min_size", 0),
+                                      .eps = -1,
+                                      .min_quality = arg_num(args, "min_quality", -1),
+                                      .merge_similarity = -1,
+                                      .on_progress = on_progress,
+                                      .arg = arg };
+    const char *method = ims__json_str(ims__json_get(args, "method"), NULL);
+    struct ims_clusters_result r = { .lists = "" };
+    ims_status st = ims_clusters_method_of(method ? method : "hdbscan", &o.method, err);
 
-    return st ? st : counts_json(counts, IMS_ARRAY_LEN(counts), out, err);
+    if (o.method != IMS_CLUSTERS_HDBSCAN)
+        o.eps = arg_num(args, "eps", -1);
+    if (!st)
+        st = run_clusters(e, ims_engine_cluster_faces, &o, arg_int(args, "max_faces", 0), &r, err);
+    if (!st) {
+        const struct count counts[] = { { "totalFaces", r.faces },
+                                        { "clustersFound", r.clusters },
+                                        { "noiseCount", r.noise } };
+
+        st = counts_json(counts, IMS_ARRAY_LEN(counts), out, err);
+    }
+    return st;
 }
 
 ims_status ims_face_work_dual(struct ims_engine *e, const ims_json *args, ims_clusters_progress_fn on_progress, void *arg,
@@ -155,6 +167,43 @@ ims_status ims__work_cluster_faces(struct ims_task *t, ims_err *err)
     ims_status st = ims_face_work_cluster(t->engine, t->args, on_clusters, t, &result, err);
 
     return leave(t, st, result, err);
+}
+
+/* ---- unknown persons ---- */
+
+#define DISCOVERY "people.discovery" /* "microseconds minimum" of the last one */
+
+ims_status ims_face_work_discovery(struct ims_engine *e, int64_t *out_us, double *out_min_confidence, ims_err *err)
+{
+    char *text = NULL;
+    long long us = 0;
+    double minimum = 0;
+    ims_status st = ims_store_get_setting(e->store, DISCOVERY, &text, err);
+
+    if (!st) {
+        bool is_there = text && sscanf(text, "%lld %lf", &us, &minimum) == 2;
+
+        *out_us = is_there ? us : 0;
+        *out_min_confidence = is_there ? minimum : IMS_FACE_WORK_MIN_CONFIDENCE;
+    }
+    ims__free(text);
+    return st;
+}
+
+ims_status ims__work_discover(struct ims_task *t, ims_err *err)
+{
+    ims_json *result = NULL;
+    char text[64];
+    ims_status st = ims_face_work_cluster(t->engine, t->args, on_clusters, t, &result, err);
+
+    snprintf(text, sizeof(text), "%lld %.6f", (long long)ims__now_us(),
+             arg_num(t->args, "min_confidence", IMS_FACE_WORK_MIN_CONFIDENCE));
+    if (!st)
+        st = ims_store_set_setting(t->engine->store, DISCOVERY, text, err);
+    if (!st)
+        return leave(t, st, result, err);
+    ims__json_free(result);
+    return st;
 }
 
 ims_status ims__work_cluster_dual(struct ims_task *t, ims_err *err)

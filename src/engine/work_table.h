@@ -6,8 +6,9 @@ IMS_WORK(ingest, ims__work_ingest) /* {path}, or {deep, shallow, registerOnly}: 
 IMS_WORK(train, ims__work_train)   /* {session, generation, retryFailed} */
 
 /* ---- faces ---- */
-IMS_WORK(cluster_faces, ims__work_cluster_faces) /* face_work.h has the arguments of these two */
+IMS_WORK(cluster_faces, ims__work_cluster_faces) /* face_work.h has the arguments of these three */
 IMS_WORK(cluster_dual, ims__work_cluster_dual)
+IMS_WORK(discover, ims__work_discover)
 IMS_WORK(train_faces, ims__work_train_faces) /* {epochs, margin, batch, learning_rate, min_faces} */
 
 /* ---- people ---- */

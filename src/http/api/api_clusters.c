@@ -55,9 +55,8 @@ IMS_API_HANDLER(ims__api_clusters_list)
     return st;
 }
 
-/* The cluster that a path names, of the face model that serves. */
-static ims_status find_cluster(struct ims_http_context *cx, const char *name, struct ims_arena *arena,
-                               struct ims_store_cluster **out, ims_err *err)
+ims_status ims__api_find_cluster(struct ims_http_context *cx, const char *name, struct ims_arena *arena,
+                                 struct ims_store_cluster **out, ims_err *err)
 {
     struct ims_store_cluster_filter filter = { .id = ims__api_cluster_read(name), .include_assigned = true };
     size_t n = 0;
@@ -104,7 +103,7 @@ IMS_API_HANDLER(ims__api_cluster_get)
 
     ims__arena_init(&arena, 0);
     if (!st && !is_noise)
-        st = find_cluster(cx, name, &arena, &found, err);
+        st = ims__api_find_cluster(cx, name, &arena, &found, err);
     if (!st && found) {
         c = found;
         filter.cluster_id = c->id;
@@ -183,7 +182,7 @@ IMS_API_HANDLER(ims__api_cluster_label)
     if (person && !what.person_id)
         return ims_fail(err, IMS_E_NOT_FOUND, "http", 0, "there is no such person");
     ims__arena_init(&arena, 0);
-    st = find_cluster(cx, ims__in_str(rq->path, "cluster_id", ""), &arena, &c, err);
+    st = ims__api_find_cluster(cx, ims__in_str(rq->path, "cluster_id", ""), &arena, &c, err);
     if (!st)
         st = ims__api_read_ids(ims__json_get(rq->body, "exceptFaceIds"), IMS_ID_FACE, &arena, &except, &what.n_except, err);
     if (!st) {
@@ -222,7 +221,7 @@ IMS_API_HANDLER(ims__api_cluster_split)
     ims_status st;
 
     ims__arena_init(&arena, 0);
-    st = find_cluster(cx, ims__in_str(rq->path, "cluster_id", ""), &arena, &c, err);
+    st = ims__api_find_cluster(cx, ims__in_str(rq->path, "cluster_id", ""), &arena, &c, err);
     if (!st && c->n_faces > IMS_API_MAX_FACES_AT_ONCE)
         st = ims_fail(err, IMS_E_CONSTRAINT, "http", 0, "the cluster has %lld faces; cluster all faces anew instead",
                       (long long)c->n_faces);
@@ -248,7 +247,7 @@ IMS_API_HANDLER(ims__api_cluster_dismiss)
     ims_status st;
 
     ims__arena_init(&arena, 0);
-    st = find_cluster(cx, ims__in_str(rq->path, "cluster_id", ""), &arena, &c, err);
+    st = ims__api_find_cluster(cx, ims__in_str(rq->path, "cluster_id", ""), &arena, &c, err);
     if (!st)
         st = ims_people_dismiss_cluster(cx->engine, c->id, ims__in_str(rq->body, "reason", NULL),
                                         ims__in_bool(rq->body, "asNoise", false), err);

@@ -39,6 +39,9 @@ ims_status ims__api_find_person(struct ims_http_context *cx, int64_t id, struct 
 /* The face of that id; IMS_E_NOT_FOUND. */
 ims_status ims__api_find_face(struct ims_http_context *cx, int64_t id, struct ims_arena *arena,
                               struct ims_store_face **out, ims_err *err) IMS_MUST_CHECK;
+/* The cluster of that name, of the face model that serves; IMS_E_NOT_FOUND. */
+ims_status ims__api_find_cluster(struct ims_http_context *cx, const char *name, struct ims_arena *arena,
+                                 struct ims_store_cluster **out, ims_err *err) IMS_MUST_CHECK;
 /* Ids of a member that is a list of names; one that is no name of ours is left out. *out_n of them in the arena. */
 ims_status ims__api_read_ids(const ims_json *list, ims_api_id_kind kind, struct ims_arena *arena, int64_t **out,
                              size_t *out_n, ims_err *err) IMS_MUST_CHECK;

@@ -125,6 +125,14 @@ IMS_ROUTE(centroidsCompute, ims__api_centroids_compute)
 IMS_ROUTE(centroidsSuggest, ims__api_centroids_suggest)
 
 /* ---- unknown persons ---- */
+IMS_ROUTE(unknownStats, ims__api_unknown_stats)
+IMS_ROUTE(unknownDiscover, ims__api_unknown_discover)
+IMS_ROUTE(unknownList, ims__api_unknown_list)
+IMS_ROUTE(unknownPairs, ims__api_unknown_pairs)
+IMS_ROUTE(unknownMerge, ims__api_unknown_merge)
+IMS_ROUTE(unknownGroup, ims__api_unknown_group)
+IMS_ROUTE(unknownAccept, ims__api_unknown_accept)
+IMS_ROUTE(unknownDismiss, ims__api_unknown_dismiss)
 
 /* ---- face sessions ---- */
 
