@@ -262,6 +262,11 @@ struct ims_index_options {
     bool retry_failed;    /* try again what failed before though the file did not change */
     bool no_thumbnails;
     bool no_faces;
+    const char *const *suffixes; /* ".jpg" ...: only pictures of these names; NULL = all known ones */
+    size_t n_suffixes;
+    int64_t session_id;     /* training session that the evidence is of; 0 = none */
+    double min_face_score;  /* as in the engine's options, for this run; 0 = those */
+    unsigned min_face_px;
     ims_index_progress_fn on_progress; /* may be NULL */
     ims_index_note_fn on_note;         /* may be NULL; called from any thread, one call at a time */
     void *arg;
@@ -511,14 +516,6 @@ struct ims_thumbnail {
 /* Makes the stored thumbnail anew from the file. */
 IMS_API ims_status ims_engine_make_thumbnail(struct ims_engine *e, int64_t asset_id, struct ims_thumbnail *out,
                                              ims_err *err) IMS_MUST_CHECK;
-
-struct ims_folder_count {
-    uint64_t pictures; /* below the folder, by name */
-    uint64_t known;    /* of them in the library, unchanged */
-};
-/* Looks at names only: nothing is read or entered. */
-IMS_API ims_status ims_engine_count_folder(struct ims_engine *e, const char *dir, struct ims_folder_count *out,
-                                           ims_err *err) IMS_MUST_CHECK;
 
 /* The vector index of the model that serves: sizes, state, how well its answers agree with the full scan. */
 struct ims_index_info {

@@ -88,7 +88,9 @@ static bool is_stopped(void *arg)
 
 static ims_status find_pictures(struct measure *m, ims_err *err)
 {
-    const struct ims_walk_sink sink = { m, on_file, on_odd, on_failed_dir, is_stopped, NULL };
+    const struct ims_walk_sink sink = {
+        .arg = m, .on_file = on_file, .on_odd = on_odd, .on_failed_dir = on_failed_dir, .is_stopped = is_stopped
+    };
     ims_status st = IMS_OK;
 
     for (size_t i = 0; !st && i < m->o->n_dirs; i++) {

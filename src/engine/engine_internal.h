@@ -124,6 +124,11 @@ ims_status ims__index_follow(struct ims_engine *e, struct ims_index_feed *feed, 
 ims_status ims__index_scan_library(struct ims_engine *e, const struct ims_vectors_query *q,
                                    struct ims_vectors_result *out, ims_err *err) IMS_MUST_CHECK;
 
+struct ims_walk_filter;
+/* folders.c: what the user wants to be passed over, in arena. */
+ims_status ims__walk_read_ignored(struct ims_engine *e, struct ims_arena *arena, struct ims_walk_filter *f,
+                                  ims_err *err) IMS_MUST_CHECK;
+
 /* Picks the pack that serves; the rule is in ims/engine.h. */
 ims_status ims__choose_pack(struct ims_pack **out, const struct ims_engine_options *options,
                             ims_err *err) IMS_MUST_CHECK;

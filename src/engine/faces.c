@@ -182,7 +182,9 @@ static bool never(void *arg)
 
 static ims_status find_strays(struct thumbs *t, ims_err *err)
 {
-    const struct ims_walk_sink sink = { t, on_thumb, on_odd, on_failed_dir, never, NULL };
+    const struct ims_walk_sink sink = {
+        .arg = t, .on_file = on_thumb, .on_odd = on_odd, .on_failed_dir = on_failed_dir, .is_stopped = never
+    };
     char *named = ims__path_join(t->e->options.data_dir, "faces"), *dir = NULL;
     struct ims_walk_counts counts = { 0 };
     ims_status st = IMS_OK;

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/fs.h"
 #include "base/text.h"
+#include "engine/folders.h"
 #include "engine/lock_file.h"
 
 #include <stdio.h>
@@ -247,6 +248,13 @@ static ims_status prepare_faces(struct ims_ingest *g, ims_err *err)
     return IMS_OK;
 }
 
+/* What the user wants to be passed over, and what this run is not about. */
+static ims_status prepare_filter(struct ims_ingest *g, ims_err *err)
+{
+    g->filter = (struct ims_walk_filter){ .suffixes = g->options->suffixes, .n_suffixes = g->options->n_suffixes };
+    return ims__walk_read_ignored(g->e, &g->ignored, &g->filter, err);
+}
+
 static ims_status prepare(struct ims_ingest *g, ims_err *err)
 {
     unsigned n = g->e->options.n_threads;
@@ -260,7 +268,11 @@ static ims_status prepare(struct ims_ingest *g, ims_err *err)
     g->n_readers = n ? n : g->cores;
     if (g->n_readers > IMS_INGEST_MAX_READERS)
         g->n_readers = IMS_INGEST_MAX_READERS;
+    g->min_face_score = g->options->min_face_score > 0 ? g->options->min_face_score : g->e->options.min_face_score;
+    g->min_face_px = g->options->min_face_px ? g->options->min_face_px : g->e->options.min_face_px;
     st = g->options->n_dirs || !g->is_without_walk ? resolve_dirs(g, err) : take_roots(g, err);
+    if (!st)
+        st = prepare_filter(g, err);
     if (!st)
         st = ims__engine_need_media(g->e, err);
     if (!st && !g->is_without_walk)
@@ -399,6 +411,7 @@ static void release(struct ims_ingest *g)
     for (size_t i = 0; i < g->n_folders; i++)
         ims__free(g->folders[i]);
     ims__free(g->folders);
+    ims__arena_release(&g->ignored);
     ims__chan_free(g->to_read);
     ims__chan_free(g->to_embed);
     ims__chan_free(g->to_write);
@@ -418,6 +431,7 @@ static ims_status run_all(struct ims_engine *e, struct ims_ingest *take_g, struc
     ims_status st = ims__lock_file_take(&lock, e->options.data_dir, "index.lock", err);
 
     g->e = e;
+    ims__arena_init(&g->ignored, 0);
     if (!st)
         st = prepare(g, err);
     if (!st) {
@@ -451,6 +465,34 @@ ims_status ims_engine_index(struct ims_engine *e, const struct ims_index_options
     /* The next search finds its index ready. Where that fails, the search tells. */
     if (!st && !out->is_cancelled && e->clip && e->model_id && ims__engine_catch_up(e, NULL) == IMS_OK && !e->host)
         ims__engine_save_index(e);
+    return st;
+}
+
+ims_status ims_engine_register(struct ims_engine *e, const struct ims_index_options *options, unsigned max_ms,
+                               struct ims_registered *out, ims_err *err)
+{
+    struct ims_ingest *g = ims__zalloc(1, sizeof(*g));
+    ims_status st;
+
+    if (!g)
+        return ims_fail(err, IMS_E_NOMEM, "ingest", 0, "starting");
+    g->e = e;
+    g->options = options;
+    g->until_ns = ims__mono_ns() + (uint64_t)max_ms * 1000000;
+    ims__arena_init(&g->ignored, 0);
+    st = prepare(g, err);
+    if (!st) {
+        ims__ingest_scan(g);
+        st = g->fatal;
+        if (st && err)
+            *err = g->fatal_err;
+    }
+    if (!st && g->stop)
+        st = ims_fail(err, IMS_E_TIMEOUT, "ingest", 0,
+                      "the folder is too large to be looked at in one request; index it as a background job");
+    if (!st)
+        *out = (struct ims_registered){ g->found, g->fresh, g->found - g->fresh };
+    release(g);
     return st;
 }
 

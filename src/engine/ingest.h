@@ -21,6 +21,7 @@
 #include "base/thread.h"
 #include "compute/pool.h"
 #include "engine/engine_internal.h"
+#include "engine/walk.h"
 #include "models/face/face.h"
 #include "store/faces.h"
 
@@ -116,6 +117,11 @@ struct ims_ingest {
     size_t n_dirs;
     char **folders; /* looked into, not below */
     size_t n_folders;
+    struct ims_walk_filter filter;
+    struct ims_arena ignored; /* of the filter */
+    double min_face_score;
+    unsigned min_face_px;
+    uint64_t until_ns; /* the walk stops then; 0 = when it is done */
     int64_t category_id;
     bool has_clip, has_faces;
     bool is_without_walk; /* only what the library has */
@@ -142,7 +148,7 @@ struct ims_ingest {
     ims_status fatal;
     ims_err fatal_err;
 
-    _Atomic uint64_t found, total, unchanged, known_failures;     /* of the walk */
+    _Atomic uint64_t found, total, fresh, unchanged, known_failures; /* of the walk; fresh: not known before */
     _Atomic uint64_t fed;     /* handed out */
     _Atomic uint64_t coming;  /* of them between the feed and the embed thread */
     _Atomic uint64_t settled; /* of them committed; done or, seldom, queued again */

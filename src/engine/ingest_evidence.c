@@ -146,8 +146,8 @@ static ims_json *faces_group(const struct ims_ingest *g, const struct ims_job *j
 
     (void)ims__json_set(o, "count", ims__json_new_int((int64_t)j->faces.n));
     (void)ims__json_set(o, "dimension", ims__json_new_int(IMS_FACE_DIM));
-    (void)ims__json_set(o, "min_score", ims__json_new_num(g->e->options.min_face_score));
-    (void)ims__json_set(o, "min_size", ims__json_new_int(g->e->options.min_face_px));
+    (void)ims__json_set(o, "min_score", ims__json_new_num(g->min_face_score));
+    (void)ims__json_set(o, "min_size", ims__json_new_int(g->min_face_px));
     return o;
 }
 

@@ -45,6 +45,8 @@ static ims_status detect(struct ims_ingest *g, struct ims_job *j, const struct i
 
     if (!st)
         st = ims_media_to_srgb(g->e->media, image, input.pixels, input.n_px, NULL, err);
+    input.min_score = (float)g->min_face_score;
+    input.min_size_px = (float)g->min_face_px;
     start = ims__mono_ns();
     if (!st)
         st = ims_face_detect(models, &input, 1, out, &place, err);

@@ -36,6 +36,7 @@ static ims_status flush_scan(struct scan *s, ims_err *err)
     st = ims_store_scan_files(s->store, &s->scan, s->files, s->n, err);
     for (size_t i = 0; !st && i < s->n; i++) {
         g->found++;
+        g->fresh += s->files[i].verdict == IMS_STORE_FILE_NEW;
         if (s->files[i].verdict == IMS_STORE_FILE_DONE)
             g->unchanged++;
         else if (s->files[i].verdict == IMS_STORE_FILE_FAILED)
@@ -94,7 +95,11 @@ static ims_status on_subdir(void *arg, const char *path, ims_err *err)
 
 static bool is_stopped(void *arg)
 {
-    return ims__ingest_is_ending(((struct scan *)arg)->g);
+    struct ims_ingest *g = ((struct scan *)arg)->g;
+
+    if (g->until_ns && ims__mono_ns() > g->until_ns)
+        g->stop = true;
+    return ims__ingest_is_ending(g);
 }
 
 /* A folder inside a known root belongs to that root; any other becomes one. */
@@ -122,15 +127,36 @@ static ims_status find_root(struct scan *s, const char *dir, int64_t *out, ims_e
     return st;
 }
 
+/* What is in an ignored folder is not gone: nobody looked. */
+static ims_status keep_ignored(struct scan *s, const char *dir, ims_err *err)
+{
+    const struct ims_walk_filter *f = &s->g->filter;
+    ims_status st = IMS_OK;
+
+    for (size_t i = 0; !st && i < f->n_ignored; i++) {
+        if (ims__path_is_in(f->ignored[i], dir))
+            st = keep_below(s, f->ignored[i], err);
+    }
+    return st;
+}
+
 static ims_status scan_dir(struct scan *s, const char *dir, bool is_shallow, ims_err *err)
 {
     struct ims_ingest *g = s->g;
-    struct ims_walk_sink sink = { s, on_file, on_odd, on_failed_dir, is_stopped, is_shallow ? on_subdir : NULL };
+    struct ims_walk_sink sink = { .arg = s,
+                                  .on_file = on_file,
+                                  .on_odd = on_odd,
+                                  .on_failed_dir = on_failed_dir,
+                                  .is_stopped = is_stopped,
+                                  .on_subdir = is_shallow ? on_subdir : NULL,
+                                  .filter = &g->filter };
     struct ims_walk_counts counts = { 0 };
     struct ims_store_scan_result result;
     int64_t root_id;
     ims_status st;
 
+    if (ims__walk_is_ignored(&g->filter, dir))
+        return IMS_OK;
     s->n_failed_dirs = 0;
     st = find_root(s, dir, &root_id, err);
     if (!st)
@@ -143,6 +169,10 @@ static ims_status scan_dir(struct scan *s, const char *dir, bool is_shallow, ims
     g->scan.skipped_links += counts.links;
     g->scan.skipped_other += counts.others;
     g->scan.failed_folders += counts.failed_dirs;
+    /* A walk that leaves files out cannot tell which are gone. */
+    if (st || g->filter.n_suffixes)
+        return st;
+    st = keep_ignored(s, dir, err);
     if (!st)
         st = ims_store_scan_end(s->store, &s->scan, dir, s->failed_dirs, s->n_failed_dirs, &result, err);
     if (!st) {
@@ -215,6 +245,8 @@ out:
 /* The queue may hold work of other folders, left by an earlier run: not ours now. */
 static bool is_wanted(const struct ims_ingest *g, const char *path)
 {
+    if (!ims__walk_has_suffix(&g->filter, path))
+        return false;
     for (size_t i = 0; i < g->n_dirs; i++) {
         if (ims__path_is_in(path, g->dirs[i]))
             return true;

@@ -77,7 +77,8 @@ static void fill_item(struct writer *w, size_t i, const struct ims_job *j)
                                                          .runtime = used->runtime,
                                                          .embedding_ms = j->embedding_ms,
                                                          .total_ms = j->total_ms,
-                                                         .metadata_json = j->metadata };
+                                                         .metadata_json = j->metadata,
+                                                         .session_id = w->g->options->session_id };
         w->items[i].evidence = &w->evidence[i];
     }
 }
@@ -124,8 +125,8 @@ static bool fill_faces(struct writer *w, size_t i)
 
     *in = (struct ims_store_faces_in){
         .model_id = w->g->e->face_model_id,
-        .min_score = (float)w->g->e->options.min_face_score,
-        .min_size_px = (int)w->g->e->options.min_face_px,
+        .min_score = (float)w->g->min_face_score,
+        .min_size_px = (int)w->g->min_face_px,
         .is_known = f->is_known && !failure,
         .n_faces = failure ? 0 : f->n,
         .failure = failure,
@@ -143,7 +144,8 @@ static bool fill_faces(struct writer *w, size_t i)
                                                               .embedding_ms = f->detect_ms + f->recognise_ms,
                                                               .total_ms = f->detect_ms + f->align_ms +
                                                                           f->recognise_ms,
-                                                              .metadata_json = f->metadata };
+                                                              .metadata_json = f->metadata,
+                                                              .session_id = w->g->options->session_id };
         in->evidence = &w->face_evidence[i];
     }
     return in->n_faces == 0 || in->faces != NULL;

@@ -41,7 +41,9 @@ static bool never(void *arg)
 
 static ims_status remove_thumbs(const char *data_dir, const char *name, ims_err *err)
 {
-    const struct ims_walk_sink sink = { NULL, on_thumb, on_odd, on_failed_dir, never, NULL };
+    const struct ims_walk_sink sink = {
+        .on_file = on_thumb, .on_odd = on_odd, .on_failed_dir = on_failed_dir, .is_stopped = never
+    };
     char *named = ims__path_join(data_dir, name), *dir = NULL;
     struct ims_walk_counts counts = { 0 };
     ims_status st = named ? IMS_OK : ims_fail(err, IMS_E_NOMEM, "engine", 0, "removing thumbnails");

@@ -5,6 +5,7 @@
 #include "base/fs.h"
 #include "base/limits.h"
 #include "engine/engine_internal.h"
+#include "engine/folders.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -52,22 +53,30 @@ static ims_status read_stored(struct ims_engine *e, const struct ims_store_asset
     return st;
 }
 
+ims_status ims_engine_shrink(struct ims_engine *e, const void *bytes, size_t n, unsigned max_px, uint8_t **out,
+                             size_t *out_n, ims_err *err)
+{
+    struct ims_image *image = NULL;
+    ims_status st = ims__engine_need_media(e, err);
+
+    if (!st)
+        st = ims_media_decode(e->media, bytes, n, NULL, &image, err);
+    if (!st)
+        st = ims_media_thumbnail(e->media, image, (int)max_px, IMS_THUMBNAIL_QUALITY, out, out_n, err);
+    ims_image_unref(image);
+    return st;
+}
+
 /* Decodes the file anew. */
 static ims_status make_jpeg(struct ims_engine *e, const struct ims_store_asset *asset, unsigned max_px, uint8_t **out,
                             size_t *out_n, ims_err *err)
 {
-    struct ims_image *image = NULL;
     struct ims_buf bytes;
-    ims_status st = ims__engine_need_media(e, err);
+    ims_status st = ims__read_file(asset->path, IMS_MAX_IMAGE_BYTES, &bytes, NULL, err);
 
-    ims__buf_init(&bytes, 0);
-    if (!st)
-        st = ims__read_file(asset->path, IMS_MAX_IMAGE_BYTES, &bytes, NULL, err);
-    if (!st)
-        st = ims_media_decode(e->media, (const uint8_t *)bytes.data, bytes.len, NULL, &image, err);
-    if (!st)
-        st = ims_media_thumbnail(e->media, image, (int)max_px, IMS_THUMBNAIL_QUALITY, out, out_n, err);
-    ims_image_unref(image);
+    if (st)
+        return st;
+    st = ims_engine_shrink(e, bytes.data, bytes.len, max_px, out, out_n, err);
     ims__buf_release(&bytes);
     return st;
 }

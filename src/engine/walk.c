@@ -44,6 +44,26 @@ bool ims__walk_is_picture_name(const char *name)
     return false;
 }
 
+bool ims__walk_is_ignored(const struct ims_walk_filter *f, const char *dir)
+{
+    for (size_t i = 0; f && i < f->n_ignored; i++) {
+        if (ims__path_is_in(dir, f->ignored[i]))
+            return true;
+    }
+    return false;
+}
+
+bool ims__walk_has_suffix(const struct ims_walk_filter *f, const char *name)
+{
+    const char *dot = strrchr(name, '.');
+
+    for (size_t i = 0; f && i < f->n_suffixes; i++) {
+        if (dot && ims__strcasecmp_ascii(dot, f->suffixes[i]) == 0)
+            return true;
+    }
+    return !f || f->n_suffixes == 0;
+}
+
 bool ims__walk_is_passed_over(const char *name)
 {
     if (name[0] == '.')
@@ -142,7 +162,10 @@ static ims_status walk_subdir(struct walk *w, const char *path, int depth, ims_e
         return ims_fail(err, st, "walk", 0, "%s", why.text);
     if (st)
         return fail_dir(w, path, &why, err);
-    st = walk_names(w, path, &names, depth + 1, err);
+    if (w->sink->on_dir)
+        st = w->sink->on_dir(w->sink->arg, path, err);
+    if (!st)
+        st = walk_names(w, path, &names, depth + 1, err);
     release_names(&names);
     return st;
 }
@@ -156,6 +179,13 @@ static ims_status visit_unknown(struct walk *w, const char *path, const char *na
         return fail_dir(w, path, why, err);
     w->sink->on_odd(w->sink->arg, path, why->text);
     return IMS_OK;
+}
+
+static ims_status visit_dir(struct walk *w, const char *path, int depth, ims_err *err)
+{
+    if (ims__walk_is_ignored(w->sink->filter, path))
+        return w->sink->on_ignored ? w->sink->on_ignored(w->sink->arg, path, err) : IMS_OK;
+    return w->sink->on_subdir ? w->sink->on_subdir(w->sink->arg, path, err) : walk_subdir(w, path, depth, err);
 }
 
 static ims_status visit_path(struct walk *w, const char *path, const char *name, int depth, ims_err *err)
@@ -172,10 +202,10 @@ static ims_status visit_path(struct walk *w, const char *path, const char *name,
     if (info.is_dir && ims__walk_is_passed_over(name))
         return IMS_OK;
     if (info.is_dir)
-        return w->sink->on_subdir ? w->sink->on_subdir(w->sink->arg, path, err) : walk_subdir(w, path, depth, err);
+        return visit_dir(w, path, depth, err);
     if (info.is_symlink) {
         w->counts->links++;
-    } else if (!ims__walk_is_picture_name(name)) {
+    } else if (!ims__walk_is_picture_name(name) || !ims__walk_has_suffix(w->sink->filter, name)) {
         w->counts->others++;
     } else if (!info.is_regular) {
         w->sink->on_odd(w->sink->arg, path, "it is not a regular file");
@@ -216,8 +246,11 @@ ims_status ims__walk(const char *dir, const struct ims_walk_sink *sink, struct i
     struct walk w = { .sink = sink, .counts = counts };
     struct names names;
     char shown[IMS_SHOWN_BYTES];
-    ims_status st = read_names(dir, &names, err);
+    ims_status st;
 
+    if (ims__walk_is_ignored(sink->filter, dir))
+        return IMS_OK;
+    st = read_names(dir, &names, err);
     if (st)
         return ims_fail_in(err, st, "%s", ims__shown(shown, sizeof(shown), dir));
     st = walk_names(&w, dir, &names, 0, err);

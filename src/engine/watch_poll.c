@@ -149,7 +149,12 @@ static void complete(struct records *r)
 
 static ims_status walk(struct look *l, const char *dir, bool is_shallow, ims_err *err)
 {
-    const struct ims_walk_sink sink = { l, on_file, on_odd, on_failed_dir, is_stopped, is_shallow ? on_subdir : NULL };
+    const struct ims_walk_sink sink = { .arg = l,
+                                        .on_file = on_file,
+                                        .on_odd = on_odd,
+                                        .on_failed_dir = on_failed_dir,
+                                        .is_stopped = is_stopped,
+                                        .on_subdir = is_shallow ? on_subdir : NULL };
     struct ims_walk_counts counts = { 0 };
     ims_status st = ims__walk(dir, &sink, &counts, err);
 

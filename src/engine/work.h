@@ -43,4 +43,8 @@ typedef ims_status (*ims_work_fn)(struct ims_task *t, ims_err *err);
 #include "engine/work_table.h"
 #undef IMS_WORK
 
+/* work_train.c. What a training session is about: its selected subdirectories, else its root; in arena. */
+ims_status ims__session_folders(struct ims_engine *e, int64_t session_id, struct ims_arena *arena, const char ***out,
+                                size_t *out_n, ims_err *err) IMS_MUST_CHECK;
+
 #endif

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "engine/engine_internal.h"
+#include "engine/folders.h"
 #include "engine/people.h"
 #include "engine/work.h"
 
@@ -138,6 +139,8 @@ ims_status ims__work_ingest(struct ims_task *t, ims_err *err)
     o.folders = f.shallow;
     o.n_folders = f.n_shallow;
     o.is_register_only = ims__json_bool(ims__json_get(t->args, "registerOnly"), false);
+    if (!st)
+        st = ims__index_config(t->args, &f.arena, &o, err);
     if (!st && f.n_deep + f.n_shallow)
         st = ims_engine_index(t->engine, &o, &s, err);
     ims__arena_release(&f.arena);

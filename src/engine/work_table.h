@@ -4,12 +4,14 @@
 /* ---- indexing ---- */
 IMS_WORK(ingest, ims__work_ingest) /* {path}, or {deep, shallow, registerOnly}: of the watcher */
 IMS_WORK(train, ims__work_train)   /* {session, generation, retryFailed} */
+IMS_WORK(thumbnails, ims__work_thumbnails) /* {session} */
 
 /* ---- faces ---- */
 IMS_WORK(cluster_faces, ims__work_cluster_faces) /* face_work.h has the arguments of these three */
 IMS_WORK(cluster_dual, ims__work_cluster_dual)
 IMS_WORK(discover, ims__work_discover)
 IMS_WORK(train_faces, ims__work_train_faces) /* {epochs, margin, batch, learning_rate, min_faces} */
+IMS_WORK(face_session, ims__work_face_session) /* {session, generation} */
 
 /* ---- people ---- */
 IMS_WORK(find_more, ims__work_find_more)                   /* {person, prototypes, max, threshold}; 0 or absent: as usual */

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "engine/engine_internal.h"
 #include "engine/work.h"
+#include "store/face_sessions.h"
 #include "store/jobs.h"
 
 #include <errno.h>
@@ -116,6 +117,15 @@ static void do_job(struct ims_worker *w, const struct ims_store_job *job)
     ims__json_free(args);
 }
 
+/* Sessions whose job died at each attempt must not wait for it for ever. */
+static ims_status settle_sessions(struct ims_worker *w, ims_err *err)
+{
+    int64_t n;
+    ims_status st = ims_store_settle_sessions(w->engine->store, &n, err);
+
+    return st ? st : ims_store_settle_face_sessions(w->engine->store, &n, err);
+}
+
 static void look_for_work(struct ims_worker *w)
 {
     struct ims_arena arena;
@@ -125,7 +135,7 @@ static void look_for_work(struct ims_worker *w)
     ims__arena_init(&arena, 0);
     if (ims__mono_ns() - w->beaten_ns > IDLE_BEAT_NS) {
         w->beaten_ns = ims__mono_ns();
-        if (ims_store_beat_worker(w->engine->store, w->name, &err) ||
+        if (ims_store_beat_worker(w->engine->store, w->name, &err) || settle_sessions(w, &err) ||
             ims_store_purge_jobs(w->engine->store, ims__now_us() - KEEP_ENDED_US, &err))
             ims__log_err(IMS_LOG_DEBUG, &err, "%s", w->name); /* made up for by the next beat */
     }

@@ -87,12 +87,82 @@ ims_status ims_store_select_subdirectory(struct ims_store *s, int64_t session_id
 ims_status ims_store_session_event(struct ims_store *s, int64_t id, ims_session_event event, int64_t generation,
                                    const char *text, int64_t *out_generation, ims_err *err) IMS_MUST_CHECK;
 
-struct ims_store_folder_counts {
-    int64_t assets, done, failed; /* of the task and model, among the files that are there */
-    int64_t duplicates;           /* of assets: another one above has the same content */
+/* Runs that are discovering or running, whose job (key "session:ID:GENERATION") is not there any more, become failed:
+ * workers died at each attempt, or somebody cancelled the job. Pushing the job is one transaction with START. */
+ims_status ims_store_settle_sessions(struct ims_store *s, int64_t *out_n, ims_err *err) IMS_MUST_CHECK;
+
+/* ---- what a session is about: store_training.c ----
+ * The pictures below its selected subdirectories, or below its root when none is selected, each once, that are there
+ * and in no ignored folder. task, model_id: whose work states are meant. */
+
+struct ims_store_session_counts {
+    int64_t assets, done, failed; /* the others are queued */
+    int64_t unique;               /* different contents */
+    int64_t skipped; /* of done: nothing had to be computed, since another one above has the same content */
 };
-/* Counts the pictures below the folders, each once. */
-ims_status ims_store_count_below(struct ims_store *s, const char *const *folders, size_t n, const char *task,
-                                 int64_t model_id, struct ims_store_folder_counts *out, ims_err *err) IMS_MUST_CHECK;
+/* session_id 0: the whole library. */
+ims_status ims_store_count_session(struct ims_store *s, int64_t session_id, const char *task, int64_t model_id,
+                                   struct ims_store_session_counts *out, ims_err *err) IMS_MUST_CHECK;
+
+typedef enum ims_session_items {
+    IMS_ITEMS_ALL,
+    IMS_ITEMS_QUEUED,
+    IMS_ITEMS_DONE, /* and not skipped */
+    IMS_ITEMS_FAILED,
+    IMS_ITEMS_SKIPPED
+} ims_session_items;
+
+struct ims_store_session_item {
+    int64_t asset_id;
+    const char *path;
+    ims_store_state state;
+    const char *reason, *detail; /* of a failure */
+    int64_t duplicate_of;        /* 0, or the asset of the smallest id that has its content: then it was skipped */
+    double total_ms;             /* of the newest evidence; negative = none */
+    int64_t created_us;          /* entered into the library */
+    int64_t updated_us;          /* of the work state; 0 = none */
+};
+struct ims_store_session_item_filter {
+    const char *task;
+    int64_t model_id;
+    ims_session_items which;
+    int64_t asset_id; /* 0 = any */
+};
+/* Newest asset first. */
+ims_status ims_store_session_items(struct ims_store *s, int64_t session_id,
+                                   const struct ims_store_session_item_filter *filter, int64_t offset, int64_t limit,
+                                   struct ims_arena *arena, struct ims_store_session_item **out, size_t *out_n,
+                                   int64_t *out_total, ims_err *err) IMS_MUST_CHECK;
+/* Ids above after_id, ascending: for going through all of them. */
+ims_status ims_store_session_assets(struct ims_store *s, int64_t session_id, int64_t after_id, size_t limit,
+                                    struct ims_arena *arena, int64_t **out, size_t *out_n, ims_err *err) IMS_MUST_CHECK;
+
+/* Of one folder and all below it. */
+struct ims_store_folder_training {
+    int64_t done;
+    int64_t last_us; /* when one of them was last indexed; 0 = never */
+};
+ims_status ims_store_folder_training(struct ims_store *s, const char *folder, const char *task, int64_t model_id,
+                                     struct ims_store_folder_training *out, ims_err *err) IMS_MUST_CHECK;
+/* Is a session at work (discovering or running) on the folder, on one above it, or on one below it? */
+ims_status ims_store_is_in_training(struct ims_store *s, const char *folder, bool *out, ims_err *err) IMS_MUST_CHECK;
+
+/* ---- folders that are passed over: store_ignored.c ----
+ * Nothing in them is found, handed out or counted; what the library has from there stays. */
+
+#define IMS_MAX_IGNORED 1000
+
+struct ims_store_ignored {
+    const char *path, *reason;
+    int64_t created_us;
+};
+/* IMS_E_EXISTS; IMS_E_LIMIT beyond IMS_MAX_IGNORED. */
+ims_status ims_store_ignore(struct ims_store *s, const char *path, const char *reason, int64_t *out_created_us,
+                            ims_err *err) IMS_MUST_CHECK;
+/* IMS_E_NOT_FOUND. */
+ims_status ims_store_unignore(struct ims_store *s, const char *path, int64_t *out_created_us, ims_err *err) IMS_MUST_CHECK;
+/* By path. */
+ims_status ims_store_ignored(struct ims_store *s, struct ims_arena *arena, struct ims_store_ignored **out, size_t *out_n,
+                             ims_err *err) IMS_MUST_CHECK;
 
 #endif

@@ -269,6 +269,7 @@ struct ims_store_evidence_in {
     double embedding_ms;  /* share of this item */
     double total_ms;      /* from read to result */
     const char *metadata_json;
+    int64_t session_id; /* the training session it was computed for (sessions.h); 0, or unknown = none */
 };
 
 struct ims_store_faces_in;
@@ -452,6 +453,8 @@ struct ims_store_evidence {
     int64_t id;
     int64_t asset_id;
     int64_t model_id;
+    int64_t session_id; /* 0 = none */
+    const char *asset_path;
     const char *task;
     const char *model_name;
     const char *model_digest;
@@ -467,9 +470,32 @@ struct ims_store_evidence {
     const char *metadata_json;
     int64_t created_us;
 };
-/* Newest first. */
+/* 0 = any. */
+struct ims_store_evidence_filter {
+    int64_t id;
+    int64_t asset_id;
+    int64_t session_id;
+};
+/* Newest first. out_total (may be NULL) counts all. */
+ims_status ims_store_list_evidence(struct ims_store *s, const struct ims_store_evidence_filter *filter,
+                                   int64_t offset, int64_t limit, struct ims_arena *arena,
+                                   struct ims_store_evidence **out, size_t *out_n, int64_t *out_total,
+                                   ims_err *err) IMS_MUST_CHECK;
+/* Of one asset, the newest first. */
 ims_status ims_store_asset_evidence(struct ims_store *s, int64_t asset_id, size_t limit,
                                     struct ims_arena *arena, struct ims_store_evidence **out,
                                     size_t *out_n, ims_err *err) IMS_MUST_CHECK;
+/* The vector stays. IMS_E_NOT_FOUND. */
+ims_status ims_store_delete_evidence(struct ims_store *s, int64_t id, ims_err *err) IMS_MUST_CHECK;
+
+struct ims_store_evidence_stats {
+    int64_t total, failed;
+    double mean_ms, min_ms, max_ms; /* of total_ms; 0 without any */
+    const char **devices, **digests; /* different ones, sorted */
+    size_t n_devices, n_digests;
+};
+/* Of a training session, counted by SQL. */
+ims_status ims_store_session_evidence_stats(struct ims_store *s, int64_t session_id, struct ims_arena *arena,
+                                            struct ims_store_evidence_stats *out, ims_err *err) IMS_MUST_CHECK;
 
 #endif

@@ -139,8 +139,9 @@ const char ims__store_put_work_sql[] =
     "attempts = work.attempts + 1, updated_us = excluded.updated_us";
 const char ims__store_put_evidence_sql[] =
     "INSERT INTO evidence (asset_id, task, model_id, device, provider, runtime, checksum, dim, "
-    "norm, embedding_ms, total_ms, error, metadata_json, created_us) "
-    "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
+    "norm, embedding_ms, total_ms, error, metadata_json, created_us, session_id) "
+    "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, "
+    "(SELECT id FROM training_sessions WHERE id = $15))";
 
 /* What other tasks and models did with the former content of a file is out of date. */
 static ims_status requeue_others(struct ims__store_commit *x, ims_err *err)
@@ -186,7 +187,7 @@ static ims_status put_work(struct ims__store_commit *x, ims_err *err)
 
 static ims_status put_evidence(struct ims__store_commit *x, ims_err *err)
 {
-    ims__commit_start(x, 14);
+    ims__commit_start(x, 15);
     for (size_t i = 0; i < x->n; i++) {
         const struct ims_store_evidence_in *e = x->items[i].evidence;
         const struct ims__store_clean *c = &x->clean[i];
@@ -209,6 +210,7 @@ static ims_status put_evidence(struct ims__store_commit *x, ims_err *err)
         v[11] = ims_db_text(c->reason ? (c->detail ? c->detail : c->reason) : NULL);
         v[12] = ims_db_text(c->metadata_json);
         v[13] = ims_db_int(x->now_us);
+        v[14] = ims_db_int(e->session_id);
     }
     return ims__commit_run(x, ims__store_put_evidence_sql, NULL, err);
 }

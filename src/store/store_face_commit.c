@@ -369,7 +369,7 @@ static ims_status put_evidence(struct ims__face_batch *b, ims_err *err)
 
         if (!e)
             continue;
-        v = add_values(b, &n, 14, i);
+        v = add_values(b, &n, 15, i);
         v[0] = ims_db_int(p->asset_id);
         v[1] = ims_db_text(IMS_TASK_FACES);
         v[2] = ims_db_int(b->model_id);
@@ -384,8 +384,9 @@ static ims_status put_evidence(struct ims__face_batch *b, ims_err *err)
         v[11] = ims_db_text(p->reason ? (p->detail ? p->detail : p->reason) : NULL);
         v[12] = ims_db_text(p->metadata_json);
         v[13] = ims_db_int(b->now_us);
+        v[14] = ims_db_int(e->session_id);
     }
-    return ims_db_run_many(b->s->db, ims__store_put_evidence_sql, b->values, 14, n, NULL, NULL,
+    return ims_db_run_many(b->s->db, ims__store_put_evidence_sql, b->values, 15, n, NULL, NULL,
                            NULL, err);
 }
 

@@ -46,13 +46,31 @@ void ims__store_sql_add(struct ims__store_sql *q, const char *text,
     }
 }
 
+char *ims__store_path_range(const char *path, struct ims_db_value *from, struct ims_db_value *until)
+{
+    size_t n = strlen(path);
+    char *bytes = ims__alloc(2, n + 1);
+
+    while (n && path[n - 1] == '/')
+        n--;
+    if (!bytes)
+        return NULL;
+    memcpy(bytes, path, n);
+    bytes[n] = '/';
+    memcpy(bytes + n + 1, path, n);
+    bytes[2 * n + 1] = '/' + 1;
+    *from = ims_db_blob(bytes, n + 1);
+    *until = ims_db_blob(bytes + n + 1, n + 1);
+    return bytes;
+}
+
 /* "/a/b" matches itself and "/a/b/..." : as bytes, from "/a/b/" up to but not including "/a/b0",
  * since '0' follows '/'. A range, so the index on the path serves it. */
 ims_status ims__store_sql_below(struct ims__store_sql *q, const char *column, const char *prefix,
                                 ims_err *err)
 {
+    struct ims_db_value from, until;
     size_t n = prefix ? strlen(prefix) : 0;
-    char *from;
 
     while (n && prefix[n - 1] == '/')
         n--;
@@ -62,19 +80,15 @@ ims_status ims__store_sql_below(struct ims__store_sql *q, const char *column, co
         return ims_fail(err, IMS_E_LIMIT, "store", 0, "a path has more than %d bytes",
                         IMS_MAX_PATH_BYTES);
     ims__free(q->prefix);
-    q->prefix = from = ims__alloc(2, n + 1);
-    if (!from)
+    q->prefix = ims__store_path_range(prefix, &from, &until);
+    if (!q->prefix)
         return ims_fail(err, IMS_E_NOMEM, "store", 0, "building a statement");
-    memcpy(from, prefix, n);
-    from[n] = '/';
-    memcpy(from + n + 1, prefix, n);
-    from[2 * n + 1] = '/' + 1;
     (void)ims__buf_addf(&q->text, " AND (%s = ", column);
-    ims__store_sql_add(q, "?", IMS_DB_ARGS(ims_db_blob(from, n)));
+    ims__store_sql_add(q, "?", IMS_DB_ARGS(ims_db_blob(q->prefix, n)));
     (void)ims__buf_addf(&q->text, " OR (%s >= ", column);
-    ims__store_sql_add(q, "?", IMS_DB_ARGS(ims_db_blob(from, n + 1)));
+    ims__store_sql_add(q, "?", IMS_DB_ARGS(from));
     (void)ims__buf_addf(&q->text, " AND %s < ", column);
-    ims__store_sql_add(q, "?))", IMS_DB_ARGS(ims_db_blob(from + n + 1, n + 1)));
+    ims__store_sql_add(q, "?))", IMS_DB_ARGS(until));
     return IMS_OK;
 }
 

@@ -91,6 +91,27 @@ ims_status ims__store_sql_below(struct ims__store_sql *q, const char *column, co
 ims_status ims__store_sql_filter(struct ims__store_sql *q, const struct ims_store_filter *f,
                                  ims_err *err) IMS_MUST_CHECK;
 ims_status ims__store_sql_status(const struct ims__store_sql *q, ims_err *err) IMS_MUST_CHECK;
+/* What is below a folder: from <= path < until, as values that live as long as the returned block
+ * (ims__free); NULL: no memory. */
+char *ims__store_path_range(const char *path, struct ims_db_value *from, struct ims_db_value *until);
+
+/* --- store_scope.c --- */
+
+/* Begins a statement over the pictures of a training session that are there and not passed over; 0: of the
+ * whole library. select: "SELECT ..." without FROM, after the list "WITH folder AS (...) "; afterwards " FROM ... assets a" and join stand, and a WHERE to
+ * which " AND ..." may be added. The session is always $1. */
+void ims__store_sql_scope(struct ims__store_sql *q, int64_t session_id, const char *select,
+                          const char *join, const struct ims_db_value *values, size_t n);
+#define IMS__NOT_IGNORED(path)                                                                     \
+    "NOT EXISTS (SELECT 1 FROM ignored_directories g WHERE " path " >= g.path_from AND " path      \
+    " < g.path_until)"
+
+/* --- store_session_faces.c --- */
+
+struct ims_store_face_session;
+/* Fills the counters of a session that is at work. */
+ims_status ims__face_session_count(struct ims_store *s, int64_t model_id, struct ims_store_face_session *x,
+                                   ims_err *err) IMS_MUST_CHECK;
 
 /* --- store_library.c --- */
 

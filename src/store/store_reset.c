@@ -14,6 +14,7 @@ static const struct {
     const char *table, *which; /* NULL = all rows */
 } emptied[] = {
     { "training_subdirectories", NULL },
+    { "face_sessions", NULL },
     { "training_sessions", NULL },
     { "ignored_directories", NULL },
     { "vector_deletions", NULL },

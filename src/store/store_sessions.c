@@ -128,29 +128,45 @@ struct add {
     int64_t id;
 };
 
+static ims_status add_subdirectory(struct ims_store *s, const struct add *x, const char *path, int64_t now, ims_err *err)
+{
+    struct ims_db_value from, until;
+    char *range = ims__store_path_range(path, &from, &until);
+    ims_status st = range ? IMS_OK : ims__store_nomem(err);
+
+    if (!st)
+        st = ims_db_run(s->db,
+                        "INSERT INTO training_subdirectories (session_id, path, name, created_us, path_from, path_until) "
+                        "VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (session_id, path) DO NOTHING",
+                        IMS_DB_ARGS(ims_db_int(x->id), ims__store_path(path), ims_db_text(ims__path_base(path)),
+                                    ims_db_int(now), from, until),
+                        NULL, err);
+    ims__free(range);
+    return st;
+}
+
 static ims_status add_session(struct ims_store *s, void *arg, ims_err *err)
 {
     struct add *x = arg;
     const struct ims_store_session *n = x->session;
     int64_t now = ims__now_us();
-    ims_status st;
+    struct ims_db_value from, until;
+    char *range = ims__store_path_range(n->root_path, &from, &until);
+    ims_status st = range ? IMS_OK : ims__store_nomem(err);
 
-    st = ims_db_get_int(s->db,
-                        "INSERT INTO training_sessions (name, status, root_path, category_id, config_json, created_us) "
-                        "VALUES ($1, 'pending', $2, $3, $4, $5) RETURNING id",
-                        IMS_DB_ARGS(ims_db_text(n->name), ims__store_path(n->root_path),
-                                    n->category_id ? ims_db_int(n->category_id) : ims_db_null(),
-                                    ims_db_text(n->config_json), ims_db_int(now)),
-                        &x->id, NULL, err);
+    if (!st)
+        st = ims_db_get_int(s->db,
+                            "INSERT INTO training_sessions (name, status, root_path, category_id, config_json, created_us, "
+                            "path_from, path_until) VALUES ($1, 'pending', $2, $3, $4, $5, $6, $7) RETURNING id",
+                            IMS_DB_ARGS(ims_db_text(n->name), ims__store_path(n->root_path),
+                                        n->category_id ? ims_db_int(n->category_id) : ims_db_null(),
+                                        ims_db_text(n->config_json), ims_db_int(now), from, until),
+                            &x->id, NULL, err);
+    ims__free(range);
     if (st == IMS_E_CONSTRAINT)
         return ims_fail(err, IMS_E_NOT_FOUND, "store", 0, "there is no category %lld", (long long)n->category_id);
     for (size_t i = 0; !st && i < x->n; i++)
-        st = ims_db_run(s->db,
-                        "INSERT INTO training_subdirectories (session_id, path, name, created_us) VALUES ($1, $2, $3, $4) "
-                        "ON CONFLICT (session_id, path) DO NOTHING",
-                        IMS_DB_ARGS(ims_db_int(x->id), ims__store_path(x->subdirectories[i]),
-                                    ims_db_text(ims__path_base(x->subdirectories[i])), ims_db_int(now)),
-                        NULL, err);
+        st = add_subdirectory(s, x, x->subdirectories[i], now, err);
     return st;
 }
 
@@ -308,62 +324,22 @@ ims_status ims_store_session_event(struct ims_store *s, int64_t id, ims_session_
     return st;
 }
 
-/* ---- counts ---- */
+/* ---- runs whose job ended without a word ---- */
 
-static ims_status take_counts(void *arg, const struct ims_db_query *row, ims_err *err)
+static ims_status settle(struct ims_store *s, void *arg, ims_err *err)
 {
-    struct ims_store_folder_counts *c = arg;
+    int64_t *n = arg;
 
-    (void)err;
-    c->assets += ims_db_column_int(row, 0);
-    c->done += ims_db_column_int(row, 1);
-    c->failed += ims_db_column_int(row, 2);
-    c->duplicates += ims_db_column_int(row, 0) - ims_db_column_int(row, 3);
-    return IMS_OK;
+    return ims_db_run(s->db,
+                      "UPDATE training_sessions SET status = 'failed', completed_us = $1, "
+                      "error = 'its job ended without finishing; start it again' "
+                      "WHERE status IN ('discovering', 'running') AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.job_key = "
+                      "'session:' || CAST(training_sessions.id AS TEXT) || ':' || CAST(training_sessions.generation AS TEXT) "
+                      "AND j.state IN ('queued', 'started'))",
+                      IMS_DB_ARGS(ims_db_int(ims__now_us())), n, err);
 }
 
-static ims_status count_one(struct ims_store *s, const char *folder, const char *task, int64_t model_id,
-                            struct ims_store_folder_counts *out, ims_err *err)
+ims_status ims_store_settle_sessions(struct ims_store *s, int64_t *out_n, ims_err *err)
 {
-    struct ims__store_sql q;
-    ims_status st;
-
-    ims__store_sql_init(&q, "SELECT COUNT(*), SUM(CASE WHEN w.state = 'done' THEN 1 ELSE 0 END), "
-                            "SUM(CASE WHEN w.state = 'failed' THEN 1 ELSE 0 END), "
-                            "COUNT(DISTINCT COALESCE(a.content_id, -a.id)) "
-                            "FROM assets a LEFT JOIN work w ON w.asset_id = a.id");
-    ims__store_sql_add(&q, " AND w.task = ? AND w.model_id = ? WHERE a.deleted_us IS NULL",
-                       IMS_DB_ARGS(ims_db_text(task), ims_db_int(model_id)));
-    st = ims__store_sql_below(&q, "a.path", folder, err);
-    if (!st)
-        st = ims__store_sql_status(&q, err);
-    if (!st)
-        st = ims__store_select(s, q.text.data, q.values, q.n, take_counts, out, err);
-    ims__store_sql_release(&q);
-    return st;
-}
-
-/* Does a folder before it, or another one that holds it, count its pictures already? */
-static bool is_covered(const char *const *folders, size_t n, size_t i)
-{
-    for (size_t k = 0; k < n; k++) {
-        if (k != i && ims__path_is_in(folders[i], folders[k]) && (k < i || strcmp(folders[i], folders[k]) != 0))
-            return true;
-    }
-    return false;
-}
-
-ims_status ims_store_count_below(struct ims_store *s, const char *const *folders, size_t n, const char *task,
-                                 int64_t model_id, struct ims_store_folder_counts *out, ims_err *err)
-{
-    struct ims_store_folder_counts c = { 0 };
-    ims_status st = IMS_OK;
-
-    for (size_t i = 0; !st && i < n; i++) {
-        if (!is_covered(folders, n, i))
-            st = count_one(s, folders[i], task, model_id, &c, err);
-    }
-    if (!st)
-        *out = c;
-    return st;
+    return ims__store_write(s, settle, out_n, err);
 }

@@ -1,4 +1,4 @@
-/* Work states and evidence: what is to do, done, failed and why; counts; putting back to queued.
+/* Work states: what is to do, done, failed and why; counts; putting back to queued.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "store/store_internal.h"
 
@@ -55,7 +55,8 @@ static void add_queued(struct ims__store_sql *q, const struct ims_store_task *ta
                         i ? " UNION ALL " : "", 1U << i);
     ims__store_sql_add(q,
                        "JOIN assets a ON a.id = w.asset_id WHERE w.task = ? AND w.model_id = ? "
-                       "AND w.state = 'queued' AND w.asset_id > ? AND a.deleted_us IS NULL "
+                       "AND w.state = 'queued' AND w.asset_id > ? AND a.deleted_us IS NULL AND "
+                       IMS__NOT_IGNORED("a.path") " "
                        "ORDER BY w.asset_id LIMIT ?) t",
                        IMS_DB_ARGS(ims_db_text(task->name), ims_db_int(task->model_id),
                                    ims_db_int(after_asset_id), ims_db_int(limit)));
@@ -346,60 +347,6 @@ ims_status ims_store_failure_reasons(struct ims_store *s, const char *task, int6
                                       "GROUP BY w.reason ORDER BY n DESC, w.reason",
                                       IMS_DB_ARGS(ims_db_text(task), ims_db_int(model_id)),
                                       take_reason, &l, err);
-
-    st = ims__store_list_end(&l, st, &items, out_n, err);
-    if (!st)
-        *out = items;
-    return st;
-}
-
-/* --- evidence --- */
-
-static ims_status take_evidence_texts(struct ims_arena *arena, const struct ims_db_query *row,
-                                      struct ims_store_evidence *e, ims_err *err)
-{
-    const char **const texts[] = { &e->task,     &e->model_name, &e->model_digest,
-                                   &e->device,   &e->provider,   &e->runtime,
-                                   &e->checksum, &e->error,      &e->metadata_json };
-    ims_status st = IMS_OK;
-
-    for (size_t i = 0; !st && i < IMS_ARRAY_LEN(texts); i++)
-        st = ims__store_string(arena, row, 8 + i, texts[i], err);
-    return st;
-}
-
-static ims_status take_evidence(void *arg, const struct ims_db_query *row, ims_err *err)
-{
-    struct ims__store_list *l = arg;
-    struct ims_store_evidence *e = ims__store_list_add(l, err);
-
-    if (!e)
-        return IMS_E_NOMEM;
-    e->id = ims_db_column_int(row, 0);
-    e->asset_id = ims_db_column_int(row, 1);
-    e->model_id = ims_db_column_int(row, 2);
-    e->dim = (int)ims_db_column_int(row, 3);
-    e->norm = ims_db_column_double(row, 4);
-    e->embedding_ms = ims_db_column_double(row, 5);
-    e->total_ms = ims_db_column_double(row, 6);
-    e->created_us = ims_db_column_int(row, 7);
-    return take_evidence_texts(l->arena, row, e, err);
-}
-
-ims_status ims_store_asset_evidence(struct ims_store *s, int64_t asset_id, size_t limit,
-                                    struct ims_arena *arena, struct ims_store_evidence **out,
-                                    size_t *out_n, ims_err *err)
-{
-    struct ims__store_list l = { .arena = arena, .item_size = sizeof(**out) };
-    void *items = NULL;
-    ims_status st = ims__store_select(
-        s,
-        "SELECT e.id, e.asset_id, e.model_id, e.dim, e.norm, e.embedding_ms, e.total_ms, "
-        "e.created_us, e.task, "
-        "m.name, m.digest, e.device, e.provider, e.runtime, e.checksum, e.error, e.metadata_json "
-        "FROM evidence e JOIN models m ON m.id = e.model_id WHERE e.asset_id = $1 ORDER BY e.id "
-        "DESC LIMIT $2",
-        IMS_DB_ARGS(ims_db_int(asset_id), ims_db_int((int64_t)limit)), take_evidence, &l, err);
 
     st = ims__store_list_end(&l, st, &items, out_n, err);
     if (!st)

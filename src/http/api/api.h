@@ -47,6 +47,7 @@ bool ims__put_int(ims_json *o, const char *key, int64_t v);
 bool ims__put_num(ims_json *o, const char *key, double v);
 bool ims__put_bool(ims_json *o, const char *key, bool v);
 bool ims__put_time(ims_json *o, const char *key, int64_t us); /* 0 = null */
+bool ims__put_path(ims_json *o, const char *key, const char *bytes); /* in display form; NULL = null */
 bool ims__put_null(ims_json *o, const char *key);
 /* What a chain built, or NULL after freeing it when is_whole is false. */
 ims_json *ims__whole(ims_json *o, bool is_whole);
@@ -56,6 +57,8 @@ ims_json *ims__api_asset(const struct ims_asset *a); /* Asset of the contract; N
 /* Its camera and where it was taken, or null. */
 bool ims__put_camera(ims_json *o, const char *key, const struct ims_asset *a);
 bool ims__put_location(ims_json *o, const char *key, const struct ims_asset *a);
+
+ims_json *ims__api_evidence(const struct ims_store_evidence *e);
 
 /* {id: name ...} of a category, or null; sessionCount null. */
 ims_json *ims__api_category(struct ims_http_context *cx, int64_t id);

@@ -3,6 +3,7 @@
 #include "base/limits.h"
 #include "base/text.h"
 #include "engine/engine_parts.h"
+#include "engine/folders.h"
 #include "http/api/api.h"
 #include "http/api/api_files.h"
 #include "http/api/api_filters.h"
@@ -103,31 +104,6 @@ IMS_API_HANDLER(ims__api_asset_get)
 
 /* ---- evidence ---- */
 
-static ims_json *metadata_of(const struct ims_store_evidence *e)
-{
-    ims_json *v = NULL;
-
-    if (e->metadata_json && ims__json_parse(&v, e->metadata_json, strlen(e->metadata_json), "metadata", NULL) == IMS_OK &&
-        ims__json_type(v) == IMS_JSON_OBJECT)
-        return v;
-    ims__json_free(v);
-    return ims__json_new_null();
-}
-
-/* sessionId: sessions only name folders here; what a picture went through does not hang on one. */
-static ims_json *evidence_json(const struct ims_store_evidence *e)
-{
-    ims_json *o = ims__json_new_object();
-
-    return ims__whole(o, ims__put_int(o, "id", e->id) && ims__put_int(o, "assetId", e->asset_id) &&
-                             ims__put_int(o, "sessionId", 0) && ims__put_str(o, "modelName", e->model_name) &&
-                             ims__put_str(o, "modelVersion", e->model_digest) &&
-                             ims__put_str(o, "embeddingChecksum", e->checksum) && ims__put_str(o, "device", e->device) &&
-                             ims__put_int(o, "processingTimeMs", (int64_t)(e->total_ms + 0.5)) &&
-                             ims__put_str(o, "errorMessage", e->error) && ims__put(o, "metadataJson", metadata_of(e)) &&
-                             ims__put_time(o, "createdAt", e->created_us));
-}
-
 IMS_API_HANDLER(ims__api_asset_history)
 {
     struct ims_arena arena;
@@ -139,7 +115,7 @@ IMS_API_HANDLER(ims__api_asset_history)
     ims__arena_init(&arena, 0);
     st = ims_store_asset_evidence(cx->store, ims__in_int(rq->path, "asset_id", 0), MAX_EVIDENCE, &arena, &found, &n, err);
     for (size_t i = 0; !st && i < n; i++) {
-        if (!list || ims__json_add(list, evidence_json(&found[i])))
+        if (!list || ims__json_add(list, ims__api_evidence(&found[i])))
             st = ims_fail(err, IMS_E_NOMEM, "http", 0, "evidence");
     }
     ims__arena_release(&arena);
@@ -151,18 +127,27 @@ IMS_API_HANDLER(ims__api_asset_history)
 
 /* ---- indexing ---- */
 
-static ims_status push_ingest(struct ims_http_context *cx, const char *real, ims_err *err)
+/* One job for a folder and a way of looking at it. */
+ims_status ims__api_push_ingest(struct ims_http_context *cx, const char *real, const ims_json *body, ims_err *err)
 {
-    ims_json *args = ims__json_new_object();
+    const ims_json *extensions = ims__json_get(body, "extensions");
+    bool is_recursive = ims__in_bool(body, "recursive", true), is_plain = is_recursive && !ims__json_len(extensions);
     struct ims_store_job job = { .queue = "training-normal", .func = "ingest", .max_attempts = 10 };
-    char *key = ims__strfmt("ingest:%s", real);
+    ims_json *args = ims__json_new_object();
     struct ims_buf text;
+    char *key = NULL;
     int64_t id;
     ims_status st;
 
     ims__buf_init(&text, IMS_MIB);
-    args = ims__whole(args, ims__put_str(args, "path", real));
-    st = args && key ? ims__json_write(args, 0, &text, err) : ims_fail(err, IMS_E_NOMEM, "http", 0, "a job");
+    args = ims__whole(args, ims__put_str(args, "path", real) &&
+                                (is_plain || (ims__put_bool(args, "recursive", is_recursive) &&
+                                              (!extensions || ims__put(args, "extensions", ims__json_dup(extensions))))));
+    st = args ? ims__json_write(args, 0, &text, err) : ims_fail(err, IMS_E_NOMEM, "http", 0, "a job");
+    if (!st)
+        key = is_plain ? ims__strfmt("ingest:%s", real) : ims__strfmt("ingest:%s", text.data);
+    if (!st && !key)
+        st = ims_fail(err, IMS_E_NOMEM, "http", 0, "a job");
     job.args_json = text.data;
     job.key = key;
     if (!st)
@@ -175,26 +160,26 @@ static ims_status push_ingest(struct ims_http_context *cx, const char *real, ims
 
 IMS_API_HANDLER(ims__api_assets_ingest)
 {
-    const char *given = ims__in_str(rq->body, "rootPath", "");
-    struct ims_folder_count count = { 0 };
-    struct ims_buf bytes;
-    char *real = NULL;
     bool is_dry = ims__in_bool(rq->body, "dryRun", false);
+    struct ims_folder_count count = { 0 };
+    struct ims_index_options wanted = { 0 };
+    struct ims_arena arena;
+    char *real = NULL;
     ims_json *o;
     ims_status st;
 
-    ims__buf_init(&bytes, IMS_MAX_PATH_BYTES);
-    st = ims__undisplay(given, strlen(given), &bytes);
+    ims__arena_init(&arena, 0);
+    st = ims__api_find_folder(cx->store, ims__in_str(rq->body, "rootPath", ""), &real, err);
+    wanted.dirs = (const char *const *)&real;
+    wanted.n_dirs = 1;
     if (!st)
-        st = ims__api_check_path(cx->store, bytes.data, &real, err);
-    ims__buf_release(&bytes);
+        st = ims__index_config(rq->body, &arena, &wanted, err);
     if (!st)
-        st = ims_engine_count_folder(cx->engine, real, &count, err);
+        st = ims_engine_count_folder(cx->engine, real, &wanted, &count, err);
     if (!st && !is_dry)
-        st = push_ingest(cx, real, err);
+        st = ims__api_push_ingest(cx, real, rq->body, err);
     ims__free(real);
-    if (st == IMS_E_NOT_FOUND || st == IMS_E_FORMAT)
-        return ims__reply_error(rp, 400, "rootPath is no folder below one of the library's roots");
+    ims__arena_release(&arena);
     if (st)
         return st;
     o = ims__json_new_object();

@@ -47,6 +47,13 @@ ims_status ims__api_check_path(struct ims_store *s, const char *path, char **out
     return st;
 }
 
+static bool is_folder(const char *path)
+{
+    struct ims_file_info info;
+
+    return ims__stat(path, true, &info, NULL) == IMS_OK && info.is_dir;
+}
+
 ims_status ims__api_find_folder(struct ims_store *s, const char *shown, char **out_real, ims_err *err)
 {
     struct ims_buf bytes;
@@ -57,6 +64,11 @@ ims_status ims__api_find_folder(struct ims_store *s, const char *shown, char **o
     if (!st)
         st = ims__api_check_path(s, bytes.data, out_real, err);
     ims__buf_release(&bytes);
+    if (!st && !is_folder(*out_real)) {
+        ims__free(*out_real);
+        *out_real = NULL;
+        st = IMS_E_NOT_FOUND;
+    }
     return st == IMS_E_NOT_FOUND || st == IMS_E_FORMAT || st == IMS_E_LIMIT
                ? ims_fail(err, IMS_E_INVALID, "http", 0, "%.200s is no folder that is there", shown)
                : st;

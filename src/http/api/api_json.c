@@ -1,6 +1,8 @@
 /* Building and reading the JSON of the interface.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "base/clock.h"
+#include "base/limits.h"
+#include "base/text.h"
 #include "http/api/api.h"
 
 #include <stdio.h>
@@ -17,6 +19,19 @@ bool ims__put(ims_json *o, const char *key, ims_json *take_value)
 bool ims__put_str(ims_json *o, const char *key, const char *s)
 {
     return ims__put(o, key, ims__json_new_str(s));
+}
+
+bool ims__put_path(ims_json *o, const char *key, const char *bytes)
+{
+    struct ims_buf shown;
+    bool is_good;
+
+    if (!bytes)
+        return ims__put_null(o, key);
+    ims__buf_init(&shown, 4 * IMS_MAX_PATH_BYTES + 1);
+    is_good = ims__display(bytes, strlen(bytes), &shown) == IMS_OK && ims__put_str(o, key, shown.data ? shown.data : "");
+    ims__buf_release(&shown);
+    return is_good;
 }
 
 bool ims__put_int(ims_json *o, const char *key, int64_t v)

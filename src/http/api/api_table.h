@@ -28,6 +28,11 @@ IMS_ROUTE(assetHistory, ims__api_asset_history)
 IMS_ROUTE(placesList, ims__api_places_list)
 
 /* ---- evidence ---- */
+IMS_ROUTE(evidenceList, ims__api_evidence_list)
+IMS_ROUTE(evidenceGet, ims__api_evidence_get)
+IMS_ROUTE(evidenceDetail, ims__api_evidence_detail)
+IMS_ROUTE(evidenceDelete, ims__api_evidence_delete)
+IMS_ROUTE(sessionEvidenceStats, ims__api_session_evidence_stats)
 
 /* ---- search ---- */
 IMS_ROUTE(search, ims__api_search)
@@ -53,9 +58,26 @@ IMS_ROUTE(sessionStart, ims__api_session_start)
 IMS_ROUTE(sessionPause, ims__api_session_pause)
 IMS_ROUTE(sessionCancel, ims__api_session_cancel)
 IMS_ROUTE(sessionRestart, ims__api_session_restart)
+IMS_ROUTE(sessionRestartTraining, ims__api_session_restart_training)
+IMS_ROUTE(sessionRestartFaces, ims__api_session_restart_faces)
+IMS_ROUTE(sessionRestartClustering, ims__api_session_restart_clustering)
 IMS_ROUTE(sessionProgress, ims__api_session_progress)
+IMS_ROUTE(sessionProgressUnified, ims__api_session_progress_unified)
+IMS_ROUTE(sessionJobs, ims__api_session_jobs)
+IMS_ROUTE(trainingJobGet, ims__api_training_job_get)
+IMS_ROUTE(sessionThumbnails, ims__api_session_thumbnails)
+IMS_ROUTE(sessionSubdirectories, ims__api_session_subdirectories)
+IMS_ROUTE(sessionSelect, ims__api_session_select)
 
 /* ---- training directories ---- */
+IMS_ROUTE(directoriesScan, ims__api_directories_scan)
+IMS_ROUTE(directoriesList, ims__api_directories_list)
+IMS_ROUTE(directoriesPreview, ims__api_directories_preview)
+IMS_ROUTE(directoriesPreviewThumbnail, ims__api_directories_preview_thumbnail)
+IMS_ROUTE(directoryIgnore, ims__api_directory_ignore)
+IMS_ROUTE(directoryUnignore, ims__api_directory_unignore)
+IMS_ROUTE(directoriesIgnored, ims__api_directories_ignored)
+IMS_ROUTE(scanIncremental, ims__api_scan_incremental)
 
 /* ---- background work ---- */
 IMS_ROUTE(queuesList, ims__api_queues_list)
@@ -135,6 +157,13 @@ IMS_ROUTE(unknownAccept, ims__api_unknown_accept)
 IMS_ROUTE(unknownDismiss, ims__api_unknown_dismiss)
 
 /* ---- face sessions ---- */
+IMS_ROUTE(faceSessionsList, ims__api_face_sessions_list)
+IMS_ROUTE(faceSessionCreate, ims__api_face_session_create)
+IMS_ROUTE(faceSessionGet, ims__api_face_session_get)
+IMS_ROUTE(faceSessionPause, ims__api_face_session_pause)
+IMS_ROUTE(faceSessionResume, ims__api_face_session_resume)
+IMS_ROUTE(faceSessionDelete, ims__api_face_session_delete)
+IMS_ROUTE(faceSessionEvents, ims__api_face_session_events)
 
 /* ---- vectors ---- */
 IMS_ROUTE(vectorsDeleteByDirectory, ims__api_vectors_delete_directory)

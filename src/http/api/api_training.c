@@ -5,42 +5,15 @@
 #include "base/limits.h"
 #include "base/text.h"
 #include "engine/engine_parts.h"
+#include "engine/sessions.h"
 #include "http/api/api.h"
 #include "http/api/api_files.h"
-#include "store/jobs.h"
 #include "store/sessions.h"
 
 #include <stdio.h>
 #include <string.h>
 
 /* ---- shapes ---- */
-
-/* What the session is about, and how much of it is done with the serving model. */
-static ims_status count_session(struct ims_http_context *cx, const struct ims_store_session *s,
-                                struct ims_store_folder_counts *out, ims_err *err)
-{
-    struct ims_arena arena;
-    struct ims_store_subdirectory *subs;
-    const char **folders;
-    size_t n_subs = 0, n = 0;
-    ims_status st;
-
-    ims__arena_init(&arena, 0);
-    st = ims_store_subdirectories(cx->store, s->id, &arena, &subs, &n_subs, err);
-    folders = st ? NULL : ims__arena_alloc(&arena, n_subs + 1, sizeof(*folders));
-    if (!st && !folders)
-        st = ims_fail(err, IMS_E_NOMEM, "http", 0, "a session");
-    for (size_t i = 0; !st && i < n_subs; i++) {
-        if (subs[i].is_selected)
-            folders[n++] = subs[i].path;
-    }
-    if (!st && n == 0)
-        folders[n++] = s->root_path;
-    if (!st)
-        st = ims_engine_count_done(cx->engine, folders, n, out, err);
-    ims__arena_release(&arena);
-    return st;
-}
 
 static ims_json *config_of(const struct ims_store_session *s)
 {
@@ -53,20 +26,20 @@ static ims_json *config_of(const struct ims_store_session *s)
 
 static ims_json *session_json(struct ims_http_context *cx, const struct ims_store_session *s, ims_err *err)
 {
-    struct ims_store_folder_counts c = { 0 };
+    struct ims_store_session_counts c = { 0 };
     ims_json *o;
 
-    if (s->status != IMS_SESSION_PENDING && count_session(cx, s, &c, err))
+    if (s->status != IMS_SESSION_PENDING && ims_engine_count_done(cx->engine, s->id, &c, err))
         return NULL;
     o = ims__json_new_object();
     return ims__whole(
         o, ims__put_int(o, "id", s->id) && ims__put_str(o, "name", s->name) &&
-               ims__put_str(o, "status", ims_session_status_name(s->status)) && ims__put_str(o, "rootPath", s->root_path) &&
+               ims__put_str(o, "status", ims_session_status_name(s->status)) && ims__put_path(o, "rootPath", s->root_path) &&
                (s->category_id ? ims__put_int(o, "categoryId", s->category_id) : ims__put_null(o, "categoryId")) &&
                ims__put(o, "category", s->category_id ? ims__api_category(cx, s->category_id) : ims__json_new_null()) &&
                ims__put(o, "config", config_of(s)) && ims__put_int(o, "totalImages", c.assets) &&
-               ims__put_int(o, "processedImages", c.done) && ims__put_int(o, "failedImages", c.failed) &&
-               ims__put_int(o, "skippedImages", 0) && ims__put_time(o, "createdAt", s->created_us) &&
+               ims__put_int(o, "processedImages", c.done - c.skipped) && ims__put_int(o, "failedImages", c.failed) &&
+               ims__put_int(o, "skippedImages", c.skipped) && ims__put_time(o, "createdAt", s->created_us) &&
                ims__put_time(o, "startedAt", s->started_us) && ims__put_time(o, "completedAt", s->completed_us) &&
                ims__put_time(o, "pausedAt", s->paused_us) && ims__put_str(o, "error", s->error));
 }
@@ -184,37 +157,15 @@ IMS_API_HANDLER(ims__api_session_update)
 
 /* ---- control ---- */
 
-/* One key for each run: the job of the run before may still be on its way out. */
-static void job_key(int64_t id, int64_t generation, char *out, size_t size)
-{
-    snprintf(out, size, "session:%lld:%lld", (long long)id, (long long)generation);
-}
-
-/* The work of a run; an unfinished job of an older one is asked to end first. */
-static ims_status push_run(struct ims_http_context *cx, int64_t id, int64_t generation, bool retry_failed, ims_err *err)
-{
-    char key[60], before[60], args[120];
-    struct ims_store_job job = { .queue = "training-high", .func = "train", .args_json = args, .key = key, .max_attempts = 10 };
-    bool found;
-    int64_t job_id;
-    ims_status st;
-
-    job_key(id, generation, key, sizeof(key));
-    job_key(id, generation - 1, before, sizeof(before));
-    snprintf(args, sizeof(args), "{\"session\":%lld,\"generation\":%lld,\"retryFailed\":%s}", (long long)id,
-             (long long)generation, retry_failed ? "true" : "false");
-    st = ims_store_ask_job_of(cx->store, before, IMS_JOB_CANCEL, &found, err);
-    return st ? st : ims_store_push_job(cx->store, &job, &job_id, err);
-}
-
-static ims_status reply_control(struct ims_http_context *cx, int64_t id, const char *message, struct ims_http_reply *rp,
-                                ims_err *err)
+static ims_status reply_control(struct ims_http_context *cx, int64_t id, ims_status st, const char *message,
+                                struct ims_http_reply *rp, ims_err *err)
 {
     struct ims_arena arena;
     struct ims_store_session s;
     ims_json *o;
-    ims_status st;
 
+    if (st)
+        return st;
     ims__arena_init(&arena, 0);
     st = ims_store_session(cx->store, id, &arena, &s, err);
     if (!st) {
@@ -231,40 +182,36 @@ static ims_status reply_control(struct ims_http_context *cx, int64_t id, const c
 
 IMS_API_HANDLER(ims__api_session_start)
 {
-    int64_t id = ims__in_int(rq->path, "session_id", 0), generation;
-    ims_status st = ims_store_session_event(cx->store, id, IMS_SESSION_START, 0, NULL, &generation, err);
+    int64_t id = ims__in_int(rq->path, "session_id", 0);
 
-    if (!st)
-        st = push_run(cx, id, generation, false, err);
-    return st ? st : reply_control(cx, id, "The run is queued.", rp, err);
-}
-
-/* The session's state changes at once; the worker hears of it at its next look and stops. */
-static ims_status stop_run(struct ims_http_context *cx, int64_t id, ims_session_event event, ims_store_wish wish,
-                           const char *message, struct ims_http_reply *rp, ims_err *err)
-{
-    char key[60];
-    int64_t generation;
-    bool found;
-    ims_status st = ims_store_session_event(cx->store, id, event, 0, NULL, &generation, err);
-
-    if (st)
-        return st;
-    job_key(id, generation, key, sizeof(key));
-    st = ims_store_ask_job_of(cx->store, key, wish, &found, err);
-    return st ? st : reply_control(cx, id, message, rp, err);
+    return reply_control(cx, id, ims_sessions_start(cx->engine, id, err), "The run is queued.", rp, err);
 }
 
 IMS_API_HANDLER(ims__api_session_pause)
 {
-    return stop_run(cx, ims__in_int(rq->path, "session_id", 0), IMS_SESSION_PAUSE, IMS_JOB_PAUSE, "The run is paused.", rp,
-                    err);
+    int64_t id = ims__in_int(rq->path, "session_id", 0);
+
+    return reply_control(cx, id, ims_sessions_pause(cx->engine, id, err), "The run is paused.", rp, err);
 }
 
 IMS_API_HANDLER(ims__api_session_cancel)
 {
-    return stop_run(cx, ims__in_int(rq->path, "session_id", 0), IMS_SESSION_CANCEL, IMS_JOB_CANCEL, "The run is cancelled.",
-                    rp, err);
+    int64_t id = ims__in_int(rq->path, "session_id", 0);
+
+    return reply_control(cx, id, ims_sessions_cancel(cx->engine, id, err), "The run is cancelled.", rp, err);
+}
+
+static const char *reason_of(const struct ims_http_request *rq)
+{
+    return ims__in_bool(rq->query, "failed_only", true) ? "Failed jobs only" : "Full restart";
+}
+
+IMS_API_HANDLER(ims__api_session_restart)
+{
+    int64_t id = ims__in_int(rq->path, "session_id", 0);
+
+    return reply_control(cx, id, ims_sessions_restart(cx->engine, id, reason_of(rq), true, err), "The session starts anew.", rp,
+                         err);
 }
 
 /* A run that is going on ends by itself: its session is gone. */
@@ -274,121 +221,101 @@ IMS_API_HANDLER(ims__api_session_delete)
     return ims_store_delete_session(cx->store, ims__in_int(rq->path, "session_id", 0), err);
 }
 
-/* ---- restart ---- */
+/* ---- starting a phase anew ---- */
 
-static ims_json *cleanup_json(int64_t id, const struct ims_store_folder_counts *c, double ms)
+struct cleanup {
+    const char *operation;
+    int64_t id, deleted, reset, preserved;
+    uint64_t started_ns;
+    const struct ims_restarted_faces *faces; /* of the phases of faces */
+    bool is_clustering;
+};
+
+static bool put_cleanup_faces(ims_json *o, const struct cleanup *x)
+{
+    const struct ims_restarted_faces *f = x->faces;
+
+    if (!f)
+        return true;
+    if (x->is_clustering)
+        return ims__put_int(o, "unknown_persons_deleted", 0) && ims__put_int(o, "faces_reset", f->reset) &&
+               ims__put_int(o, "manually_assigned_faces_preserved", f->by_hand);
+    return ims__put_int(o, "face_instances_deleted", 0) && ims__put_int(o, "qdrant_vectors_deleted", 0) &&
+           ims__put_int(o, "suggestions_deleted", f->suggestions) && ims__put_int(o, "persons_deleted", f->persons_deleted) &&
+           ims__put_int(o, "persons_orphaned", 0) && ims__put_int(o, "faces_reset", f->reset);
+}
+
+static ims_json *cleanup_json(const struct cleanup *x)
+{
+    double ms = (double)(ims__mono_ns() - x->started_ns) / 1e6;
+    ims_json *o = ims__json_new_object();
+
+    return ims__whole(o, ims__put_str(o, "operation", x->operation) && ims__put_int(o, "session_id", x->id) &&
+                             ims__put_int(o, "items_deleted", x->deleted) && ims__put_int(o, "items_reset", x->reset) &&
+                             ims__put_int(o, "items_preserved", x->preserved) && ims__put_int(o, "duration_ms", (int64_t)ms) &&
+                             ims__put_null(o, "job_id") && put_cleanup_faces(o, x));
+}
+
+/* Clients read one spelling or the other. */
+static ims_status reply_cleanup(const struct cleanup *x, const char *message, struct ims_http_reply *rp, ims_err *err)
 {
     ims_json *o = ims__json_new_object();
 
-    return ims__whole(o, ims__put_str(o, "operation", "training_restart") && ims__put_int(o, "session_id", id) &&
-                             ims__put_int(o, "items_deleted", 0) && ims__put_int(o, "items_reset", c->failed) &&
-                             ims__put_int(o, "items_preserved", c->done) && ims__put_int(o, "duration_ms", (int64_t)ms));
-}
-
-static ims_status restart(struct ims_http_context *cx, int64_t id, const char *reason, ims_err *err)
-{
-    int64_t generation;
-    ims_status st = ims_store_session_event(cx->store, id, IMS_SESSION_RESTART, 0, reason, NULL, err);
-
-    if (!st)
-        st = ims_store_session_event(cx->store, id, IMS_SESSION_START, 0, NULL, &generation, err);
-    return st ? st : push_run(cx, id, generation, true, err);
+    return ims__reply_json(rp, 200,
+                           ims__whole(o, ims__put_int(o, "sessionId", x->id) && ims__put_str(o, "status", "pending") &&
+                                             ims__put_str(o, "message", message) &&
+                                             ims__put(o, "cleanupStats", cleanup_json(x)) &&
+                                             ims__put(o, "cleanup_stats", cleanup_json(x))),
+                           err);
 }
 
 /* Pictures that are done and unchanged are not done again: their vectors would be the same. */
-IMS_API_HANDLER(ims__api_session_restart)
+IMS_API_HANDLER(ims__api_session_restart_training)
 {
-    int64_t id = ims__in_int(rq->path, "session_id", 0);
-    uint64_t started = ims__mono_ns();
-    struct ims_store_folder_counts c = { 0 };
-    struct ims_store_session s;
-    struct ims_arena arena;
-    ims_json *o;
-    double ms;
-    ims_status st;
+    struct cleanup x = { .operation = "training_restart",
+                         .id = ims__in_int(rq->path, "session_id", 0),
+                         .started_ns = ims__mono_ns() };
+    struct ims_store_session_counts c = { 0 };
+    ims_status st = ims_engine_count_done(cx->engine, x.id, &c, err);
 
-    ims__arena_init(&arena, 0);
-    st = ims_store_session(cx->store, id, &arena, &s, err);
     if (!st)
-        st = count_session(cx, &s, &c, err);
-    if (!st)
-        st = restart(cx, id, ims__in_bool(rq->query, "failed_only", true) ? "Failed jobs only" : "Full restart", err);
-    if (!st)
-        st = ims_store_session(cx->store, id, &arena, &s, err);
-    ms = (double)(ims__mono_ns() - started) / 1e6;
-    if (!st) {
-        o = ims__json_new_object();
-        st = ims__reply_json(rp, 200,
-                             ims__whole(o, ims__put_int(o, "sessionId", id) &&
-                                               ims__put_str(o, "status", ims_session_status_name(s.status)) &&
-                                               ims__put_str(o, "message", "The session starts anew.") &&
-                                               ims__put(o, "cleanupStats", cleanup_json(id, &c, ms)) &&
-                                               ims__put(o, "cleanup_stats", cleanup_json(id, &c, ms))),
-                             err);
-    }
-    ims__arena_release(&arena);
-    return st;
+        st = ims_sessions_restart(cx->engine, x.id, reason_of(rq), false, err);
+    x.reset = c.failed;
+    x.preserved = c.done;
+    return st ? st : reply_cleanup(&x, "The session starts anew.", rp, err);
 }
 
-/* ---- progress ---- */
-
-/* Rate and remaining time of a run that is going on; nulls otherwise. */
-static bool put_rate(ims_json *o, const struct ims_store_session *s, int64_t current, int64_t total)
+IMS_API_HANDLER(ims__api_session_restart_faces)
 {
-    double elapsed = (double)(ims__now_us() - s->started_us) / 1e6;
-    double rate = s->started_us && elapsed > 0 ? (double)current / elapsed : 0;
+    struct ims_restarted_faces f;
+    struct cleanup x = { .operation = "face_detection_restart",
+                         .id = ims__in_int(rq->path, "session_id", 0),
+                         .started_ns = ims__mono_ns(),
+                         .faces = &f };
+    ims_status st =
+        ims_sessions_restart_faces(cx->engine, x.id, ims__in_bool(rq->query, "delete_persons", false), &f, err);
 
-    if (s->status != IMS_SESSION_RUNNING || rate <= 0)
-        return ims__put_null(o, "etaSeconds") && ims__put_null(o, "imagesPerMinute");
-    return ims__put_int(o, "etaSeconds", (int64_t)((double)(total - current) / rate)) &&
-           ims__put_num(o, "imagesPerMinute", rate * 60);
+    if (st)
+        return st;
+    x.deleted = f.persons_deleted;
+    x.reset = f.pictures;
+    x.preserved = f.by_hand;
+    return reply_cleanup(&x, "Its pictures are looked at for faces again.", rp, err);
 }
 
-static ims_json *progress_json(const struct ims_store_session *s, const struct ims_store_folder_counts *c)
+IMS_API_HANDLER(ims__api_session_restart_clustering)
 {
-    ims_json *o = ims__json_new_object();
-    int64_t current = c->done + c->failed;
-    double percent = c->assets ? 100.0 * (double)current / (double)c->assets : s->status == IMS_SESSION_COMPLETED ? 100 : 0;
+    struct ims_restarted_faces f;
+    struct cleanup x = { .operation = "clustering_restart",
+                         .id = ims__in_int(rq->path, "session_id", 0),
+                         .started_ns = ims__mono_ns(),
+                         .faces = &f,
+                         .is_clustering = true };
+    ims_status st = ims_sessions_restart_clustering(cx->engine, x.id, &f, err);
 
-    return ims__whole(o, ims__put_int(o, "current", current) && ims__put_int(o, "total", c->assets) &&
-                             ims__put_num(o, "percentage", (double)(int64_t)(percent * 100 + 0.5) / 100) &&
-                             put_rate(o, s, current, c->assets) && ims__put_int(o, "unique", c->assets - c->duplicates) &&
-                             ims__put_int(o, "skipped", 0));
-}
-
-static ims_json *summary_json(const struct ims_store_session *s, const struct ims_store_folder_counts *c)
-{
-    ims_json *o = ims__json_new_object();
-    int64_t left = c->assets - c->done - c->failed;
-    bool is_cancelled = s->status == IMS_SESSION_CANCELLED;
-
-    return ims__whole(o, ims__put_int(o, "pending", is_cancelled ? 0 : left) && ims__put_int(o, "running", 0) &&
-                             ims__put_int(o, "completed", c->done) && ims__put_int(o, "failed", c->failed) &&
-                             ims__put_int(o, "cancelled", is_cancelled ? left : 0) && ims__put_int(o, "skipped", 0));
-}
-
-IMS_API_HANDLER(ims__api_session_progress)
-{
-    int64_t id = ims__in_int(rq->path, "session_id", 0);
-    struct ims_store_folder_counts c = { 0 };
-    struct ims_store_session s;
-    struct ims_arena arena;
-    ims_json *o;
-    ims_status st;
-
-    ims__arena_init(&arena, 0);
-    st = ims_store_session(cx->store, id, &arena, &s, err);
-    if (!st)
-        st = count_session(cx, &s, &c, err);
-    if (!st) {
-        o = ims__json_new_object();
-        st = ims__reply_json(rp, 200,
-                             ims__whole(o, ims__put_int(o, "sessionId", id) &&
-                                               ims__put_str(o, "status", ims_session_status_name(s.status)) &&
-                                               ims__put(o, "progress", progress_json(&s, &c)) &&
-                                               ims__put(o, "jobsSummary", summary_json(&s, &c))),
-                             err);
-    }
-    ims__arena_release(&arena);
-    return st;
+    if (st)
+        return st;
+    x.reset = f.reset;
+    x.preserved = f.by_hand;
+    return reply_cleanup(&x, "The faces without a person are grouped again.", rp, err);
 }

@@ -91,6 +91,7 @@ struct ims_face_input {
     uint8_t *pixels; /* the squares of the scales, one after another, RGB */
     size_t n_px;     /* of all of them; a colour conversion may be done in place, pixel by pixel */
     int width, height; /* of the picture */
+    float min_score, min_size_px; /* for this picture; 0 = as the models were opened */
 };
 void ims_face_input_release(struct ims_face_input *in);
 

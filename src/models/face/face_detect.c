@@ -167,7 +167,8 @@ static ims_status decode_all(const struct ims_face_models *m, const struct ims_f
                          i * ims__scrfd_rows(&s->scrfd, k % s->scrfd.n_levels) *
                              ims__scrfd_columns(&s->scrfd, k);
         st =
-            ims__scrfd_decode(&s->scrfd, outputs, m->options.min_score,
+            ims__scrfd_decode(&s->scrfd, outputs,
+                              inputs[i].min_score > 0 ? inputs[i].min_score : m->options.min_score,
                               fit_into(s, inputs[i].width, inputs[i].height).scale, &found[i], err);
     }
     return st;
@@ -206,14 +207,15 @@ out:
 
 /* ---- faces ---- */
 
-static bool is_large_enough(const struct ims_face_models *m, const struct ims_scrfd_candidate *c)
+static bool is_large_enough(const struct ims_scrfd_candidate *c, float min_size_px)
 {
-    return c->x2 - c->x1 >= m->options.min_size_px && c->y2 - c->y1 >= m->options.min_size_px;
+    return c->x2 - c->x1 >= min_size_px && c->y2 - c->y1 >= min_size_px;
 }
 
-static ims_status make_list(const struct ims_face_models *m, struct ims_scrfd_candidates *c,
-                            struct ims_face_list *out, ims_err *err)
+static ims_status make_list(const struct ims_face_models *m, const struct ims_face_input *input,
+                            struct ims_scrfd_candidates *c, struct ims_face_list *out, ims_err *err)
 {
+    float min_size_px = input->min_size_px > 0 ? input->min_size_px : m->options.min_size_px;
     struct ims_face_list l = { 0 };
 
     ims__scrfd_suppress(c, IMS_FACE_MAX_PER_IMAGE);
@@ -225,7 +227,7 @@ static ims_status make_list(const struct ims_face_models *m, struct ims_scrfd_ca
     for (size_t i = 0; i < c->n && l.n < m->options.max_faces; i++) {
         const struct ims_scrfd_candidate *one = &c->items[i];
         struct ims_face *f = &l.faces[l.n];
-        if (!is_large_enough(m, one))
+        if (!is_large_enough(one, min_size_px))
             continue;
         *f = (struct ims_face){ .x = one->x1,
                                 .y = one->y1,
@@ -256,7 +258,7 @@ static ims_status detect_turn(struct ims_face_models *m, const struct ims_face_i
     for (size_t i = 0; !st && i < n; i++)
         ims__scrfd_prefer_fine(&found[i], found[i].n_before);
     for (size_t i = 0; !st && i < n; i++)
-        st = make_list(m, &found[i], &lists[i], err);
+        st = make_list(m, &inputs[i], &found[i], &lists[i], err);
     for (size_t i = 0; found && i < n; i++)
         ims__free(found[i].items);
     ims__free(found);

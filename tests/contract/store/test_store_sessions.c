@@ -3,6 +3,7 @@
 #include "contract/store/store_fixture.h"
 
 #include "base/thread.h"
+#include "store/jobs.h"
 #include "store/sessions.h"
 
 #include <stdio.h>
@@ -195,22 +196,116 @@ TEST(sessions_rows, "sessions and their subdirectories are entered, listed, chan
     library_close(&l);
 }
 
-TEST(sessions_counts, "counts below folders see each picture once and know equal contents")
+static int64_t session_over(struct library *l, const char *root, const char *const *subs, size_t n)
 {
-    static const char *const nested[] = { "/photos", "/photos/a", "/photos/a" };
-    static const char *const one[] = { "/photos/a" };
-    struct ims_store_folder_counts c;
+    struct ims_store_session x = { .name = "s", .root_path = root, .config_json = "{}" };
+    int64_t id = 0;
+
+    if (ims_store_add_session(l->store, &x, subs, n, &id, &l->err))
+        test_fail(__FILE__, __LINE__, "%s", l->err.text);
+    return id;
+}
+
+static int64_t asset_at(struct library *l, const char *path)
+{
+    struct ims_store_asset *a;
+
+    return ims_store_asset_by_path(l->store, path, &l->arena, &a, &l->err) ? 0 : a->id;
+}
+
+TEST(sessions_counts, "D-T15: a session counts each picture below its folders once, and takes only equal contents for duplicates")
+{
+    static const char *const nested[] = { "/photos/a", "/photos/a/b", "/photos" }, *const one[] = { "/photos/a" };
+    struct ims_store_session_item_filter which = { .task = IMS_TASK_CLIP };
+    struct ims_store_session_counts c;
+    struct ims_store_session_item *items;
+    struct ims_store_folder_training t;
     struct library l;
+    int64_t all, some, root, us, total;
+    size_t n;
 
     if (!library_open(&l))
         return;
-    CHECK(commit_one(&l, "/photos/a/1.jpg", 1) && commit_one(&l, "/photos/a/2.jpg", 2) && commit_one(&l, "/photos/ab/3.jpg", 3));
+    which.model_id = l.model_id;
+    CHECK(commit_one(&l, "/photos/a/1.jpg", 1) && commit_one(&l, "/photos/a/b/2.jpg", 2) && commit_one(&l, "/photos/ab/3.jpg", 3));
     CHECK(commit_one(&l, "/photos/a/4.jpg", 1));
-    CHECK_OK(ims_store_count_below(l.store, nested, 3, IMS_TASK_CLIP, l.model_id, &c, &l.err), l.err);
-    CHECK(c.assets == 4 && c.done == 4 && c.failed == 0 && c.duplicates == 1);
-    CHECK_OK(ims_store_count_below(l.store, one, 1, IMS_TASK_CLIP, l.model_id, &c, &l.err), l.err);
-    CHECK(c.assets == 3 && c.done == 3 && c.duplicates == 1);
-    CHECK_OK(ims_store_count_below(l.store, one, 1, IMS_TASK_CLIP, l.model_id + 1, &c, &l.err), l.err);
-    CHECK(c.assets == 3 && c.done == 0);
+    all = session_over(&l, "/photos", nested, 3);
+    some = session_over(&l, "/photos", one, 1);
+    root = session_over(&l, "/", NULL, 0);
+    CHECK_OK(ims_store_count_session(l.store, all, IMS_TASK_CLIP, l.model_id, &c, &l.err), l.err);
+    CHECK(c.assets == 4 && c.done == 4 && c.failed == 0 && c.unique == 3 && c.skipped == 1);
+    CHECK_OK(ims_store_count_session(l.store, root, IMS_TASK_CLIP, l.model_id, &c, &l.err), l.err);
+    CHECK(c.assets == 4 && c.done == 4);
+    CHECK_OK(ims_store_count_session(l.store, 0, IMS_TASK_CLIP, l.model_id, &c, &l.err), l.err);
+    CHECK(c.assets == 4 && c.skipped == 1);
+    CHECK_OK(ims_store_count_session(l.store, some, IMS_TASK_CLIP, l.model_id, &c, &l.err), l.err);
+    CHECK(c.assets == 3 && c.done == 3 && c.unique == 2);
+    CHECK_OK(ims_store_count_session(l.store, some, IMS_TASK_CLIP, l.model_id + 1, &c, &l.err), l.err);
+    CHECK(c.assets == 3 && c.done == 0 && c.skipped == 0);
+    /* as rows: the later copy is the duplicate, of the one that is in the session too */
+    which.which = IMS_ITEMS_SKIPPED;
+    CHECK_OK(ims_store_session_items(l.store, some, &which, 0, 9, &l.arena, &items, &n, &total, &l.err), l.err);
+    CHECK(n == 1 && total == 1 && items[0].duplicate_of == asset_at(&l, "/photos/a/1.jpg"));
+    CHECK_STR(items[0].path, "/photos/a/4.jpg");
+    which.which = IMS_ITEMS_DONE;
+    CHECK_OK(ims_store_session_items(l.store, some, &which, 1, 1, &l.arena, &items, &n, &total, &l.err), l.err);
+    CHECK(n == 1 && total == 2 && items[0].asset_id == asset_at(&l, "/photos/a/1.jpg"));
+    CHECK_OK(ims_store_folder_training(l.store, "/photos/a", IMS_TASK_CLIP, l.model_id, &t, &l.err), l.err);
+    CHECK(t.done == 3 && t.last_us > 0);
+    /* what is ignored is in no session, and back when it is not */
+    CHECK_OK(ims_store_ignore(l.store, "/photos/a/b", "why", &us, &l.err), l.err);
+    CHECK_STATUS(ims_store_ignore(l.store, "/photos/a/b", NULL, &us, &l.err), IMS_E_EXISTS, l.err);
+    CHECK_STATUS(ims_store_ignore(l.store, "relative", NULL, &us, &l.err), IMS_E_INVALID, l.err);
+    CHECK_OK(ims_store_count_session(l.store, some, IMS_TASK_CLIP, l.model_id, &c, &l.err), l.err);
+    CHECK_INT(c.assets, 2);
+    CHECK_OK(ims_store_unignore(l.store, "/photos/a/b", &us, &l.err), l.err);
+    CHECK_STATUS(ims_store_unignore(l.store, "/photos/a/b", &us, &l.err), IMS_E_NOT_FOUND, l.err);
+    CHECK_OK(ims_store_count_session(l.store, some, IMS_TASK_CLIP, l.model_id, &c, &l.err), l.err);
+    CHECK_INT(c.assets, 3);
+    library_close(&l);
+}
+
+TEST(sessions_at_work, "a folder is in training while a session at work is on it, above or below it")
+{
+    static const char *const one[] = { "/photos/a" };
+    static const struct {
+        const char *folder;
+        bool is_at_work;
+    } rows[] = { { "/photos/a", true }, { "/photos/a/b", true }, { "/photos", true }, { "/photos/ab", false }, { "/other", false } };
+    struct library l;
+    bool is_at_work;
+    int64_t id;
+
+    if (!library_open(&l))
+        return;
+    id = session_over(&l, "/photos", one, 1);
+    CHECK_OK(ims_store_is_in_training(l.store, "/photos/a", &is_at_work, &l.err), l.err);
+    CHECK(!is_at_work);
+    CHECK_OK(ims_store_session_event(l.store, id, IMS_SESSION_START, 0, NULL, NULL, &l.err), l.err);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        CHECK_OK(ims_store_is_in_training(l.store, rows[i].folder, &is_at_work, &l.err), l.err);
+        CHECK_INT(is_at_work, rows[i].is_at_work);
+    }
+    library_close(&l);
+}
+
+TEST(sessions_settled, "a session whose job is gone fails; one whose job waits goes on")
+{
+    struct ims_store_job job = { .queue = "default", .func = "train", .key = "session:2:1" };
+    struct library l;
+    int64_t gone, waits, n, unused;
+
+    if (!library_open(&l))
+        return;
+    gone = add_session(&l);
+    waits = add_session(&l);
+    CHECK_OK(ims_store_session_event(l.store, gone, IMS_SESSION_START, 0, NULL, NULL, &l.err), l.err);
+    CHECK_OK(ims_store_session_event(l.store, waits, IMS_SESSION_START, 0, NULL, NULL, &l.err), l.err);
+    CHECK_OK(ims_store_push_job(l.store, &job, &unused, &l.err), l.err);
+    CHECK_OK(ims_store_settle_sessions(l.store, &n, &l.err), l.err);
+    CHECK_INT(n, 1);
+    CHECK_INT(look(&l, gone).status, IMS_SESSION_FAILED);
+    CHECK(look(&l, gone).error != NULL && look(&l, gone).completed_us > 0);
+    CHECK_INT(look(&l, waits).status, IMS_SESSION_DISCOVERING);
     library_close(&l);
 }

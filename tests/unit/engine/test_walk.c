@@ -103,7 +103,9 @@ static void put(const char *name)
 
 static ims_status walk(struct ims_walk_counts *counts, ims_err *err)
 {
-    struct ims_walk_sink sink = { &seen, on_file, on_odd, on_failed_dir, is_stopped, NULL };
+    struct ims_walk_sink sink = {
+        .arg = &seen, .on_file = on_file, .on_odd = on_odd, .on_failed_dir = on_failed_dir, .is_stopped = is_stopped
+    };
 
     *counts = (struct ims_walk_counts){ 0 };
     return ims__walk(seen.root, &sink, counts, err);

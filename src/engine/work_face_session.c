@@ -1,0 +1,149 @@
+/* The job "face_session": faces of pictures are found, told whose they are, and grouped.
+ *
+ * Each step may be done again: pictures that were looked at are done in the database, what was told and grouped is
+ * told and grouped the same. So a job that is paused, or whose worker dies, goes on where it was.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "engine/clusters.h"
+#include "engine/engine_internal.h"
+#include "engine/people.h"
+#include "engine/work.h"
+#include "store/face_sessions.h"
+
+#include <stdio.h>
+#include <string.h>
+
+struct run {
+    struct ims_task *task;
+    struct ims_store_face_session session;
+    struct ims_arena arena;
+    const char **folders;
+    size_t n_folders;
+    struct ims_people_match match;
+    struct ims_clusters_result groups;
+};
+
+static ims_status report(struct run *r, ims_face_session_event event, const char *text, ims_err *err)
+{
+    struct ims_engine *e = r->task->engine;
+    struct ims_store_face_session_step step = {
+        .id = r->session.id, .event = event, .generation = r->session.generation, .text = text
+    };
+    ims_status st = ims__engine_find_face_model(e, &step.model_id, err);
+
+    return st ? st : ims_store_face_session_event(e->store, &step, NULL, err);
+}
+
+/* ---- the steps ---- */
+
+static ims_status detect(struct run *r, ims_err *err)
+{
+    struct ims_index_options o = { .dirs = r->folders,
+                                   .n_dirs = r->n_folders,
+                                   .session_id = r->session.training_session_id,
+                                   .min_face_score = r->session.min_confidence,
+                                   .min_face_px = (unsigned)r->session.min_face_size,
+                                   .on_progress = ims__task_on_index,
+                                   .arg = r->task };
+    struct ims_index_summary s;
+    ims_status st = ims_engine_detect_faces(r->task->engine, IMS_FACES_MISSING, &o, &s, err);
+
+    return !st && s.is_cancelled ? ims_fail(err, IMS_E_CANCELLED, "engine", 0, "stopped") : st;
+}
+
+static bool on_match(void *arg, size_t done, size_t total)
+{
+    char text[120];
+
+    snprintf(text, sizeof(text), "{\"phase\":\"matching\",\"current\":%zu,\"total\":%zu,\"message\":\"comparing faces\"}", done,
+             total);
+    return ims__task_beat(arg, text);
+}
+
+static bool on_cluster(void *arg, const char *phase, double fraction)
+{
+    char text[160];
+
+    snprintf(text, sizeof(text), "{\"phase\":\"clustering\",\"current\":%d,\"total\":100,\"message\":\"%s\"}",
+             (int)(fraction * 100), phase);
+    return ims__task_beat(arg, text);
+}
+
+static ims_status tell_people(struct run *r, ims_err *err)
+{
+    const struct ims_people_by by = { .actor = "face session", .note = NULL };
+    struct ims_clusters_options o = { .eps = -1,
+                                      .min_quality = -1,
+                                      .merge_similarity = -1,
+                                      .person_threshold = -1,
+                                      .is_anew = r->session.is_anew,
+                                      .on_progress = on_cluster,
+                                      .arg = r->task };
+    ims_status st;
+
+    r->match = (struct ims_people_match){ .on_progress = on_match, .arg = r->task };
+    st = ims_people_match(r->task->engine, &by, &r->match, err);
+    return st ? st : ims_engine_cluster_faces(r->task->engine, &o, &r->groups, err);
+}
+
+/* ---- beginning and end ---- */
+
+/* Of the training session; none: the whole library. */
+static ims_status find_folders(struct run *r, ims_err *err)
+{
+    ims_status st;
+
+    if (!r->session.training_session_id)
+        return IMS_OK;
+    st = ims__session_folders(r->task->engine, r->session.training_session_id, &r->arena, &r->folders, &r->n_folders, err);
+    return st == IMS_E_NOT_FOUND ? ims_fail(err, IMS_E_CANCELLED, "engine", 0, "the training session is gone") : st;
+}
+
+static ims_status begin(struct run *r, ims_err *err)
+{
+    const ims_json *args = r->task->args;
+    int64_t generation = ims__json_int(ims__json_get(args, "generation"), 0);
+    ims_status st = ims_store_face_session(r->task->engine->store, ims__json_int(ims__json_get(args, "session"), 0), 0, &r->arena,
+                                           &r->session, err);
+
+    if (st == IMS_E_NOT_FOUND)
+        return ims_fail(err, IMS_E_CANCELLED, "engine", 0, "the face session is gone");
+    if (!st && generation != r->session.generation)
+        st = ims_fail(err, IMS_E_CANCELLED, "engine", 0, "the face session has another job");
+    if (!st)
+        st = report(r, IMS_FACE_SESSION_PICKED, NULL, err);
+    return st ? st : find_folders(r, err);
+}
+
+/* Paused, cancelled, shut down, or tried again: the session's state stands. */
+static ims_status end(struct run *r, ims_status st, ims_err *err)
+{
+    const struct ims_store_job *job = r->task->job;
+    ims_err refused = { 0 };
+
+    if (!st)
+        return report(r, IMS_FACE_SESSION_DONE, NULL, err);
+    if (st == IMS_E_CANCELLED || ((ims_status_is_retryable(st) || st == IMS_E_DB) && job->attempts < job->max_attempts))
+        return st;
+    return report(r, IMS_FACE_SESSION_BROKEN, err->text, &refused) ? IMS_E_CANCELLED : st;
+}
+
+ims_status ims__work_face_session(struct ims_task *task, ims_err *err)
+{
+    struct run r = { .task = task };
+    ims_status st;
+
+    ims__arena_init(&r.arena, 0);
+    st = begin(&r, err);
+    if (!st) {
+        st = detect(&r, err);
+        if (!st)
+            st = tell_people(&r, err);
+        st = end(&r, st, err);
+    }
+    if (!st)
+        task->result = ims__strfmt("{\"compared\":%zu,\"assigned\":%zu,\"suggested\":%zu,\"clusters\":%zu,\"noise\":%zu}",
+                                   r.match.n_faces, r.match.n_assigned, r.match.n_suggested, r.groups.clusters,
+                                   r.groups.noise);
+    ims__arena_release(&r.arena);
+    return st;
+}

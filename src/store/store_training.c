@@ -1,0 +1,204 @@
+/* The pictures of training sessions: counted, listed, gone through. Nothing of this is stored: it follows from the
+ * work states and the evidence.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "store/sessions.h"
+#include "store/store_internal.h"
+
+#define WORK "LEFT JOIN work w ON w.asset_id = a.id AND w.task = ? AND w.model_id = ?"
+
+/* ---- counts ---- */
+
+static ims_status take_counts(void *arg, const struct ims_db_query *row, ims_err *err)
+{
+    struct ims_store_session_counts *c = arg;
+
+    (void)err;
+    c->assets = ims_db_column_int(row, 0);
+    c->done = ims_db_column_int(row, 1);
+    c->failed = ims_db_column_int(row, 2);
+    c->unique = ims_db_column_int(row, 3);
+    c->skipped = c->done - ims_db_column_int(row, 4);
+    return IMS_OK;
+}
+
+ims_status ims_store_count_session(struct ims_store *s, int64_t session_id, const char *task, int64_t model_id,
+                                   struct ims_store_session_counts *out, ims_err *err)
+{
+    struct ims_store_session_counts c = { 0 };
+    struct ims__store_sql q;
+    ims_status st;
+
+    ims__store_sql_scope(&q, session_id,
+                         "SELECT COUNT(*), COUNT(CASE WHEN w.state = 'done' THEN 1 END), "
+                         "COUNT(CASE WHEN w.state = 'failed' THEN 1 END), COUNT(DISTINCT COALESCE(a.content_id, -a.id)), "
+                         "COUNT(DISTINCT CASE WHEN w.state = 'done' THEN COALESCE(a.content_id, -a.id) END)",
+                         WORK, IMS_DB_ARGS(ims_db_text(task), ims_db_int(model_id)));
+    st = ims__store_sql_status(&q, err);
+    if (!st)
+        st = ims__store_select(s, q.text.data, q.values, q.n, take_counts, &c, err);
+    ims__store_sql_release(&q);
+    if (!st)
+        *out = c;
+    return st;
+}
+
+/* ---- items ---- */
+
+/* The picture that was done first of those of the same content; NULL: this one. */
+#define DUPLICATE_OF                                                                                        \
+    "CASE WHEN w.state = 'done' THEN (SELECT MIN(b.id) FROM assets b JOIN work v ON v.asset_id = b.id AND "   \
+    "v.task = w.task AND v.model_id = w.model_id AND v.state = 'done' WHERE b.content_id = a.content_id "    \
+    "AND b.id < a.id AND b.deleted_us IS NULL AND EXISTS (SELECT 1 FROM folder o WHERE b.path >= "           \
+    "o.path_from AND b.path < o.path_until) AND " IMS__NOT_IGNORED("b.path") ") END"
+#define TOOK                                                                                                \
+    "(SELECT e.total_ms FROM evidence e WHERE e.asset_id = a.id AND e.task = w.task AND e.model_id = "       \
+    "w.model_id ORDER BY e.id DESC LIMIT 1)"
+
+static const char *const which_sql[] = {
+    [IMS_ITEMS_ALL] = "",
+    [IMS_ITEMS_QUEUED] = " AND i.state = 'queued'",
+    [IMS_ITEMS_DONE] = " AND i.state = 'done' AND i.first_id IS NULL",
+    [IMS_ITEMS_FAILED] = " AND i.state = 'failed'",
+    [IMS_ITEMS_SKIPPED] = " AND i.state = 'done' AND i.first_id IS NOT NULL",
+};
+
+static void begin_items(struct ims__store_sql *q, int64_t session_id, const char *what,
+                        const struct ims_store_session_item_filter *f)
+{
+    ims__store_sql_scope(q, session_id,
+                         ", item AS (SELECT a.id, a.path, COALESCE(w.state, 'queued') AS state, w.reason, w.detail, " DUPLICATE_OF
+                         " AS first_id, " TOOK " AS took, a.created_us, w.updated_us",
+                         WORK, IMS_DB_ARGS(ims_db_text(f->task), ims_db_int(f->model_id)));
+    if (f->asset_id)
+        ims__store_sql_add(q, " AND a.id = ?", IMS_DB_ARGS(ims_db_int(f->asset_id)));
+    (void)ims__buf_addf(&q->text, ") %s FROM item i WHERE 1 = 1%s", what, which_sql[f->which]);
+}
+
+static ims_status take_item(void *arg, const struct ims_db_query *row, ims_err *err)
+{
+    struct ims__store_list *l = arg;
+    struct ims_store_session_item *x = ims__store_list_add(l, err);
+    ims_status st;
+
+    if (!x)
+        return IMS_E_NOMEM;
+    x->asset_id = ims_db_column_int(row, 0);
+    x->state = ims__store_parse_state(ims_db_column_text(row, 2, NULL));
+    x->duplicate_of = ims_db_column_int(row, 5);
+    x->total_ms = ims_db_column_is_null(row, 6) ? -1 : ims_db_column_double(row, 6);
+    x->created_us = ims_db_column_int(row, 7);
+    x->updated_us = ims_db_column_int(row, 8);
+    st = ims__store_string(l->arena, row, 1, &x->path, err);
+    if (!st)
+        st = ims__store_string(l->arena, row, 3, &x->reason, err);
+    return st ? st : ims__store_string(l->arena, row, 4, &x->detail, err);
+}
+
+ims_status ims_store_session_items(struct ims_store *s, int64_t session_id,
+                                   const struct ims_store_session_item_filter *filter, int64_t offset, int64_t limit,
+                                   struct ims_arena *arena, struct ims_store_session_item **out, size_t *out_n,
+                                   int64_t *out_total, ims_err *err)
+{
+    struct ims__store_list l = { .arena = arena, .item_size = sizeof(**out) };
+    struct ims__store_sql q;
+    void *items = NULL;
+    ims_status st;
+
+    begin_items(&q, session_id, "SELECT COUNT(*)", filter);
+    st = ims__store_sql_status(&q, err);
+    if (!st)
+        st = ims__store_get_int(s, q.text.data, q.values, q.n, out_total, NULL, err);
+    ims__store_sql_release(&q);
+    if (st)
+        return st;
+    begin_items(&q, session_id, "SELECT *", filter);
+    ims__store_sql_add(&q, " ORDER BY i.id DESC LIMIT ? OFFSET ?", IMS_DB_ARGS(ims_db_int(limit), ims_db_int(offset)));
+    st = ims__store_sql_status(&q, err);
+    if (!st)
+        st = ims__store_select(s, q.text.data, q.values, q.n, take_item, &l, err);
+    ims__store_sql_release(&q);
+    st = ims__store_list_end(&l, st, &items, out_n, err);
+    if (!st)
+        *out = items;
+    return st;
+}
+
+static ims_status take_id(void *arg, const struct ims_db_query *row, ims_err *err)
+{
+    int64_t *id = ims__store_list_add(arg, err);
+
+    if (!id)
+        return IMS_E_NOMEM;
+    *id = ims_db_column_int(row, 0);
+    return IMS_OK;
+}
+
+ims_status ims_store_session_assets(struct ims_store *s, int64_t session_id, int64_t after_id, size_t limit,
+                                    struct ims_arena *arena, int64_t **out, size_t *out_n, ims_err *err)
+{
+    struct ims__store_list l = { .arena = arena, .item_size = sizeof(int64_t) };
+    struct ims__store_sql q;
+    void *items = NULL;
+    ims_status st;
+
+    ims__store_sql_scope(&q, session_id, "SELECT a.id", "", NULL, 0);
+    ims__store_sql_add(&q, " AND a.id > ? ORDER BY a.id LIMIT ?", IMS_DB_ARGS(ims_db_int(after_id), ims_db_int((int64_t)limit)));
+    st = ims__store_sql_status(&q, err);
+    if (!st)
+        st = ims__store_select(s, q.text.data, q.values, q.n, take_id, &l, err);
+    ims__store_sql_release(&q);
+    st = ims__store_list_end(&l, st, &items, out_n, err);
+    if (!st)
+        *out = items;
+    return st;
+}
+
+/* ---- folders ---- */
+
+static ims_status take_training(void *arg, const struct ims_db_query *row, ims_err *err)
+{
+    struct ims_store_folder_training *t = arg;
+
+    (void)err;
+    t->done = ims_db_column_int(row, 0);
+    t->last_us = ims_db_column_int(row, 1);
+    return IMS_OK;
+}
+
+ims_status ims_store_folder_training(struct ims_store *s, const char *folder, const char *task, int64_t model_id,
+                                     struct ims_store_folder_training *out, ims_err *err)
+{
+    struct ims_store_folder_training t = { 0 };
+    struct ims_db_value from, until;
+    char *range = ims__store_path_range(folder, &from, &until);
+    ims_status st = range ? IMS_OK : ims__store_nomem(err);
+
+    if (!st)
+        st = ims__store_select(s,
+                               "SELECT COUNT(*), MAX(a.indexed_us) FROM assets a JOIN work w ON w.asset_id = a.id AND "
+                               "w.task = $3 AND w.model_id = $4 AND w.state = 'done' WHERE a.path >= $1 AND a.path < $2 "
+                               "AND a.deleted_us IS NULL",
+                               IMS_DB_ARGS(from, until, ims_db_text(task), ims_db_int(model_id)), take_training, &t, err);
+    ims__free(range);
+    if (!st)
+        *out = t;
+    return st;
+}
+
+ims_status ims_store_is_in_training(struct ims_store *s, const char *folder, bool *out, ims_err *err)
+{
+    struct ims_db_value from, until;
+    char *range = ims__store_path_range(folder, &from, &until);
+    int64_t one;
+    ims_status st = range ? IMS_OK : ims__store_nomem(err);
+
+    /* two ranges of folders meet when one's beginning is in the other */
+    if (!st)
+        st = ims__store_get_int(s,
+                                "SELECT 1 FROM training_sessions t LEFT JOIN training_subdirectories d ON d.session_id = t.id "
+                                "AND d.is_selected = 1 WHERE t.status IN ('discovering', 'running') AND "
+                                "COALESCE(d.path_from, t.path_from) < $2 AND COALESCE(d.path_until, t.path_until) > $1 LIMIT 1",
+                                IMS_DB_ARGS(from, until), &one, out, err);
+    ims__free(range);
+    return st;
+}
