@@ -74,6 +74,15 @@ void ims__lists_store(struct ims_graph *g, size_t i, const uint64_t *keys)
     }
 }
 
+/* Vectors that are far apart in memory, asked for while another is computed. */
+static void fetch_early(const struct run *r, uint32_t place)
+{
+    const char *v = (const char *)(r->points->vectors + (size_t)place * r->points->dim);
+
+    for (size_t i = 0; i < r->points->dim * sizeof(float); i += 64)
+        __builtin_prefetch(v + i, 0, 3);
+}
+
 /* Scores become cosines. Returns what a candidate with a score of at most theirs can still have. */
 static double settle(struct lists *l, size_t i, uint64_t *keys, size_t n)
 {
@@ -82,6 +91,8 @@ static double settle(struct lists *l, size_t i, uint64_t *keys, size_t n)
     for (size_t j = 0; j < n; j++) {
         uint32_t other = ims__rank_place(keys[j]);
 
+        if (j + 1 < n)
+            fetch_early(l->run, ims__rank_place(keys[j + 1]));
         keys[j] = ims__rank_key(ims__run_cosine(l->run, i, other), other);
     }
     return bound;

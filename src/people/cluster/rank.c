@@ -33,33 +33,43 @@ uint32_t ims__rank_place(uint64_t key)
     return 0xffffffffu - (uint32_t)key;
 }
 
+/* Lomuto's partition, without a branch that depends on a key: around the middle one of three. Where it ends up. */
+static size_t split(uint64_t *keys, size_t low, size_t high)
+{
+    size_t middle = low + (high - low) / 2, n = low;
+    uint64_t a = keys[low], b = keys[middle], c = keys[high];
+    size_t at = (b > a) == (b < c) ? middle : (a > b) == (a < c) ? low : high;
+    uint64_t pivot = keys[at];
+
+    keys[at] = keys[high];
+    for (size_t i = low; i < high; i++) {
+        uint64_t key = keys[i];
+
+        keys[i] = keys[n];
+        keys[n] = key;
+        n += key > pivot;
+    }
+    keys[high] = keys[n];
+    keys[n] = pivot;
+    return n;
+}
+
 /* Hoare's FIND. */
 void ims__rank_select(uint64_t *keys, size_t n, size_t n_best)
 {
-    ptrdiff_t low = 0, high = (ptrdiff_t)n - 1, place = (ptrdiff_t)n_best - 1;
+    size_t low = 0, high = n - 1, place = n_best - 1;
 
     if (n_best == 0 || n_best >= n)
         return;
     while (low < high) {
-        uint64_t pivot = keys[place];
-        ptrdiff_t i = low, j = high;
+        size_t at = split(keys, low, high);
 
-        while (i <= j) {
-            while (keys[i] > pivot)
-                i++;
-            while (keys[j] < pivot)
-                j--;
-            if (i <= j) {
-                uint64_t key = keys[i];
-
-                keys[i++] = keys[j];
-                keys[j--] = key;
-            }
-        }
-        if (j < place)
-            low = i;
-        if (place < i)
-            high = j;
+        if (at == place)
+            return;
+        if (at < place)
+            low = at + 1;
+        else
+            high = at - 1;
     }
 }
 

@@ -1,7 +1,9 @@
 /* The second pass over all pairs: those of two components that may be more similar than the known way between them.
  *
  * An unlisted pair is at most as similar as the bounds of both faces. So of the two components the one with the lower
- * reach must have its face "open": bound above reach. Only open faces are rows; everything is a column.
+ * reach must have its face "open": bound above reach. Only open faces are rows; everything is a column. So when all
+ * open faces are rows, a row meets in vain what is no row and whose component's reach is not above its own. Reaches that rise
+ * on the way change nothing about that: such a pair is no more similar than the lower one was at the start.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "people/cluster/internal.h"
 
@@ -13,7 +15,9 @@ struct search {
     struct bridges *bridges;
     struct run *run;
     const struct filter *filter;
-    uint32_t *order; /* rows first */
+    uint32_t *order; /* rows first, each part by falling reach, then by component */
+    bool has_all_open; /* every open face is a row */
+    float *reach;      /* of each component, at the start */
     size_t n_rows;
     struct ims_lock lock; /* bridges, but for what never changes */
 };
@@ -37,13 +41,16 @@ static void take_bounds(void *arg, size_t first, size_t n, float *out)
     ims__unlock(&s->lock);
 }
 
-/* Rows, and columns, are ordered by component: the ends tell whether all are of one. */
-static bool is_one_component(void *arg, size_t row_first, size_t n_rows, size_t col_first, size_t n_cols)
+/* Rows, and columns, are ordered by reach and component: the ends tell whether all are of one, and how far they reach. */
+static bool is_in_vain(void *arg, size_t row_first, size_t n_rows, size_t col_first, size_t n_cols)
 {
     const struct search *s = arg;
     const uint32_t *index = s->bridges->index;
     uint32_t c = index[s->order[row_first]];
 
+    if (s->has_all_open && col_first >= s->n_rows &&
+        s->reach[index[s->order[col_first]]] <= s->reach[index[s->order[row_first + n_rows - 1]]])
+        return true;
     return index[s->order[row_first + n_rows - 1]] == c && index[s->order[col_first]] == c &&
            index[s->order[col_first + n_cols - 1]] == c &&
            (col_first >= s->n_rows || col_first + n_cols <= s->n_rows);
@@ -80,46 +87,75 @@ static ims_status take_hits(void *arg, const struct hit *hits, size_t n)
     return st;
 }
 
-/* Rows, then the rest, each ordered by component and place. is_row: of each place. */
+/* Of each component, its number when they are counted by falling reach. false: no memory. */
+static bool rank_components(struct search *s, uint32_t *ranks)
+{
+    size_t n = s->bridges->n_components;
+    uint64_t *keys = ims__alloc(n, sizeof(*keys));
+
+    if (!keys)
+        return false;
+    for (size_t c = 0; c < n; c++) {
+        s->reach[c] = s->bridges->reach[c];
+        keys[c] = ims__rank_key(s->reach[c], (uint32_t)c);
+    }
+    ims__rank_sort(keys, n);
+    for (size_t i = 0; i < n; i++)
+        ranks[ims__rank_place(keys[i])] = (uint32_t)i;
+    ims__free(keys);
+    return true;
+}
+
+/* Those that are rows, or those that are none, ordered by the ranks of their components, then by place; how many.
+ * starts: scratch, one more than components. */
+static size_t order_part(const struct search *s, const bool *is_row, bool wanted, const uint32_t *ranks,
+                         uint32_t *starts, uint32_t *out)
+{
+    const uint32_t *index = s->bridges->index;
+    size_t n = s->run->points->n, n_here = 0;
+
+    for (size_t c = 0; c <= s->bridges->n_components; c++)
+        starts[c] = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (is_row[i] == wanted) {
+            starts[ranks[index[i]] + 1]++;
+            n_here++;
+        }
+    }
+    for (size_t c = 0; c < s->bridges->n_components; c++)
+        starts[c + 1] += starts[c];
+    for (size_t i = 0; i < n; i++) {
+        if (is_row[i] == wanted)
+            out[starts[ranks[index[i]]]++] = (uint32_t)i;
+    }
+    return n_here;
+}
+
+/* Rows, then the rest. is_row: of each place. */
 static ims_status make_order(struct search *s, const bool *is_row, ims_err *err)
 {
-    size_t n = s->run->points->n, at = 0;
-    uint32_t *starts = ims__zalloc(s->bridges->n_components + 1, sizeof(*starts));
+    size_t n = s->run->points->n, n_components = s->bridges->n_components;
+    uint32_t *starts = ims__alloc(n_components + 1, sizeof(*starts));
+    uint32_t *ranks = ims__alloc(n_components, sizeof(*ranks));
+    bool is_made;
 
     s->order = ims__alloc(n, sizeof(*s->order));
-    if (!starts || !s->order) {
-        ims__free(starts);
-        return ims_fail(err, IMS_E_NOMEM, "cluster", 0, "the order of %zu faces", n);
-    }
-    for (int rest = 0; rest < 2; rest++) {
-        size_t n_here = 0;
-
-        for (size_t c = 0; c <= s->bridges->n_components; c++)
-            starts[c] = 0;
-        for (size_t i = 0; i < n; i++) {
-            if (is_row[i] != (rest != 0)) {
-                starts[s->bridges->index[i] + 1]++;
-                n_here++;
-            }
-        }
-        for (size_t c = 0; c < s->bridges->n_components; c++)
-            starts[c + 1] += starts[c];
-        for (size_t i = 0; i < n; i++) {
-            if (is_row[i] != (rest != 0))
-                s->order[at + starts[s->bridges->index[i]]++] = (uint32_t)i;
-        }
-        at += n_here;
-        if (rest == 0)
-            s->n_rows = at;
+    s->reach = ims__alloc(n_components, sizeof(*s->reach));
+    is_made = starts && ranks && s->order && s->reach && rank_components(s, ranks);
+    if (is_made) {
+        s->n_rows = order_part(s, is_row, true, ranks, starts, s->order);
+        (void)order_part(s, is_row, false, ranks, starts, s->order + s->n_rows);
     }
     ims__free(starts);
-    return IMS_OK;
+    ims__free(ranks);
+    return is_made ? IMS_OK
+                   : ims_fail(err, IMS_E_NOMEM, "cluster", 0, "the order of %zu faces", n);
 }
 
 static ims_status search_rows(struct search *s, const bool *is_row, struct filter *f, ims_err *err)
 {
     struct sweep sweep = { .run = s->run, .filter = f, .n = s->run->points->n, .phase = "linking",
-                           .bounds = take_bounds, .skips = is_one_component, .take = take_hits, .arg = s };
+                           .bounds = take_bounds, .skips = is_in_vain, .take = take_hits, .arg = s };
     ims_status st = make_order(s, is_row, err);
 
     if (!st && s->n_rows) {
@@ -129,7 +165,9 @@ static ims_status search_rows(struct search *s, const bool *is_row, struct filte
         st = ims__sweep(&sweep, err);
     }
     ims__free(s->order);
+    ims__free(s->reach);
     s->order = NULL;
+    s->reach = NULL;
     if (!st && ims__bridges_reduce(s->bridges))
         st = ims_fail(err, IMS_E_NOMEM, "cluster", 0, "edges between components");
     return st;
@@ -183,6 +221,7 @@ ims_status ims__bridges_search(struct bridges *b, struct run *r, struct filter *
         st = search_rows(&s, is_row, f, err);
         if (!st) {
             choose_open(b, b->base->g, is_row);
+            s.has_all_open = true;
             st = search_rows(&s, is_row, f, err);
         }
     }

@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "kernels/kernels.h"
+#include "people/cluster/internal.h"
 #include "people/cluster/labels.h"
 
 #include <math.h>
@@ -504,6 +505,38 @@ TEST(memory_fails, "every allocation may fail: the error says so and nothing is 
     }
     CHECK_INT(st, IMS_OK);
     draw_free(&p);
+}
+
+/* ---- the best of many ---- */
+
+static int falling_keys(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+    return x < y ? 1 : x > y ? -1 : 0;
+}
+
+TEST(best, "the best keys come first, whatever their order was and however many are equal")
+{
+    uint64_t keys[160], sorted[160];
+    uint32_t state = 1;
+
+    for (unsigned round = 0; round < 4000; round++) {
+        size_t n = 1 + round % 160, n_best = 1 + (round * 7) % n;
+
+        for (size_t i = 0; i < n; i++) {
+            state = state * 1664525u + 1013904223u;
+            keys[i] = round % 3 == 0 ? i : round % 3 == 1 ? state >> 30 : state;
+        }
+        memcpy(sorted, keys, n * sizeof(*keys));
+        qsort(sorted, n, sizeof(*sorted), falling_keys);
+        ims__rank_select(keys, n, n_best);
+        qsort(keys, n_best, sizeof(*keys), falling_keys);
+        for (size_t i = 0; i < n_best; i++)
+            CHECK(keys[i] == sorted[i]);
+        qsort(keys, n, sizeof(*keys), falling_keys); /* and nothing is lost */
+        CHECK(memcmp(keys, sorted, n * sizeof(*keys)) == 0);
+    }
 }
 
 TEST_MAIN
