@@ -173,6 +173,11 @@ TEST(watch_folders, "folders that come with pictures in them, are renamed, moved
     CHECK(finds(&s, 3));
     CHECK(copy_in(&s, 4, "renamed/er/c.jpg")); /* it is followed under its new name */
     CHECK(finds(&s, 4));
+    CHECK(mkdir(in_photos(&s, "M\xe4rz 'n\\x"), 0700) == 0); /* no UTF-8 */
+    CHECK(copy_in(&s, 5, "M\xe4rz 'n\\x/d.jpg"));
+    CHECK(finds(&s, 5));
+    CHECK(unlink(in_photos(&s, "M\xe4rz 'n\\x/d.jpg")) == 0);
+    CHECK(finds(&s, 4));
     CHECK(rename(in_photos(&s, "renamed"), from) == 0);
     CHECK(finds(&s, 1));
     CHECK(rename(from, in_photos(&s, "back")) == 0);

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "engine/engine_parts.h"
+#include "engine/walk.h"
 #include "engine/watch.h"
 #include "engine/watch_dirty.h"
 #include "engine/watch_poll.h"
@@ -160,6 +161,28 @@ TEST(events, "inotify's events are told by folder; other files, hidden folders a
     CHECK_INT(h.n_lost, 1);
     ims__events_take(e, &cut, sizeof(cut));
     CHECK_INT(h.n_lost, 2);
+    ims__events_close(e);
+}
+
+TEST(D_O16_names, "D-O16: the watcher hears of the same names that a walk takes, whatever their case")
+{
+    static const char *const names[] = { "a.jpg", "a.JPEG", "a.Gif", "a.bmp", "a.webp", "a.heic", "a.TIF", "a.txt", "a.jpg.part", "._a.jpg", "jpg" };
+    const char *dir = test_tmp_dir();
+    struct ims_watch_sink sink;
+    struct ims_events *e = NULL;
+    struct heard h;
+    ims_err err;
+
+    sink = sink_of(&h);
+    CHECK_OK(ims__events_open(&e, 0, &sink, &err), err);
+    CHECK_OK(ims__events_add(e, dir, &err), err);
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        h = (struct heard){ 0 };
+        CHECK(write_text(dir, names[i], "x"));
+        CHECK_OK(ims__events_read(e, &err), err);
+        if ((h.n_folders > 0) != ims__walk_is_picture_name(names[i]))
+            test_fail(__FILE__, __LINE__, "%s: heard of %u times", names[i], h.n_folders);
+    }
     ims__events_close(e);
 }
 
