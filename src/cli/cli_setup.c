@@ -72,7 +72,7 @@ static ims_status find_model_roots(struct cli *cli, ims_err *err)
 
     cli->model_roots[cli->n_model_roots++] = ims__path_join(cli->data_dir, "models");
     if (exe) {
-        cli->model_roots[cli->n_model_roots++] = ims__path_join(exe, "../share/imgsearch/models");
+        cli->model_roots[cli->n_model_roots++] = ims__path_join(exe, "../share/imgsearch/demo");
         cli->model_roots[cli->n_model_roots++] = ims__path_join(exe, "../../models/demo");
     }
     ims__free(exe);
