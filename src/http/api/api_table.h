@@ -188,6 +188,8 @@ IMS_ROUTE(settingPut, ims__api_setting_put)
 
 /* ---- administration ---- */
 IMS_ROUTE(adminDeleteAll, ims__api_admin_delete_all)
+IMS_ROUTE(personsExport, ims__api_persons_export)
+IMS_ROUTE(personsImport, ims__api_persons_import)
 
 /* ---- the watcher ---- */
 IMS_ROUTE(watcherStatus, ims__api_watcher_status)
