@@ -104,6 +104,7 @@ IMS_ROUTE(clusterDismiss, ims__api_cluster_dismiss)
 IMS_ROUTE(facesCluster, ims__api_faces_cluster)
 IMS_ROUTE(facesClusterDual, ims__api_faces_cluster_dual)
 IMS_ROUTE(facesTrain, ims__api_faces_train)
+IMS_ROUTE(facesDetect, ims__api_faces_detect)
 
 /* ---- persons ---- */
 IMS_ROUTE(peopleList, ims__api_people_list)
