@@ -25,6 +25,8 @@ fresh_machine()
     stand_in dpkg-query "cat $work/installed 2>/dev/null"
     stand_in apt-cache 'exit 0'
     stand_in id 'echo 0'
+    stand_in chromium 'exit 0'
+    stand_in node 'exit 0'
     stand_in apt-get "echo apt-get \"\$@\" >>$calls
         case \"\$*\" in
             *update*) echo 'Hit:1 somewhere' ;;
@@ -47,6 +49,10 @@ all_installed()
         libc6-dev-arm64-cross qemu-user-static libvulkan1 clang; do
         echo "ii  $name"
     done >"$work/installed"
+    sed -n "s/^ *\([a-z-]*\)@\([0-9.]*\)@[0-9a-f]*'*\$/\1 \2/p" "$root/tools/setup" | while read -r name version; do
+        mkdir -p "$work/cache/imgsearch/browser/node_modules/$name"
+        echo "  \"version\": \"$version\"," >"$work/cache/imgsearch/browser/node_modules/$name/package.json"
+    done
 }
 
 with_runtime()
@@ -157,6 +163,45 @@ installs_npm_with_the_rest()
         sh "$root/tools/setup" build && grep -q 'install -y --no-install-recommends npm' "$calls"
 }
 
+# Only where the system knows them, and together with what is required.
+installs_a_browser_with_the_rest()
+{
+    fresh_machine && rm "$bin/chromium" "$bin/node" && all_installed && hide_browser && stand_in apt-cache '[ "$2" = chromium ]' &&
+        grep -v cmake "$work/installed" >"$work/fewer" && mv "$work/fewer" "$work/installed" && with_hidden test >"$work/said" 2>&1 &&
+        grep -q 'install -y --no-install-recommends cmake chromium$' "$calls"
+}
+
+# A PATH without the browser and node of this machine.
+hide_browser()
+{
+    for tool in sh sed tr cat grep dirname env rm awk mktemp mkdir mv df flock cut head sha256sum tail tar readlink; do
+        ln -sf "$(command -v "$tool")" "$bin/$tool" || return 1
+    done
+}
+
+with_hidden()
+{
+    echo VERS_1.30.0 >"$work/libonnxruntime.so"
+    env -u IMS_CHROMIUM -u IMS_NODE_MODULES PATH="$bin" HOME="$work" XDG_CACHE_HOME="$work/cache" VK_DRIVER_FILES=x \
+        ORT_DYLIB_PATH="$work/libonnxruntime.so" sh "$root/tools/setup" "$@"
+}
+
+goes_on_without_a_browser()
+{
+    fresh_machine && rm "$bin/chromium" && all_installed && hide_browser &&
+        stand_in apt-get "echo 'E: Failed to fetch x: Temporary failure resolving y' >&2; exit 100" &&
+        with_hidden test >"$work/said" 2>&1 && grep -q 'without chromium the tests of the web page are skipped' "$work/said" &&
+        rm -rf "$work/cache/imgsearch/browser" && stand_in chromium 'exit 0' && with_hidden test >"$work/said" 2>&1 &&
+        grep -q 'without playwright-core and axe-core the tests' "$work/said" && left=$(find "$work/cache" -name '.fetch*') && [ -z "$left" ]
+}
+
+refuses_other_modules()
+{
+    fresh_machine && all_installed && rm -rf "$work/cache/imgsearch/browser" && hide_browser &&
+        stand_in npm 'echo x >playwright-core-1.60.0.tgz' && with_hidden test >"$work/said" 2>&1 &&
+        grep -q 'is not the expected playwright-core' "$work/said" && ! [ -e "$work/cache/imgsearch/browser/node_modules/playwright-core" ]
+}
+
 says_lock()
 {
     fresh_machine && stand_in apt-get 'case "$*" in
@@ -201,7 +246,7 @@ prints_names_elsewhere()
     complains 'brew install cmake ninja' env PATH="$bin" HOME="$work" sh "$root/tools/setup" build
 }
 
-plan 17
+plan 20
 try "the library that ORT_DYLIB_PATH names is taken" takes_named_library
 try "ORT_DYLIB_PATH naming no file is an error" refuses_named_library_that_is_not_there
 try "an installed library that is new enough is taken" takes_installed_library
@@ -215,6 +260,9 @@ try "what is missing and how much it is comes before installing it" says_what_an
 try "a package manager without a network ends with one sentence" says_offline
 try "without a network all that is missing is named at once" says_all_that_is_missing_offline
 try "npm is installed when it is absent and needed" installs_npm_with_the_rest
+try "a browser is installed with the rest where the system has one" installs_a_browser_with_the_rest
+try "without a browser or what drives it the set-up goes on, and says what is skipped" goes_on_without_a_browser
+try "what drives the browser is refused when its checksum differs" refuses_other_modules
 try "a package manager that is busy is said" says_lock
 try "without being root it goes through sudo" uses_sudo
 try "the software Vulkan driver for the tests is fetched once" fetches_vulkan_driver_once
