@@ -11,7 +11,3 @@ unsigned ims__open_files(void)
 {
     return 0;
 }
-
-void ims__yield_to_others(void)
-{
-}

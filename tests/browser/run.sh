@@ -1,5 +1,9 @@
 #!/bin/sh
-# The web page in headless Chromium against `imgsearch serve` on the demo library: run.sh IMGSEARCH [SCREENSHOTS]
+# The web page in headless Chromium against `imgsearch serve` on the demo library.
+#
+#   run.sh IMGSEARCH                          the tests
+#   run.sh IMGSEARCH --screenshots FOLDER     writes the pictures of the README
+#
 # Needs node, Chromium and the npm packages playwright-core and axe-core below $IMS_NODE_MODULES; says which one is
 # missing otherwise.
 # SPDX-License-Identifier: Apache-2.0
@@ -21,22 +25,55 @@ for package in playwright-core axe-core; do
 done
 
 work=$(mktemp -d)
-server=
+servers=
 leave()
 {
-    [ -z "$server" ] || kill "$server" 2>/dev/null || true
+    # shellcheck disable=SC2086 # numbers
+    [ -z "$servers" ] || kill $servers 2>/dev/null || true
     wait 2>/dev/null || true
     rm -rf "$work"
 }
 trap leave EXIT
 export XDG_DATA_HOME="$work" XDG_CONFIG_HOME="$work"
-"$binary" --data "$work/data" index --quiet "$here/../../demo" >"$work/index.log" 2>&1 || true # one picture is broken
-IMS_CHECK_REPLIES=1 "$binary" --data "$work/data" serve --port 0 >"$work/out" 2>"$work/log" &
-server=$!
-for _ in $(seq 300); do
-    grep -q serves "$work/out" && break
-    kill -0 "$server" 2>/dev/null || { sed 's/^/# /' "$work/log"; echo "Bail out! the server does not start"; exit 1; }
-    sleep 0.1
-done
-url=$(sed -n 's/^imgsearch serves //p' "$work/out")
-NODE_PATH=$modules IMS_CHROMIUM=$chromium node "$here/pages.mjs" "$url" "$here/../../demo/2024/car-show/IMG_2000.webp" ${2:+"$2"}
+
+# serve NAME ARGUMENTS...: its address in $url
+serve()
+{
+    name=$1
+    shift
+    "$binary" --data "$work/data" serve --port 0 "$@" >"$work/$name.out" 2>"$work/$name.log" &
+    server=$!
+    servers="$servers $server"
+    for _ in $(seq 300); do
+        ! grep -q serves "$work/$name.out" || break
+        kill -0 "$server" 2>/dev/null || {
+            sed 's/^/# /' "$work/$name.log"
+            echo "Bail out! the server does not start"
+            exit 1
+        }
+        sleep 0.1
+    done
+    url=$(sed -n 's/^imgsearch serves //p' "$work/$name.out")
+}
+
+photos=$work/photos
+if [ "${2:-}" = --screenshots ]; then
+    photos=${TMPDIR:-/tmp}/photos # is seen in them
+    [ ! -e "$photos" ] || { echo "$photos is in the way" >&2; exit 1; }
+fi
+cp -R "$here/../../demo" "$photos"
+"$binary" --data "$work/data" index --quiet "$photos" >"$work/index.log" 2>&1 || true # one picture is broken
+"$binary" --data "$work/data" faces cluster >"$work/cluster.log" 2>&1
+export IMS_CHECK_REPLIES=1
+LOCKED_TOKEN=a-token-of-this-test-only
+IMS_TOKEN=$LOCKED_TOKEN serve locked --no-worker
+LOCKED_URL=$url
+serve open
+export LOCKED_TOKEN LOCKED_URL DEMO="$photos" PICTURE="$photos/2024/car-show/IMG_2000.webp" \
+    NODE_PATH="$modules" IMS_CHROMIUM="$chromium"
+if [ "${2:-}" = --screenshots ]; then
+    node "$here/pages.mjs" "$url" "$3"
+    rm -rf "$photos"
+else
+    node "$here/pages.mjs" "$url"
+fi

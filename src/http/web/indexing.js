@@ -1,53 +1,255 @@
-// Background work: what is queued, what runs, what failed; indexing a folder again.
+// Indexing: runs over folders with their stages, rates and failures; what else is at work.
 
-import { get, post } from './api.js';
-import { element, every, notice } from './dom.js';
+import { call, follow, get, post, query, remove } from './api.js';
+import { button, complain, duration, element, every, guarded, moment, notice, number, plural, quiet, table } from './dom.js';
+import { allCategories, categoriesChanged } from './filters.js';
 
-function jobRow(job) {
-  const at = job.endedAt || job.startedAt || job.createdAt;
-  return element('tr', {},
-    element('td', {}, job.id),
-    element('td', {}, job.funcName),
-    element('td', { class: job.status === 'failed' ? 'bad' : null }, job.status),
-    element('td', {}, Object.values(job.kwargs).join(' ')),
-    element('td', {}, at ? new Date(at).toLocaleTimeString() : ''),
-    element('td', {}, job.errorMessage || job.result || ''));
+const EVERY_MS = 1000;
+const FAILURES = 100;
+const FILES_OF_A_REASON = 20;
+const isMoving = (status) => ['discovering', 'running', 'pending'].includes(status);
+const phaseNames = { training: 'Photos', faceDetection: 'Faces', clustering: 'Groups of faces' };
+
+// ---- a new run ----
+
+function categoryField() {
+  const select = element('select', { name: 'category' });
+  const load = async (chosen) => {
+    const all = await allCategories();
+    const first = chosen || all.find((one) => one.isDefault)?.id;
+    select.replaceChildren(...all.map((one) => element('option', { value: one.id, selected: one.id === first }, one.name)),
+      element('option', { value: 'new' }, 'a new one...'));
+  };
+  select.addEventListener('change', guarded(async () => {
+    if (select.value !== 'new') return;
+    const name = window.prompt('The name of the category');
+    const made = name ? await post('/api/v1/categories', { name }) : null;
+    categoriesChanged();
+    await load(made?.id);
+  }));
+  load().catch(complain);
+  return select;
 }
 
-async function draw(out) {
-  try {
-    const [health, queues] = await Promise.all([get('/health'), get('/api/v1/queues')]);
-    const details = await Promise.all(queues.queues.map((queue) => get(`/api/v1/queues/${queue.name}?page_size=20`)));
-    const jobs = details.flatMap((queue) => [...queue.startedJobs, ...queue.jobs, ...queue.failedJobs]);
-    const { assets, done, failed } = health.library;
-    out.replaceChildren(
-      element('p', {}, `${done} of ${assets} photos are indexed` + (failed ? `, ${failed} failed.` : '.')),
-      element('progress', { max: assets || 1, value: done + failed, 'aria-label': 'Indexed photos' }),
-      element('table', {},
-        element('thead', {}, element('tr', {}, ...['Job', 'Work', 'State', 'Of', 'Since', 'Outcome']
-          .map((name) => element('th', { scope: 'col' }, name)))),
-        element('tbody', {}, ...(jobs.length ? jobs.map(jobRow)
-          : [element('tr', {}, element('td', { colspan: 6 }, 'Nothing to do.'))]))));
-  } catch (error) {
-    notice(error.message, true);
+function newRun(started) {
+  const folders = element('datalist', { id: 'run-folders' });
+  const folder = element('input', { name: 'folder', required: true, list: 'run-folders', placeholder: '/photos/2024', autocomplete: 'off' });
+  const name = element('input', { name: 'name', maxlength: 200, placeholder: 'the name of the folder' });
+  const category = categoryField();
+  get('/api/v1/vectors/directories/stats').then(({ directories }) => {
+    const above = directories.map((one) => one.pathPrefix.slice(0, one.pathPrefix.lastIndexOf('/'))).filter(Boolean);
+    const all = new Set([...above, ...directories.map((one) => one.pathPrefix)]);
+    folders.append(...[...all].sort().map((one) => element('option', { value: one })));
+  }).catch(() => {});
+  const submit = guarded(async (event) => {
+    event.preventDefault();
+    const rootPath = folder.value.trim().replace(/(.)\/+$/, '$1');
+    const session = await post('/api/v1/training/sessions', { name: name.value.trim() || rootPath.split('/').at(-1) || rootPath, rootPath,
+      categoryId: Number(category.value) });
+    await post(`/api/v1/training/sessions/${session.id}/start`);
+    folder.value = '';
+    name.value = '';
+    await started();
+    notice(`${session.name} is being indexed.`);
+  });
+  return element('form', { class: 'fields', onsubmit: submit },
+    element('label', {}, 'Folder, in one of the library', folder, folders), element('label', {}, 'Name of the run', name),
+    element('label', {}, 'Category', category), element('button', { class: 'main' }, 'Index it'));
+}
+
+// ---- a run ----
+
+function bar(label, progress, status) {
+  const { current, total, percentage, imagesPerMinute, etaSeconds } = progress;
+  const told = [total ? `${number(current)} of ${number(total)}` : status,
+    imagesPerMinute && isMoving(status) ? `${imagesPerMinute.toFixed(0)} a minute` : '', etaSeconds && isMoving(status) ? `${duration(etaSeconds)} left` : ''];
+  return [element('span', {}, label),
+    element('progress', { max: 100, value: status === 'completed' && !total ? 100 : Math.min(100, percentage), 'aria-label': `${label}: ${status}` }),
+    element('span', { class: 'quiet' }, told.filter(Boolean).join(', '))];
+}
+
+class Run {
+  constructor(session, changed) {
+    this.id = session.id;
+    this.changed = changed;
+    this.path = `/api/v1/training/sessions/${session.id}`;
+    this.title = element('h3', {});
+    this.state = element('p', { class: 'quiet' });
+    this.phases = element('div', { class: 'phases' });
+    this.buttons = element('div', { class: 'bar' });
+    this.failures = element('details', { hidden: true }, element('summary', { class: 'bad' }), element('div', {}));
+    this.failures.addEventListener('toggle', () => { if (this.failures.open) this.loadFailures().catch(complain); });
+    this.node = element('li', { class: 'session', 'data-session': session.id }, this.title, this.state, this.phases, this.buttons, this.failures);
+  }
+
+  async draw(session) {
+    const key = JSON.stringify(session);
+    if (key !== this.key) {
+      this.key = key;
+      this.drawFacts(session);
+    }
+    if (isMoving(session.status) || !this.unified || this.unified !== session.status) {
+      const { phases, overallStatus } = await get(`${this.path}/progress-unified`);
+      this.unified = overallStatus === 'running' ? null : session.status;
+      this.phases.replaceChildren(...Object.entries(phaseNames).flatMap(([name, label]) =>
+        (phases[name] ? bar(label, phases[name].progress, phases[name].status) : [])));
+    }
+  }
+
+  drawFacts(session) {
+    const { status, totalImages, processedImages, failedImages, skippedImages } = session;
+    this.title.textContent = session.name;
+    this.state.textContent = [status, session.rootPath, session.category?.name, totalImages ? `${number(processedImages)} of ${plural(totalImages, 'photo')}` : '',
+      skippedImages ? `${number(skippedImages)} the same as another` : '', moment(session.startedAt || session.createdAt), session.error].filter(Boolean).join(' · ');
+    this.failures.hidden = !failedImages;
+    this.failures.firstChild.textContent = `${number(failedImages)} failed`;
+    const focused = document.activeElement?.parentElement === this.buttons ? document.activeElement.textContent : null;
+    this.buttons.replaceChildren(...this.actions(session));
+    if (focused) ([...this.buttons.children].find((one) => one.textContent === focused) || this.buttons.firstChild)?.focus();
+  }
+
+  actions({ status, failedImages, name }) {
+    const act = (label, method, path) => button(label, guarded(async () => {
+      await call(method, `${this.path}${path}`, method === 'POST' ? {} : undefined);
+      await this.changed();
+    }), { 'aria-label': `${label}: ${name}` });
+    const can = (...states) => states.includes(status);
+    return [
+      can('pending', 'paused', 'failed') ? act(status === 'paused' ? 'Go on' : 'Start', 'POST', '/start') : null,
+      can('running') ? act('Pause', 'POST', '/pause') : null,
+      can('discovering', 'running', 'paused') ? act('Cancel', 'POST', '/cancel') : null,
+      can('completed', 'failed', 'cancelled') && failedImages ? act('Try the failed ones again', 'POST', '/restart-training?failed_only=true') : null,
+      can('completed', 'cancelled') ? act('Index again', 'POST', '/restart-training?failed_only=false') : null,
+      can('completed') ? act('Look for faces again', 'POST', '/restart-faces') : null,
+      can('completed') ? act('Group faces again', 'POST', '/restart-clustering') : null,
+      can('pending', 'completed', 'failed', 'cancelled') ? act('Remove from this list', 'DELETE', '') : null,
+    ].filter(Boolean);
+  }
+
+  // Failed files by reason.
+  async loadFailures() {
+    const found = await get(`${this.path}/jobs${query({ status: 'failed', page_size: FAILURES })}`);
+    const reasons = Map.groupBy ? Map.groupBy(found.items, (job) => job.errorMessage || 'unknown') : groupBy(found.items);
+    const out = this.failures.lastChild;
+    out.replaceChildren(...[...reasons].map(([reason, jobs]) => element('div', {},
+      element('p', {}, element('b', {}, reason), ` · ${plural(jobs.length, 'file')}`),
+      element('ul', {}, jobs.slice(0, FILES_OF_A_REASON).map((job) => element('li', {}, job.imagePath || `photo ${job.assetId}`)),
+        jobs.length > FILES_OF_A_REASON ? element('li', { class: 'quiet' }, `and ${number(jobs.length - FILES_OF_A_REASON)} more`) : null))),
+    found.total > found.items.length ? quiet(`The first ${found.items.length} of ${number(found.total)}.`) : '');
   }
 }
 
-export function indexingPage(main) {
-  const out = element('div');
-  const form = element('form', { class: 'search' }, element('div', {},
-    element('label', { class: 'wide' }, 'A folder of the library', element('input', { name: 'folder', required: true,
-      placeholder: '/photos' })),
-    element('button', { class: 'main' }, 'Index it again')));
-  form.addEventListener('submit', async (event) => {
-    event.preventDefault();
-    try {
-      const found = await post('/api/v1/assets/ingest', { rootPath: form.elements.folder.value });
-      notice(`${found.discovered} photos found, ${found.enqueued} of them new.`);
-    } catch (error) {
-      notice(error.message, true);
+function groupBy(jobs) {
+  const reasons = new Map();
+  for (const job of jobs) {
+    const reason = job.errorMessage || 'unknown';
+    reasons.set(reason, [...(reasons.get(reason) || []), job]);
+  }
+  return reasons;
+}
+
+// Cards stay where they are while their contents move.
+class Runs {
+  constructor() {
+    this.cards = new Map();
+    this.node = element('ul', { class: 'plain-list' });
+  }
+
+  async load() {
+    const { items } = await get('/api/v1/training/sessions?page_size=50');
+    const changed = () => this.load();
+    const known = new Set(items.map((one) => one.id));
+    for (const [id, card] of this.cards) {
+      if (known.has(id)) continue;
+      card.node.remove();
+      this.cards.delete(id);
     }
-  });
-  main.replaceChildren(element('h1', {}, 'Indexing'), form, out);
-  return every(1500, () => draw(out));
+    for (const [i, session] of items.entries()) {
+      let card = this.cards.get(session.id);
+      if (!card) {
+        card = new Run(session, changed);
+        this.cards.set(session.id, card);
+      }
+      if (this.node.children[i] !== card.node) this.node.insertBefore(card.node, this.node.children[i] || null);
+      await card.draw(session);
+    }
+  }
+}
+
+// ---- looking for faces, as events tell it ----
+
+class FaceRuns {
+  constructor() {
+    this.following = new Map(); // id -> what ends the stream
+    this.node = element('div', { class: 'phases' });
+    this.rows = new Map();
+  }
+
+  async load() {
+    const { items } = await get('/api/v1/faces/sessions?page_size=20&status=processing');
+    for (const one of items) {
+      if (this.following.has(one.id)) continue;
+      this.following.set(one.id, follow(`/api/v1/faces/sessions/${one.id}/events`, (event, data) => this.take(one.id, event, data)));
+    }
+  }
+
+  take(id, event, data) {
+    if (event === 'error' || event === 'complete') {
+      this.rows.delete(id);
+      this.following.delete(id);
+    } else {
+      this.rows.set(id, { current: data.processedImages, total: data.totalImages, percentage: data.progressPercent, status: data.status, faces: data.facesDetected });
+    }
+    this.node.replaceChildren(...[...this.rows.values()].flatMap((row) => bar(`Looking for faces, ${number(row.faces)} found`, row, row.status)));
+  }
+
+  close() {
+    for (const end of this.following.values()) end();
+  }
+}
+
+// ---- all background work ----
+
+async function jobsTable() {
+  const { queues } = await get('/api/v1/queues');
+  const busy = queues.filter((one) => one.count || one.startedCount || one.failedCount);
+  const details = await Promise.all(busy.map((one) => get(`/api/v1/queues/${one.name}?page_size=20`)));
+  const jobs = details.flatMap((one) => [...one.startedJobs, ...one.jobs, ...one.failedJobs]);
+  const rows = jobs.map((job) => [job.funcName, element('span', { class: job.status === 'failed' ? 'bad' : null }, job.status),
+    Object.values(job.kwargs).join(' '), moment(job.endedAt || job.startedAt || job.createdAt), job.errorMessage || job.result || '']);
+  return table(['Work', 'State', 'Of', 'Since', 'Outcome'], rows, 'Nothing waits, nothing failed.');
+}
+
+function clearRuns(runs) {
+  return button('Remove finished runs from this list', guarded(async () => {
+    const { items } = await get('/api/v1/training/sessions?page_size=100');
+    for (const one of items) if (['completed', 'cancelled'].includes(one.status)) await remove(`/api/v1/training/sessions/${one.id}`);
+    await runs.load();
+  }), { class: 'plain' });
+}
+
+export function indexingPage(main) {
+  const runs = new Runs();
+  const faces = new FaceRuns();
+  const overall = element('p', {});
+  const progress = element('progress', { max: 1, value: 0, 'aria-label': 'Indexed photos' });
+  const jobs = element('div', {});
+  main.replaceChildren(element('h1', {}, 'Indexing'), overall, progress,
+    element('section', {}, element('h2', {}, 'Index a folder'), newRun(() => runs.load())),
+    element('section', {}, element('h2', {}, 'Runs'), faces.node, runs.node, clearRuns(runs)),
+    element('section', {}, element('h2', {}, 'Background work'), jobs));
+  const stops = [
+    every(EVERY_MS, async () => {
+      const { library } = await get('/health');
+      overall.textContent = `${number(library.done)} of ${plural(library.assets, 'photo')} are indexed${library.failed ? `, ${number(library.failed)} failed` : ''}.`;
+      progress.max = library.assets || 1;
+      progress.value = library.done + library.failed;
+      await Promise.all([runs.load(), faces.load()]);
+    }),
+    every(3 * EVERY_MS, async () => jobs.replaceChildren(await jobsTable())),
+  ];
+  return { update: () => {}, close: () => {
+    stops.forEach((stop) => stop());
+    faces.close();
+  } };
 }

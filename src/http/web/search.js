@@ -1,161 +1,267 @@
-// Search by words as they are typed, by a picture that is dropped, or by a photo of the library.
+// Search by words as they are typed, by a picture, by a photo of the library; without any, everything by date. What is
+// searched for stands in the address, so the back button and links work.
 
-import { get, post } from './api.js';
-import { debounce, element, notice, number } from './dom.js';
+import { get, post, query } from './api.js';
+import { complain, debounce, element, notice, number, plural } from './dom.js';
+import { chipList, filterFields, fillFields, names, wireFilters } from './filters.js';
 import { Grid } from './grid.js';
-import { showPhoto } from './photo.js';
+import { PhotoView } from './photo.js';
+import { fetchPicture, keepPicture, pictureOf } from './picture.js';
+import { go, href } from './route.js';
 
 const CHUNK = 200;
-let grid = null;
-let running = null; // aborts the search that a newer one replaces
+const MAX_FUSED = 10000; // as far as words and a picture together can be paged
 
-const toItem = (result) => ({
-  id: result.asset.id,
-  thumbnail: result.asset.indexedAt ? result.asset.thumbnailUrl : null, // one that was never read has none
-  label: `${result.asset.filename}, score ${result.score.toFixed(3)}`,
+const stateOf = (params) => Object.fromEntries(names.map((name) => [name, params.get(name) || '']));
+const keyOf = (state) => names.map((name) => state[name]).join('\n');
+
+// ---- ways to search: (offset, limit, signal) -> { total, results: [{ asset, score }] } ----
+
+function everything(state) {
+  const { categoryId, ...filters } = wireFilters(state);
+  return async (offset, limit, signal) => {
+    const page = await get(`/api/v1/assets${query({ sort: 'taken', page: offset / limit + 1, page_size: limit, category_id: categoryId,
+      ...filters })}`, signal);
+    return { total: page.total, results: page.items.map((asset) => ({ asset, score: null })) };
+  };
+}
+
+function byWords(state) {
+  const filters = Object.fromEntries(Object.entries(wireFilters(state)).filter(([, value]) => value));
+  return (offset, limit, signal) => post('/api/v1/search', { query: state.q, limit, offset, filters }, signal);
+}
+
+function bySimilar(state) {
+  const { categoryId, ...filters } = wireFilters(state);
+  return (offset, limit, signal) =>
+    get(`/api/v1/search/similar/${state.like}${query({ limit, offset, category_id: categoryId, ...filters })}`, signal);
+}
+
+function byPicture(state, file) {
+  return async (offset, limit, signal) => {
+    const form = new FormData();
+    const fields = { ...wireFilters(state), limit, offset, ...(state.q ? { textQuery: state.q } : {}) };
+    form.append('file', file);
+    for (const [name, value] of Object.entries(fields)) if (value !== '') form.append(name, value);
+    if (!state.q) return post('/api/v1/search/image', form, signal);
+    const found = await post('/api/v1/search/hybrid', form, signal);
+    return { total: Math.min(found.total, MAX_FUSED), results: found.results.map((one) => ({ asset: one.asset, score: one.imageScore })) };
+  };
+}
+
+async function searchOf(state, signal) {
+  if (state.picture) {
+    const picture = pictureOf(state.picture);
+    if (!picture) throw new Error('The picture to search by is not here any more; drop it again.');
+    return byPicture(state, picture.file);
+  }
+  if (state.like && state.q) return byPicture(state, await fetchPicture(state.like, signal));
+  if (state.like) return bySimilar(state);
+  return state.q ? byWords(state) : everything(state);
+}
+
+function describe(state) {
+  const parts = [];
+  if (state.q) parts.push(`"${state.q}"`);
+  if (state.picture) parts.push(pictureOf(state.picture)?.file.name || 'a picture');
+  if (state.like) parts.push(`photo ${state.like}`);
+  return parts.length ? `ranked by ${parts.join(' and ')}` : 'newest first';
+}
+
+const toItem = ({ asset, score }) => ({
+  id: asset.id,
+  name: asset.filename,
+  taken: asset.takenAt,
+  thumbnail: asset.indexedAt ? asset.thumbnailUrl : null, // one that was never read has none
+  label: score === null ? asset.filename : `${asset.filename}, score ${score.toFixed(3)}`,
 });
 
-// A query as a function of offset and limit.
-function wordsQuery(words, filters) {
-  return (offset, limit, signal) => post('/api/v1/search', { query: words, limit, offset, filters }, signal);
-}
-function similarQuery(id) {
-  return (offset, limit, signal) => get(`/api/v1/search/similar/${id}?limit=${limit}&offset=${offset}`, signal);
-}
-function pictureQuery(file) {
-  return (offset, limit, signal) => {
-    const form = new FormData();
-    form.append('file', file);
-    form.append('limit', limit);
-    form.append('offset', offset);
-    return post('/api/v1/search/image', form, signal);
-  };
-}
-function everything() {
-  return async (offset, limit, signal) => {
-    const page = await get(`/api/v1/assets?page=${Math.floor(offset / limit) + 1}&page_size=${limit}`, signal);
-    return { total: page.total, results: page.items.map((asset) => ({ asset, score: 0 })) };
-  };
-}
+// ---- the page ----
 
-async function run(query, out, describe) {
-  running?.abort();
-  running = new AbortController();
-  const started = performance.now();
-  let first;
-  try {
-    first = await query(0, CHUNK, running.signal);
-  } catch (error) {
-    if (error.name !== 'AbortError') notice(error.message, true);
-    return;
+class SearchPage {
+  constructor(main, route) {
+    this.out = element('div', { class: 'results' });
+    this.chips = element('div');
+    this.month = element('p', { class: 'month', 'aria-hidden': 'true' });
+    this.fields = filterFields((change) => this.change(change), (id) => this.addPerson(id));
+    this.form = this.makeForm();
+    this.photo = new PhotoView({ leave: () => this.leavePhoto() });
+    this.at = null; // the open photo in the grid
+    main.replaceChildren(element('h1', { class: 'skip' }, 'Search'), this.form, this.chips, this.out, this.month);
+    this.update(route);
+    if (!route.params.has('photo')) this.words.focus({ preventScroll: true });
   }
-  grid?.close();
-  notice('');
-  const open = (index) => {
-    const item = grid.items.get(index);
-    if (!item) return;
-    showPhoto(item.id, {
-      next: index + 1 < grid.total ? () => open(index + 1) : null,
-      previous: index > 0 ? () => open(index - 1) : null,
-      similar: (id) => { location.hash = `#/similar/${id}`; },
+
+  makeForm() {
+    this.words = element('input', { name: 'words', type: 'search', autocomplete: 'off', 'aria-label': 'What to search for',
+      placeholder: 'a dog on the beach', maxlength: 2000, enterkeyhint: 'search' });
+    const file = element('input', { name: 'file', type: 'file', accept: 'image/*', class: 'hidden-file', 'aria-label': 'A picture to search by' });
+    const typed = debounce(() => this.type(), 150);
+    this.words.addEventListener('input', typed);
+    file.addEventListener('change', () => {
+      if (file.files[0]) this.change({ picture: keepPicture(file.files[0]).number, like: '' });
+      file.value = '';
     });
-  };
-  const load = async (offset, limit) =>
-    (offset === 0 ? first : await query(offset, limit)).results.map(toItem);
-  grid = new Grid(first.total, load, open, CHUNK);
-  out.replaceChildren(
-    element('p', { class: 'summary', role: 'status' },
-      `${number(first.total)} photos ${describe} in ${Math.round(performance.now() - started)} ms`
-      + (first.queryIsCut ? '. The text is longer than the model reads; the rest was left out.' : '')
-      + (first.model === 'demo' ? '. The demo model knows only drawn scenes.' : '')),
-    grid.node);
-  grid.draw();
-}
-
-function filtersOf(form) {
-  const filters = {};
-  for (const name of ['dateFrom', 'dateTo', 'categoryId', 'folder']) {
-    if (form.elements[name].value) filters[name] = form.elements[name].value;
+    const submit = (event) => {
+      event.preventDefault();
+      typed.cancel();
+      this.type();
+      this.typing = false;
+    };
+    return element('form', { class: 'search', role: 'search', onsubmit: submit },
+      element('div', { class: 'bar' }, this.words,
+        element('label', { class: 'file', title: 'Or drop or paste a picture anywhere' }, 'By a picture', file)),
+      this.fields);
   }
-  return filters;
-}
 
-async function fillCategories(select) {
-  try {
-    const page = await get('/api/v1/categories?page_size=100');
-    for (const category of page.items) select.append(element('option', { value: category.id }, category.name));
-  } catch (error) {
-    notice(error.message, true);
+  // The words of one burst of typing are one step of the back button.
+  type() {
+    const q = this.words.value.trim();
+    if (q === this.state.q) return;
+    this.isTyping = true; // the field has these words already, perhaps with a blank after them
+    this.change({ q }, { replace: this.typing });
+    this.isTyping = false;
+    this.typing = true;
+    clearTimeout(this.burst);
+    this.burst = setTimeout(() => { this.typing = false; }, 2000);
+  }
+
+  change(change, options) {
+    go(href('search', [], { ...this.state, ...change }), options);
+  }
+
+  addPerson(id) {
+    this.change({ person: [...new Set([...this.state.person.split(',').filter(Boolean), id])].join(',') });
+  }
+
+  update(route) {
+    const state = stateOf(route.params);
+    const isNew = !this.state || keyOf(state) !== keyOf(this.state);
+    this.state = state;
+    if (isNew) {
+      if (!this.isTyping) this.words.value = state.q;
+      fillFields(this.fields, state);
+      this.chips.replaceChildren(chipList(state, (change) => this.change(change)));
+      this.running = this.run();
+    }
+    this.showPhoto(route.params.get('photo'));
+  }
+
+  async run() {
+    this.aborting?.abort();
+    const controller = this.aborting = new AbortController();
+    const { signal } = controller;
+    const started = performance.now();
+    try {
+      const search = await searchOf(this.state, signal);
+      const first = await search(0, CHUNK, signal);
+      if (signal.aborted) return;
+      notice('');
+      this.show(search, first, performance.now() - started);
+    } catch (error) {
+      if (signal.aborted) return;
+      complain(error);
+      this.grid?.close();
+      this.grid = null;
+      this.out.replaceChildren();
+    }
+  }
+
+  show(search, first, ms) {
+    const load = async (offset, limit, signal) => (await search(offset, limit, signal)).results.map(toItem);
+    const isByDate = describe(this.state) === 'newest first';
+    this.grid?.close();
+    this.at = null;
+    this.grid = new Grid({ total: first.total, load, chunk: CHUNK,
+      open: (index) => this.openPhoto(index),
+      link: (item) => href('search', [], { ...this.state, photo: item.id }),
+      onTop: isByDate ? (item) => this.showMonth(item) : null });
+    this.grid.chunks.set(0, first.results.map(toItem));
+    this.out.replaceChildren(
+      element('p', { class: 'summary', role: 'status' },
+        `${plural(first.total, 'photo')} ${describe(this.state)} in ${Math.round(ms)} ms`
+        + (first.queryIsCut ? '. The text is longer than the model reads; the rest was left out.' : '')
+        + (first.model === 'demo' ? '. The demo model knows only drawn scenes.' : '')),
+      this.grid.node,
+      ...(first.total === 0 ? [this.nothing()] : []));
+    this.grid.draw();
+    this.findPhoto();
+  }
+
+  // A photo that the address opened gets its place among the results, where it is among the first.
+  findPhoto() {
+    const at = this.grid.chunks.get(0).findIndex((item) => String(item.id) === this.photo.id);
+    if (at < 0) return;
+    this.at = at;
+    this.showPhoto(this.photo.id);
+  }
+
+  nothing() {
+    const isNarrowed = names.some((name) => name !== 'q' && this.state[name]);
+    return element('p', { class: 'quiet' }, isNarrowed ? 'No photo passes these filters; remove one above.'
+      : 'The library has no photos yet. ', isNarrowed ? null : element('a', { href: '#/indexing' }, 'Index a folder'));
+  }
+
+  // While one scrolls: when the photos in sight were taken.
+  showMonth(item) {
+    const text = item.taken ? new Date(item.taken).toLocaleDateString(undefined, { month: 'long', year: 'numeric' }) : '';
+    if (window.scrollY < 200 || !text) {
+      this.month.classList.remove('shown');
+      return;
+    }
+    this.month.textContent = text;
+    this.month.classList.add('shown');
+    clearTimeout(this.monthTimer);
+    this.monthTimer = setTimeout(() => this.month.classList.remove('shown'), 1200);
+  }
+
+  // ---- the photo ----
+
+  openPhoto(index, options) {
+    const item = this.grid.item(index);
+    if (!item) return;
+    this.at = index;
+    this.cameFromHere = this.cameFromHere || !options?.replace;
+    go(href('search', [], { ...this.state, photo: item.id }), options);
+  }
+
+  async showPhoto(id) {
+    if (!id) {
+      const wasOpen = this.photo.isOpen;
+      this.cameFromHere = false;
+      this.photo.close();
+      if (wasOpen && this.at !== null && this.grid) this.grid.focus(this.at);
+      return;
+    }
+    if (this.at !== null && String(this.grid?.item(this.at)?.id) !== id) this.at = null;
+    const step = (by) => (this.at !== null && this.grid?.item(this.at + by) ? () => this.openPhoto(this.at + by, { replace: true }) : null);
+    const neighbour = (by) => {
+      const item = this.at === null ? null : this.grid?.item(this.at + by);
+      return item?.thumbnail ? item.id : null;
+    };
+    if (this.at !== null) this.grid.fetchNear(Math.max(0, this.at - 1), Math.min(this.grid.total, this.at + 2));
+    await this.photo.show(id, {
+      next: step(1), previous: step(-1), near: [neighbour(1), neighbour(-1)],
+      where: this.at === null ? '' : `${number(this.at + 1)} of ${number(this.grid.total)}`,
+    });
+  }
+
+  // Back to the results: the step that opened the photo is taken back when there was one.
+  leavePhoto() {
+    if (this.cameFromHere) history.back();
+    else go(href('search', [], this.state), { replace: true });
+  }
+
+  close() {
+    this.aborting?.abort();
+    this.grid?.close();
+    this.photo.dispose();
+    clearTimeout(this.burst);
+    clearTimeout(this.monthTimer);
   }
 }
 
-function makeForm(words) {
-  const category = element('select', { name: 'categoryId' }, element('option', { value: '' }, 'any'));
-  fillCategories(category);
-  return element('form', { class: 'search', role: 'search' },
-    element('div', {},
-      element('label', { class: 'wide' }, 'Words', element('input', { name: 'words', type: 'search', autocomplete: 'off',
-        value: words, placeholder: 'a dog on the beach', maxlength: 2000 })),
-      element('label', {}, 'A picture', element('input', { name: 'file', type: 'file', accept: 'image/*' })),
-      element('button', { class: 'main' }, 'Search')),
-    element('div', {},
-      element('label', {}, 'Taken from', element('input', { name: 'dateFrom', type: 'date' })),
-      element('label', {}, 'Taken until', element('input', { name: 'dateTo', type: 'date' })),
-      element('label', {}, 'Category', category),
-      element('label', { class: 'wide' }, 'Folder', element('input', { name: 'folder', placeholder: '/photos/2024' }))));
-}
-
-export function searchPage(main, similarId) {
-  const form = makeForm('');
-  const out = element('div');
-  const byPicture = (file) => run(pictureQuery(file), out, `ranked by ${file.name}`);
-  const byWords = () => {
-    const words = form.elements.words.value.trim();
-    if (words) run(wordsQuery(words, filtersOf(form)), out, `ranked by "${words}"`);
-    else run(everything(), out, 'newest first');
-  };
-  const soon = debounce(byWords, 200);
-  form.addEventListener('submit', (event) => {
-    event.preventDefault();
-    byWords();
-  });
-  form.addEventListener('input', (event) => {
-    if (event.target.name === 'file') {
-      if (event.target.files[0]) byPicture(event.target.files[0]);
-    } else soon();
-  });
-  const stop = catchDrops(byPicture);
-  main.replaceChildren(element('h1', { class: 'skip' }, 'Search'), form, out);
-  if (similarId) run(similarQuery(similarId), out, `like photo ${similarId}`);
-  else byWords();
-  form.elements.words.focus();
-  return () => {
-    stop();
-    running?.abort();
-    grid?.close();
-  };
-}
-
-// A picture dropped anywhere on the page is a query.
-function catchDrops(take) {
-  const over = (event) => {
-    event.preventDefault();
-    document.body.classList.add('dropping');
-  };
-  const leave = () => document.body.classList.remove('dropping');
-  const drop = (event) => {
-    event.preventDefault();
-    leave();
-    const file = [...event.dataTransfer.files].find((one) => one.type.startsWith('image/'));
-    if (file) take(file);
-    else notice('That is no picture.', true);
-  };
-  document.addEventListener('dragover', over);
-  document.addEventListener('dragleave', leave);
-  document.addEventListener('drop', drop);
-  return () => {
-    document.removeEventListener('dragover', over);
-    document.removeEventListener('dragleave', leave);
-    document.removeEventListener('drop', drop);
-  };
-}
+export const searchPage = (main, route) => {
+  const page = new SearchPage(main, route);
+  return { update: (next) => page.update(next), close: () => page.close() };
+};

@@ -1,0 +1,69 @@
+// Indexing, health, settings.
+// SPDX-License-Identifier: Apache-2.0
+import { check, checkAccessible, expectRefusal, open, test, told } from './harness.mjs';
+
+const run = (page, name) => page.locator('.session', { has: page.getByRole('heading', { name, exact: true }) });
+
+async function index(page, folder, name) {
+  await page.getByLabel('Folder, in one of the library').fill(folder);
+  await page.getByLabel('Name of the run').fill(name);
+  await page.getByRole('button', { name: 'Index it' }).click();
+  await told(page, /is being indexed/);
+}
+
+test('a folder is indexed with live progress of its stages', async (page, url) => {
+  await open(page, url, '#/indexing');
+  await page.waitForSelector('progress');
+  await index(page, `${process.env.DEMO}/2021`, 'Twenty-one');
+  await run(page, 'Twenty-one').getByRole('progressbar', { name: /^Photos/ }).waitFor();
+  await run(page, 'Twenty-one').getByText(/^completed/).waitFor();
+  await page.waitForFunction(() => document.querySelector('.session progress').value === 100);
+  await checkAccessible(page);
+});
+
+test('what failed is shown by reason with its files, and tried again', async (page, url) => {
+  await open(page, url, '#/indexing');
+  await index(page, `${process.env.DEMO}/corrupt`, 'Corrupt');
+  await run(page, 'Corrupt').locator('summary').click();
+  await run(page, 'Corrupt').getByText('broken.jpg').waitFor();
+  await checkAccessible(page);
+  await run(page, 'Corrupt').getByRole('button', { name: /Try the failed ones again|Start/ }).click();
+  await run(page, 'Corrupt').locator('summary').waitFor();
+});
+
+test('a folder outside the library is refused with the reason', async (page, url) => {
+  await open(page, url, '#/indexing');
+  await page.getByLabel('Folder, in one of the library').fill('/etc');
+  expectRefusal(/status of 403 .*training\/sessions$/);
+  const refused = page.waitForResponse((response) => response.status() === 403);
+  await page.getByRole('button', { name: 'Index it' }).click();
+  await refused;
+  await page.waitForSelector('#notice.bad');
+});
+
+test('the health page shows model, device and figures that move', async (page, url) => {
+  await open(page, url, '#/health');
+  await page.waitForSelector('svg.plot');
+  check((await page.locator('main').textContent()).includes('demo'), 'the model is not named');
+  const curve = () => page.locator('svg.plot polyline').first().getAttribute('points');
+  const before = await curve();
+  await page.waitForFunction((old) => document.querySelector('svg.plot polyline').getAttribute('points') !== old, before);
+  await checkAccessible(page);
+});
+
+test('settings are kept by the server, and refused where they contradict each other', async (page, url) => {
+  await open(page, url, '#/settings');
+  const keep = page.getByRole('button', { name: 'Keep' });
+  const field = page.getByLabel('Suggest a name from');
+  await page.waitForFunction(() => document.querySelector('[name=suggestion_threshold]').value !== '');
+  const before = await field.inputValue();
+  await field.fill('0.41');
+  await keep.first().click();
+  await told(page, /kept/);
+  await page.reload();
+  await page.waitForFunction(() => document.querySelector('[name=suggestion_threshold]').value === '0.41');
+  await checkAccessible(page);
+  await field.fill(before);
+  await keep.first().click();
+  await told(page, /kept/);
+});
