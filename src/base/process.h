@@ -8,4 +8,8 @@
 uint64_t ims__resident_bytes(void); /* memory in use now, shared pages included */
 unsigned ims__open_files(void);
 
+/* The calling thread, and every thread it starts from now on, gives way to the others of this machine where all cores
+ * are wanted. There is no way back. Where the system has no such thing nothing happens. */
+void ims__yield_to_others(void);
+
 #endif

@@ -4,6 +4,7 @@
 
 #include <libproc.h>
 #include <mach/mach.h>
+#include <pthread.h>
 #include <unistd.h>
 
 uint64_t ims__resident_bytes(void)
@@ -20,4 +21,9 @@ unsigned ims__open_files(void)
     int n = proc_pidinfo(getpid(), PROC_PIDLISTFDS, 0, NULL, 0);
 
     return n > 0 ? (unsigned)n / PROC_PIDLISTFD_SIZE : 0;
+}
+
+void ims__yield_to_others(void)
+{
+    (void)pthread_set_qos_class_self_np(QOS_CLASS_UTILITY, 0);
 }

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "base/process.h"
 #include "engine/engine_internal.h"
 #include "engine/work.h"
 #include "store/face_sessions.h"
@@ -151,6 +152,7 @@ static void run_worker(void *arg)
     struct ims_worker *w = arg;
     ims_err err;
 
+    ims__yield_to_others(); /* sessions that a job opens have threads of their own, which do so too: queries go first */
     while (!atomic_load(&w->is_stopping))
         look_for_work(w);
     if (ims_store_leave_worker(w->engine->store, w->name, &err))

@@ -178,11 +178,12 @@ static ims_status events(struct ims_http_context *cx, const struct ims_http_requ
 static ims_status upload(struct ims_http_context *cx, const struct ims_http_request *rq, struct ims_http_reply *rp,
                          ims_err *err)
 {
-    ims_json *v = ims__json_new_object();
+    ims_json *v;
 
     (void)cx;
     if (!rq->n_files)
         return ims_fail(err, IMS_E_INVALID, "test", 0, "file must be a file");
+    v = ims__json_new_object();
     if (ims__json_set(v, "name", ims__json_new_str(rq->files[0].name)) ||
         ims__json_set(v, "type", ims__json_new_str(rq->files[0].content_type)) ||
         ims__json_set(v, "bytes", ims__json_new_int((int64_t)rq->files[0].n_bytes)) ||

@@ -249,7 +249,29 @@ TEST(persons_not_found, "D-F22: what is not there is 404 on every route about fa
         { "POST", FACES "/clusters/clu_99/dismiss", NULL, 404, NULL },
         { "POST", FACES "/persons/$P99/unmerge", NULL, 404, NULL },
         { "DELETE", FACES "/persons/$P99", NULL, 404, NULL },
-        { "GET", FACES "/persons?status=deleted", NULL, 422, "status" }, /* D-F16: was a 500 */
+    };
+
+    CHECK(serving_people_groups(&sp, false));
+    ASK_PEOPLE(&sp, rows);
+    serving_people_close(&sp);
+}
+
+TEST(persons_pages, "D-F16: pages of persons are in the order of names and miss nobody; a status that is none is refused")
+{
+    static const struct serving_request rows[] = {
+        { "GET", FACES "/persons?status=deleted", NULL, 422, "status" },
+        { "GET", FACES "/persons?page_size=1001", NULL, 422, "page_size" },
+        { "POST", FACES "/persons", "{\"name\":\"carl\"}", 201, NULL },
+        { "POST", FACES "/persons", "{\"name\":\"\u00c4nne\"}", 201, NULL },
+        { "POST", FACES "/persons", "{\"name\":\"Bob\"}", 201, NULL },
+        { "POST", FACES "/clusters/clu_1/label", "{\"name\":\"anna\"}", 200, "$P4" },
+        { "GET", FACES "/persons?page_size=2", NULL, 200, "{\"items\":[{\"id\":\"$P4\",\"name\":\"anna\"," },
+        { "GET", FACES "/persons?page_size=2", NULL, 200, "\"faceCount\":5,\"photoCount\":5,\"prototypeCount\":5," },
+        { "GET", FACES "/persons?page_size=2", NULL, 200, "{\"id\":\"$P3\",\"name\":\"Bob\"," },
+        { "GET", FACES "/persons?page_size=2", NULL, 200, "\"total\":4,\"page\":1,\"pageSize\":2}" },
+        { "GET", FACES "/persons?page_size=2&page=2", NULL, 200, "{\"items\":[{\"id\":\"$P1\",\"name\":\"carl\"," },
+        { "GET", FACES "/persons?page_size=2&page=2", NULL, 200, "{\"id\":\"$P2\",\"name\":\"\xc3\x84nne\"," },
+        { "GET", FACES "/persons?page_size=2&page=3", NULL, 200, "{\"items\":[],\"total\":4" },
     };
 
     CHECK(serving_people_groups(&sp, false));

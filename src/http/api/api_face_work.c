@@ -3,7 +3,10 @@
 #include "base/limits.h"
 #include "engine/face_work.h"
 #include "http/api/api_faces.h"
+#include "http/api/api_files.h"
 #include "http/api/api_progress.h"
+
+#define MIN_SCORE 0.05 /* below it everything is a face */
 
 ims_status ims__api_push_work(struct ims_http_context *cx, const char *func, const char *key, ims_json *take_args,
                               int64_t *out_id, ims_err *err)
@@ -149,6 +152,64 @@ IMS_API_HANDLER(ims__api_faces_train)
         return st;
     o = ims__json_new_object();
     return ims__reply_json(rp, 200, ims__whole(o, ims__put_null(o, "result") && put_job(o, "train_faces", job)), err);
+}
+
+/* ---- looking at one picture ---- */
+
+/* Looks at the file of an asset; a run that failed on it is that failure. */
+static ims_status look_at(struct ims_http_context *cx, const char *path, const ims_json *body, ims_err *err)
+{
+    double min_score = ims__in_num(body, "minConfidence", 0.5);
+    struct ims_index_options o = { .dirs = &path,
+                                   .n_dirs = 1,
+                                   .min_face_score = min_score < MIN_SCORE ? MIN_SCORE : min_score,
+                                   .min_face_px = (unsigned)ims__in_int(body, "minFaceSize", 20) };
+    struct ims_index_summary s = { 0 };
+    ims_status st = ims__api_check_path(cx->store, path, NULL, err);
+
+    if (!st)
+        st = ims_engine_detect_faces(cx->engine, IMS_FACES_REDO, &o, &s, err);
+    if (!st && s.errors)
+        st = ims_fail(err, IMS_E_FORMAT, "http", 0, "the picture cannot be looked at; its evidence tells why");
+    return st;
+}
+
+static ims_json *detected_json(int64_t asset_id, const struct ims_store_face *faces, size_t n)
+{
+    ims_json *o = ims__json_new_object(), *list = ims__json_new_array();
+    bool is_good = list != NULL;
+    char text[IMS_API_ID_BYTES];
+
+    for (size_t i = 0; is_good && i < n; i++)
+        is_good = ims__json_add(list, ims__json_new_str(ims__api_id_text(IMS_ID_FACE, faces[i].id, text))) == IMS_OK;
+    list = ims__whole(list, is_good);
+    return ims__whole(o, ims__put(o, "faceIds", list) && ims__put_int(o, "assetId", asset_id) &&
+                             ims__put_int(o, "facesDetected", (int64_t)n));
+}
+
+IMS_API_HANDLER(ims__api_faces_detect)
+{
+    struct ims_store_face_filter filter = { .asset_id = ims__in_int(rq->path, "asset_id", 0) };
+    struct ims_store_asset *asset = NULL;
+    struct ims_store_face *faces = NULL;
+    struct ims_arena arena;
+    size_t n_assets = 0, n = 0;
+    ims_status st;
+
+    ims__arena_init(&arena, 0);
+    st = ims_store_assets(cx->store, &filter.asset_id, 1, &arena, &asset, &n_assets, err);
+    if (!st && (!n_assets || asset->deleted_us))
+        st = ims_fail(err, IMS_E_NOT_FOUND, "http", 0, "there is no asset %lld", (long long)filter.asset_id);
+    if (!st)
+        st = look_at(cx, asset->path, rq->body, err);
+    if (!st)
+        st = ims_people_model(cx->engine, &filter.model_id, err);
+    if (!st)
+        st = ims_store_faces(cx->store, &filter, IMS_STORE_FACES_BY_PHOTO, 0, 0, &arena, &faces, &n, NULL, err);
+    if (!st)
+        st = ims__reply_json(rp, 200, detected_json(filter.asset_id, faces, n), err);
+    ims__arena_release(&arena);
+    return st;
 }
 
 /* ---- suggestions ---- */

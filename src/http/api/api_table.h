@@ -104,6 +104,7 @@ IMS_ROUTE(clusterDismiss, ims__api_cluster_dismiss)
 IMS_ROUTE(facesCluster, ims__api_faces_cluster)
 IMS_ROUTE(facesClusterDual, ims__api_faces_cluster_dual)
 IMS_ROUTE(facesTrain, ims__api_faces_train)
+IMS_ROUTE(facesDetect, ims__api_faces_detect)
 
 /* ---- persons ---- */
 IMS_ROUTE(peopleList, ims__api_people_list)
@@ -188,6 +189,8 @@ IMS_ROUTE(settingPut, ims__api_setting_put)
 
 /* ---- administration ---- */
 IMS_ROUTE(adminDeleteAll, ims__api_admin_delete_all)
+IMS_ROUTE(personsExport, ims__api_persons_export)
+IMS_ROUTE(personsImport, ims__api_persons_import)
 
 /* ---- the watcher ---- */
 IMS_ROUTE(watcherStatus, ims__api_watcher_status)
