@@ -215,6 +215,9 @@ TEST(vectors_all, "orphans are vectors of files that are gone; a reset takes eve
     CHECK(unlink(path) == 0);
     CHECK(index_again(&s, 2));
     CHECK(finds(&s, 5));
+    CHECK_INT(ask(&s, "DELETE", "/api/v1/vectors/by-directory", directory_body(&s, "/a", ",\"confirm\":true"),
+                  "\"vectorsDeleted\":0"), 200); /* files that are gone choose nothing: the copy keeps its vector */
+    CHECK(finds(&s, 5));
     CHECK_INT(ask(&s, "POST", "/api/v1/vectors/cleanup-orphans", "{\"confirm\":true}", "{\"orphansDeleted\":1,\"vectorsDeleted\":1"), 200);
     CHECK(finds(&s, 5));
     CHECK_INT(ask(&s, "POST", "/api/v1/vectors/reset", "{\"confirm\":true,\"confirmationText\":\"delete\"}", "DELETE ALL VECTORS"), 400);
