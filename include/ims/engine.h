@@ -411,7 +411,7 @@ struct ims_search_filter {
 };
 
 struct ims_search_query {
-    /* exactly one of the four */
+    /* one of the four; none with a filter: what passes it, newest first (when taken, else when changed) */
     const char *text;
     const char *image_path;
     int64_t asset_id;
@@ -448,7 +448,7 @@ struct ims_asset {
 };
 
 struct ims_search_hit {
-    float score; /* cosine */
+    float score; /* cosine; 0 where nothing was ranked */
     struct ims_asset asset;
 };
 
@@ -459,7 +459,7 @@ struct ims_search_results {
     size_t n_queued; /* when total is 0: pictures of the library that wait for being indexed with this model */
     double load_ms, embed_ms, scan_ms, total_ms;
     struct ims_search_answer {
-        const char *plan; /* "codes", "bytes", "exact": what the vectors were read as; "library": the index was not
+        const char *plan; /* "codes", "bytes", "exact": what the vectors were read as; "filter": none were; "filter": none were; "library": the index was not
                            * ready, and the library's own vectors were read in full */
         size_t scanned;   /* vectors read as that */
         size_t reranked;  /* of them, compared in full */

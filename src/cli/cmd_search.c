@@ -135,8 +135,12 @@ static ims_json *results_json(const char *shown, const struct ims_search_results
 
 static void print_results(const struct ims_search_results *r, const char *model, size_t offset)
 {
+    bool is_ranked = !r->answer.plan || strcmp(r->answer.plan, "filter") != 0;
+
     for (size_t i = 0; i < r->n; i++) {
-        printf("%4zu  %6.3f  ", offset + i + 1, (double)r->hits[i].score);
+        printf("%4zu  ", offset + i + 1);
+        if (is_ranked)
+            printf("%6.3f  ", (double)r->hits[i].score);
         cli_print_path(r->hits[i].asset.path);
         printf("\n");
     }
@@ -188,16 +192,17 @@ static ims_status run_search(struct cli *cli, ims_err *err)
     struct ims_engine *e = NULL;
     struct query_memory own = { .prefix = NULL };
     char *words = NULL;
-    ims_status st;
+    ims_status st = IMS_OK;
 
-    st = cli_joined_words(cli, "the words to search for", &words, err);
+    if (cli->n_words || !cli_has(cli, "person")) /* the pictures of a person need no words */
+        st = cli_joined_words(cli, "the words to search for", &words, err);
     if (!st)
         st = read_query_options(cli, &q, &own, err);
     if (!st)
         st = cli_open_engine(cli, true, &e, err);
     if (!st) {
         q.text = words;
-        st = cli_run_query(cli, e, &q, words, err);
+        st = cli_run_query(cli, e, &q, words ? words : "", err);
     }
     ims_engine_close(e);
     ims__free(words);
@@ -232,11 +237,13 @@ const struct cli_command cli_cmd_search = {
     .summary = "Find pictures by words.",
     .words = "WORDS...",
     .details = "The best matches come first; the number before a path is the cosine similarity of words and\n"
-               "picture. Filters apply before ranking, so a small folder gives complete results too.",
+               "picture. Filters apply before ranking, so a small folder gives complete results too. With --person\n"
+               "the words may be left out: then it is all pictures that pass the filters, newest first.",
     .examples = "imgsearch search a red car\n"
                 "imgsearch search --in ~/Pictures/2023 --limit 30 \"boats at night\"\n"
                 "imgsearch search --from 2022-06 --until 2022-08 --html sheet.html beach\n"
                 "imgsearch search --person Anna --person Ben on the beach\n"
+                "imgsearch search --person Anna --from 2023\n"
                 "imgsearch search --json dog | jq -r '.results[].asset.path'",
     .options = search_options,
     .run = run_search,

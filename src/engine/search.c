@@ -63,8 +63,9 @@ static ims_status find_persons(struct ims_engine *e, const struct ims_search_fil
     return st;
 }
 
-static ims_status find_candidates(struct ims_engine *e, const struct ims_search_query *q,
-                                  const struct ims_candidates **out, ims_err *err)
+/* persons: room for the ids, which the filter then points to. */
+static ims_status store_filter(struct ims_engine *e, const struct ims_search_query *q, int64_t *persons,
+                               struct ims_store_filter *out, ims_err *err)
 {
     struct ims_store_filter filter = { .path_prefix = q->filter.path_prefix,
                                        .has_taken_from = q->filter.has_from,
@@ -76,13 +77,24 @@ static ims_status find_candidates(struct ims_engine *e, const struct ims_search_
                                        .south = q->filter.south,
                                        .east = q->filter.east,
                                        .north = q->filter.north };
-    int64_t persons[IMS_STORE_MAX_FILTER_PERSONS];
     ims_status st = find_persons(e, &q->filter, persons, err);
 
     filter.person_ids = persons;
     filter.n_person_ids = q->filter.n_persons + q->filter.n_person_ids;
     if (!st && q->filter.category)
         st = ims_store_find_category(e->store, q->filter.category, &filter.category_id, err);
+    if (!st)
+        *out = filter;
+    return st;
+}
+
+static ims_status find_candidates(struct ims_engine *e, const struct ims_search_query *q,
+                                  const struct ims_candidates **out, ims_err *err)
+{
+    int64_t persons[IMS_STORE_MAX_FILTER_PERSONS];
+    struct ims_store_filter filter;
+    ims_status st = store_filter(e, q, persons, &filter, err);
+
     if (!st)
         st = ims__candidates_get(&e->candidates, e->store, e->model_id, &filter, out, err);
     return st;
@@ -284,13 +296,22 @@ static ims_status find_self(struct ims_engine *e, const struct ims_search_query 
     return st == IMS_E_NOT_FOUND ? IMS_OK : st;
 }
 
+static int n_questions(const struct ims_search_query *q)
+{
+    return (q->text != NULL) + (q->image_path != NULL) + (q->asset_id != 0) + (q->vector != NULL);
+}
+
+static bool has_filter(const struct ims_search_filter *f)
+{
+    return f->path_prefix || f->has_from || f->has_until || f->category || f->n_persons || f->n_person_ids ||
+           f->has_area;
+}
+
 static ims_status check_query(const struct ims_search_query *q, ims_err *err)
 {
-    int n = (q->text != NULL) + (q->image_path != NULL) + (q->asset_id != 0) + (q->vector != NULL);
-
-    if (n != 1)
+    if (n_questions(q) > 1 || (n_questions(q) == 0 && !has_filter(&q->filter)))
         return ims_fail(err, IMS_E_INVALID, "engine", 0,
-                        "a search needs words, a picture or an asset, and only one of them");
+                        "a search needs words, a picture or an asset, and only one of them, or else a filter");
     if (q->limit == 0 || q->limit > IMS_MAX_SEARCH_LIMIT)
         return ims_fail(err, IMS_E_LIMIT, "engine", 0, "limit is %zu; 1 to %d are possible", q->limit,
                         IMS_MAX_SEARCH_LIMIT);
@@ -346,6 +367,37 @@ static ims_status run_search(struct ims_engine *e, const struct ims_search_query
     return st;
 }
 
+/* Nothing to rank by: what passes the filter, newest first. No model is asked. */
+static ims_status list(struct ims_engine *e, const struct ims_search_query *q, struct ims_search_results *r, ims_err *err)
+{
+    struct memory *memory = r->memory;
+    int64_t persons[IMS_STORE_MAX_FILTER_PERSONS], total = 0;
+    struct ims_store_filter filter;
+    struct ims_store_asset *assets = NULL;
+    size_t n = 0;
+    uint64_t start = ims__mono_ns();
+    ims_status st = store_filter(e, q, persons, &filter, err);
+
+    if (st)
+        return st;
+    filter.newest_taken = true;
+    st = ims_store_list_assets(e->store, &filter, (int64_t)q->offset, (int64_t)q->limit, &memory->arena, &assets, &n,
+                               &total, err);
+    if (st)
+        return st;
+    r->hits = ims__arena_alloc(&memory->arena, n + 1, sizeof(*r->hits));
+    if (!r->hits)
+        return ims_fail(err, IMS_E_NOMEM, "engine", 0, "memory for %zu results", n);
+    for (r->n = 0; r->n < n; r->n++) {
+        r->hits[r->n].score = 0;
+        ims__asset_from_store(&r->hits[r->n].asset, &assets[r->n]);
+    }
+    r->total = (size_t)total;
+    r->answer.plan = "filter";
+    r->scan_ms = ms_since(start);
+    return IMS_OK;
+}
+
 ims_status ims_engine_search(struct ims_engine *e, const struct ims_search_query *query,
                              struct ims_search_results *out, ims_err *err)
 {
@@ -361,8 +413,11 @@ ims_status ims_engine_search(struct ims_engine *e, const struct ims_search_query
         return ims_fail(err, IMS_E_NOMEM, "engine", 0, "searching");
     ims__arena_init(&memory->arena, 0);
     r.memory = memory;
-    st = ims__engine_need_model_id(e, false, err);
-    if (!st)
+    if (n_questions(query) == 0)
+        st = list(e, query, &r, err);
+    else
+        st = ims__engine_need_model_id(e, false, err);
+    if (!st && n_questions(query))
         st = run_search(e, query, &r, err);
     r.total_ms = ms_since(start);
     if (st)

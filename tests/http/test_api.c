@@ -42,7 +42,10 @@ TEST(api_requests, "each operation answers good requests and refuses bad ones as
         { "POST", "/api/v1/search", "{\"query\":\"a blue car\",\"limit\":1}", 200, "{\"results\":[{" }, /* first: it is not cut */
         { "POST", "/api/v1/search", "{\"query\":\"" CARS CARS CARS CARS "\"}", 200, "\"queryIsCut\":true" },
         { "POST", "/api/v1/search", "{\"query\":\"a\",\"limit\":0}", 422, "greater_than_equal" },
-        { "POST", "/api/v1/search", "{\"query\":\"\"}", 422, "string_too_short" },
+        { "POST", "/api/v1/search", "{\"query\":\"\"}", 400, "or else a filter" },
+        { "POST", "/api/v1/search", "{\"query\":\"\",\"filters\":{\"categoryId\":\"1\"}}", 200, "\"total\":12" },
+        { "POST", "/api/v1/search", "{\"query\":\"\",\"limit\":1,\"filters\":{\"folder\":\"/\"}}", 200, "\"score\":0" },
+        { "POST", "/api/v1/search", "{\"query\":\"\",\"filters\":{\"personId\":\"00000000-0000-8002-8000-000000000001\"}}", 200, "\"total\":0" },
         { "POST", "/api/v1/search", "{}", 422, "missing" },
         { "POST", "/api/v1/search", "{\"query\":7}", 422, "string_type" },
         { "POST", "/api/v1/search", "{\"query\":\"a\",\"filters\":{\"dateFrom\":\"1990-01-01\",\"dateTo\":\"1991-01-01\"}}", 200, "\"total\":0" },

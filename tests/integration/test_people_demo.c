@@ -97,6 +97,38 @@ static int64_t person_of(struct demo *d, int who)
     return ims_store_find_person(ims_people_store(d->e), name, &id, &d->err) ? 0 : id;
 }
 
+static int64_t id_at(const ims_json *found, size_t i)
+{
+    const ims_json *asset = ims__json_get(ims__json_at(ims__json_get(found, "results"), i), "asset");
+
+    return ims__json_int(ims__json_get(asset, "id"), 0);
+}
+
+/* Without words: the same pictures as with some, newest first, the same cut in pages and narrowed by a filter. */
+static void check_list(struct demo *d, size_t n)
+{
+    ims_json *all = library_run(&d->l, 0, "search\n--json\n--person\nperson 5\n--limit\n1000"), *page, *none;
+    const char *last = NULL;
+
+    CHECK_INT(ims__json_len(ims__json_get(all, "results")), ims__json_int(ims__json_get(all, "total"), -1));
+    CHECK(ims__json_len(ims__json_get(all, "results")) >= n && n > 1);
+    for (size_t i = 0; i < ims__json_len(ims__json_get(all, "results")); i++) {
+        const ims_json *asset = ims__json_get(ims__json_at(ims__json_get(all, "results"), i), "asset");
+        const char *taken = ims__json_str(ims__json_get(asset, "takenAt"), NULL);
+
+        CHECK(!taken || !last || strcmp(taken, last) <= 0);
+        last = taken ? taken : last;
+    }
+    page = library_run(&d->l, 0, "search\n--json\n--person\nperson 5\n--limit\n1\n--offset\n1");
+    CHECK_INT(ims__json_len(ims__json_get(page, "results")), 1);
+    CHECK_INT(id_at(page, 0), id_at(all, 1));
+    none = library_run(&d->l, 0, "search\n--json\n--person\nperson 5\n--until\n1990");
+    CHECK_INT(ims__json_int(ims__json_get(none, "total"), -1), 0);
+    ims__json_free(all);
+    ims__json_free(page);
+    ims__json_free(none);
+}
+
 TEST(demo_people, "with three faces of each person named, the rest of the demo's faces is found "
                   "and nobody is mistaken")
 {
@@ -149,6 +181,7 @@ TEST(demo_people, "with three faces of each person named, the rest of the demo's
 
     found = library_run(&d.l, 0, "search\n--json\n--person\nperson 5\nforest");
     CHECK(ims__json_len(ims__json_get(found, "results")) > 0);
+    check_list(&d, ims__json_len(ims__json_get(found, "results")));
     ims__json_free(found);
     ims__arena_release(&d.arena);
 }

@@ -97,7 +97,7 @@ static ims_status search_and_reply(struct ims_http_context *cx, const struct ims
 IMS_API_HANDLER(ims__api_search)
 {
     const char *text = ims__in_str(rq->body, "query", "");
-    struct ims_search_query q = { .text = text };
+    struct ims_search_query q = { .text = *text ? text : NULL }; /* without words, filters alone decide */
 
     return search_and_reply(cx, rq, rq->body, &q, ims__json_get(rq->body, "filters"), text, rp, err);
 }
