@@ -196,6 +196,22 @@ ims_status ims__undisplay(const char *s, size_t n, struct ims_buf *out)
     return ims__buf_reserve(out, 0);
 }
 
+void ims__html_add(struct ims_buf *out, const char *s)
+{
+    static const char *const references[128] = {
+        ['&'] = "&amp;", ['<'] = "&lt;", ['>'] = "&gt;", ['"'] = "&quot;", ['\''] = "&#39;"
+    };
+
+    for (; s && *s; s++) {
+        unsigned char c = (unsigned char)*s;
+
+        if (c < 128 && references[c])
+            (void)ims__buf_add_str(out, references[c]);
+        else
+            (void)ims__buf_add_char(out, *s);
+    }
+}
+
 ims_status ims__base64(const void *p, size_t n, struct ims_buf *out)
 {
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";

@@ -29,6 +29,9 @@ const char *ims__shown(char *out, size_t size, const char *bytes);
 /* The reverse; IMS_E_FORMAT when an escape is malformed. */
 ims_status ims__undisplay(const char *s, size_t n, struct ims_buf *out);
 
+/* Text for HTML, in an element or an attribute's quotes: & < > " ' become references. */
+void ims__html_add(struct ims_buf *out, const char *s);
+
 /* RFC 4648 base64 with padding. */
 ims_status ims__base64(const void *p, size_t n, struct ims_buf *out);
 

@@ -75,6 +75,7 @@ ims_status cli_parse(struct cli *cli, int argc, char **argv, bool *out_is_answer
 
 /* cli_help.c */
 void cli_print_help(const struct cli_command *command); /* NULL: the overview */
+bool cli_is_group(const char *first);    /* no command by itself, but the first word of some */
 void cli_print_group(const char *first); /* the commands of two words that begin with this one */
 void cli_print_markdown(void); /* docs/cli.md */
 

@@ -60,7 +60,8 @@ void cli_print_help(const struct cli_command *c)
         print_overview();
         return;
     }
-    printf("%s\n\nUsage: imgsearch %s [OPTIONS] %s\n", c->summary, c->name, c->words);
+    printf("%s\n\nUsage: imgsearch %s [OPTIONS]%s%s\n", c->summary, c->name, *c->words ? " " : "",
+           c->words);
     if (c->details)
         printf("\n%s\n", c->details);
     print_options(c->options, "Options");
@@ -71,6 +72,23 @@ void cli_print_help(const struct cli_command *c)
     }
 }
 
+static bool is_in_group(const char *name, const char *first, size_t n)
+{
+    return strncmp(name, first, n) == 0 && name[n] == ' ';
+}
+
+bool cli_is_group(const char *first)
+{
+    bool is_group = false;
+
+    for (size_t i = 0; cli_commands[i]; i++) {
+        if (strcmp(cli_commands[i]->name, first) == 0)
+            return false;
+        is_group = is_group || is_in_group(cli_commands[i]->name, first, strlen(first));
+    }
+    return is_group;
+}
+
 void cli_print_group(const char *first)
 {
     const size_t n = strlen(first);
@@ -79,7 +97,7 @@ void cli_print_group(const char *first)
     for (size_t i = 0; cli_commands[i]; i++) {
         const char *name = cli_commands[i]->name;
 
-        if (strncmp(name, first, n) == 0 && name[n] == ' ')
+        if (is_in_group(name, first, n))
             printf("  %-20s %s\n", name, cli_commands[i]->summary);
     }
     printf("\n`imgsearch help COMMAND` explains one of them.\n");
@@ -108,7 +126,8 @@ void cli_print_markdown(void)
     for (size_t i = 0; cli_commands[i]; i++) {
         const struct cli_command *c = cli_commands[i];
 
-        printf("\n## imgsearch %s\n\n%s\n\n    imgsearch %s [OPTIONS] %s\n", c->name, c->summary, c->name, c->words);
+        printf("\n## imgsearch %s\n\n%s\n\n    imgsearch %s [OPTIONS]%s%s\n", c->name, c->summary, c->name,
+               *c->words ? " " : "", c->words);
         if (c->details)
             printf("\n%s\n", c->details);
         print_markdown_options(c->options);

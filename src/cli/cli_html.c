@@ -26,24 +26,7 @@ void cli_html_text(struct ims_buf *b, const char *bytes)
 
     ims__buf_init(&shown, (size_t)1 << 20);
     (void)ims__display(bytes, strlen(bytes), &shown);
-    for (const char *p = shown.data; p && *p; p++) {
-        switch (*p) {
-        case '&':
-            (void)ims__buf_add_str(b, "&amp;");
-            break;
-        case '<':
-            (void)ims__buf_add_str(b, "&lt;");
-            break;
-        case '>':
-            (void)ims__buf_add_str(b, "&gt;");
-            break;
-        case '"':
-            (void)ims__buf_add_str(b, "&quot;");
-            break;
-        default:
-            (void)ims__buf_add_char(b, *p);
-        }
-    }
+    ims__html_add(b, shown.data);
     ims__buf_release(&shown);
 }
 

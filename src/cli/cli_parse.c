@@ -314,6 +314,10 @@ static ims_status answer_help(struct cli *cli, ims_err *err)
         cli_print_markdown();
         return IMS_OK;
     }
+    if (cli->n_words == 1 && cli_is_group(cli->words[0])) {
+        cli_print_group(cli->words[0]);
+        return IMS_OK;
+    }
     st = take_command(&asked, (int)cli->n_words, (char **)(uintptr_t)cli->words, &i, err);
     if (!st)
         cli_print_help(asked.command);

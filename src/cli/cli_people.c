@@ -130,3 +130,40 @@ ims_status cli_person_of(struct ims_engine *e, int64_t id, struct ims_arena *are
         st = ims_fail(err, IMS_E_NOT_FOUND, "cli", 0, "there is no person %lld", (long long)id);
     return st;
 }
+
+ims_status cli_run_change(struct cli *cli, size_t n_min, size_t n_max, const char *what,
+                          ims_status (*change)(struct cli *, struct ims_engine *, ims_err *),
+                          ims_err *err)
+{
+    struct ims_engine *e = NULL;
+    ims_status st;
+
+    if (cli->n_words < n_min || cli->n_words > n_max)
+        return ims_fail(err, IMS_E_USAGE, "cli", 0, "%s", what);
+    st = cli_open_engine(cli, false, &e, err);
+    if (!st)
+        st = change(cli, e, err);
+    ims_engine_close(e);
+    return st;
+}
+
+ims_json *cli_change_json(const char *key, int64_t value, int64_t event_id)
+{
+    ims_json *o = ims__json_new_object();
+
+    (void)ims__json_set(o, key, ims__json_new_int(value));
+    (void)ims__json_set(o, "event", event_id ? ims__json_new_int(event_id) : ims__json_new_null());
+    return o;
+}
+
+void cli_print_undo(int64_t event_id)
+{
+    if (event_id)
+        printf("`imgsearch people undo %lld` takes it back\n", (long long)event_id);
+}
+
+const char *cli_counted(char out[CLI_COUNTED_BYTES], size_t n, const char *one, const char *many)
+{
+    (void)snprintf(out, CLI_COUNTED_BYTES, "%zu %s", n, n == 1 ? one : many);
+    return out;
+}

@@ -24,6 +24,17 @@ ims_json *cli_face_json(const struct ims_store_face *f);
 /* Words from `first` on, joined; ims__free. IMS_E_USAGE when there are none. */
 ims_status cli_rest(const struct cli *cli, size_t first, const char *what, char **out,
                     ims_err *err) IMS_MUST_CHECK;
+/* A change of the library with so many words, else IMS_E_USAGE with the text. */
+ims_status cli_run_change(struct cli *cli, size_t n_min, size_t n_max, const char *what,
+                          ims_status (*change)(struct cli *, struct ims_engine *, ims_err *),
+                          ims_err *err) IMS_MUST_CHECK;
+/* {key: value, "event": what undoing takes, or null} */
+ims_json *cli_change_json(const char *key, int64_t value, int64_t event_id);
+/* How to take the change back; nothing for 0. */
+void cli_print_undo(int64_t event_id);
+/* "1 face is", "3 faces are". Returns out. */
+#define CLI_COUNTED_BYTES 48
+const char *cli_counted(char out[CLI_COUNTED_BYTES], size_t n, const char *one, const char *many);
 /* "person"; IMS_E_NOT_FOUND. */
 ims_status cli_person_of(struct ims_engine *e, int64_t id, struct ims_arena *arena,
                          struct ims_store_person **out, ims_err *err) IMS_MUST_CHECK;

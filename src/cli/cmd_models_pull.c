@@ -201,7 +201,8 @@ static ims_status pull(struct cli *cli, const struct ims_registry_row *row, cons
     ims_status st;
 
     cli_catch_signals();
-    print_licence(row);
+    if (!row->terms || o.accept_licence)
+        print_licence(row); /* else the refusal says it */
     if (ims__starts_with(hub, "http://") && !ims__starts_with(hub, "http://127.") &&
         !ims__starts_with(hub, "http://localhost"))
         fprintf(stderr,

@@ -134,7 +134,11 @@ static ims_status list(struct cli *cli, struct ims_engine *e, struct ims_arena *
                                 err);
     if (!st && cli_has(cli, "html"))
         st = cli_write_people_html(e, persons, n, groups.at, groups.n, cli_value(cli, "html"), err);
-    return st ? st : print_persons(cli, persons, n, total, &groups, err);
+    if (!st)
+        st = print_persons(cli, persons, n, total, &groups, err);
+    if (!st && cli_has(cli, "html") && !cli->is_json)
+        printf("wrote %s\n", cli_value(cli, "html"));
+    return st;
 }
 
 static ims_status run_list(struct cli *cli, ims_err *err)

@@ -1,45 +1,10 @@
-/* imgsearch people name, merge, unmerge, split, move, reject, hide, delete, undo: changing.
+/* imgsearch people name, split, move, reject: whose faces they are.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "base/mem.h"
 #include "cli/cli_people.h"
 
 #include <stdio.h>
 #include <string.h>
-
-/* Opens the engine for writing and runs a change. */
-static ims_status with_engine(struct cli *cli,
-                              ims_status (*run)(struct cli *, struct ims_engine *, ims_err *),
-                              ims_err *err)
-{
-    struct ims_engine *e = NULL;
-    ims_status st = cli_open_engine(cli, false, &e, err);
-
-    if (!st)
-        st = run(cli, e, err);
-    ims_engine_close(e);
-    return st;
-}
-
-/* The word or words that name a person. */
-static ims_status find_word(struct ims_engine *e, const char *word, bool is_merged_ok, int64_t *out,
-                            ims_err *err)
-{
-    return ims_people_find(e, word, is_merged_ok, out, err);
-}
-
-static ims_status need_words(const struct cli *cli, size_t n, const char *what, ims_err *err)
-{
-    return cli->n_words == n ? IMS_OK : ims_fail(err, IMS_E_USAGE, "cli", 0, "%s", what);
-}
-
-static ims_json *result_json(const char *key, int64_t value, int64_t event_id)
-{
-    ims_json *o = ims__json_new_object();
-
-    (void)ims__json_set(o, key, ims__json_new_int(value));
-    (void)ims__json_set(o, "event", event_id ? ims__json_new_int(event_id) : ims__json_new_null());
-    return o;
-}
 
 /* ---- name ---- */
 
@@ -58,25 +23,24 @@ static ims_status print_named(const struct cli *cli, int64_t person_id, const ch
                               size_t n_faces, size_t n_skipped, bool is_new, int64_t event_id,
                               ims_err *err)
 {
+    char counted[CLI_COUNTED_BYTES];
     ims_json *o;
 
     if (cli->is_json) {
-        o = result_json("person", person_id, event_id);
+        o = cli_change_json("person", person_id, event_id);
         (void)ims__json_set(o, "name", ims__json_new_str(name));
         (void)ims__json_set(o, "created", ims__json_new_bool(is_new));
         (void)ims__json_set(o, "faces", ims__json_new_int((int64_t)n_faces));
         (void)ims__json_set(o, "skipped", ims__json_new_int((int64_t)n_skipped));
         return cli_print_json(o, err);
     }
-    printf("%zu faces are %s%s (person %lld)\n", n_faces, name, is_new ? ", who is new" : "",
-           (long long)person_id);
+    printf("%s %s%s (person %lld)\n", cli_counted(counted, n_faces, "face is", "faces are"), name,
+           is_new ? ", who is new" : "", (long long)person_id);
     if (n_skipped)
-        printf("%zu faces were left out: a better face of the same photo, or not that person by "
-               "your word "
+        printf("%s left out: a better face of the same photo, or not that person by your word "
                "(--twice takes those of one photo too)\n",
-               n_skipped);
-    if (event_id)
-        printf("`imgsearch people undo %lld` takes it back\n", (long long)event_id);
+               cli_counted(counted, n_skipped, "face was", "faces were"));
+    cli_print_undo(event_id);
     return IMS_OK;
 }
 
@@ -120,7 +84,7 @@ static ims_status rename_person(struct cli *cli, struct ims_engine *e, const cha
     struct ims_people_by by = cli_by(cli);
     struct ims_store_person_change change = { .name = name, .has_birth_date = born != NULL };
     int64_t id = 0;
-    ims_status st = find_word(e, cli_value(cli, "person"), false, &id, err);
+    ims_status st = ims_people_find(e, cli_value(cli, "person"), false, &id, err);
 
     change.birth_date = born && strcmp(born, "none") != 0 ? born : NULL;
     if (!st)
@@ -128,7 +92,7 @@ static ims_status rename_person(struct cli *cli, struct ims_engine *e, const cha
     if (st)
         return st;
     if (cli->is_json)
-        return cli_print_json(result_json("person", id, 0), err);
+        return cli_print_json(cli_change_json("person", id, 0), err);
     printf("person %lld is %s\n", (long long)id, name ? name : "changed");
     return IMS_OK;
 }
@@ -143,7 +107,7 @@ static ims_status create_person(struct cli *cli, struct ims_engine *e, const cha
     if (st)
         return st;
     if (cli->is_json)
-        return cli_print_json(result_json("person", id, 0), err);
+        return cli_print_json(cli_change_json("person", id, 0), err);
     printf("%s is person %lld\n", name, (long long)id);
     return IMS_OK;
 }
@@ -172,7 +136,7 @@ static ims_status name(struct cli *cli, struct ims_engine *e, ims_err *err)
 
 static ims_status run_name(struct cli *cli, ims_err *err)
 {
-    return with_engine(cli, name, err);
+    return cli_run_change(cli, 0, CLI_MAX_WORDS, "", name, err);
 }
 
 const struct cli_command cli_cmd_people_name = {
@@ -192,124 +156,6 @@ const struct cli_command cli_cmd_people_name = {
     .run = run_name,
 };
 
-/* ---- merge, unmerge ---- */
-
-static const struct cli_option merge_options[] = {
-    { "twice", 0, NULL, "Also when both are in one photo.", CLI_NO_CFG },
-    { "yes", 'y', NULL, "Do not ask.", CLI_NO_CFG },
-    CLI_BY_OPTIONS,
-    { NULL, 0, NULL, NULL, CLI_NO_CFG },
-};
-
-static ims_status merge(struct cli *cli, struct ims_engine *e, ims_err *err)
-{
-    struct ims_people_by by = cli_by(cli);
-    struct ims_people_merge what = { .allow_extra = cli_has(cli, "twice") };
-    struct ims_store_person *from = NULL, *into = NULL;
-    struct ims_arena arena;
-    char question[700];
-    ims_json *o;
-    ims_status st = find_word(e, cli->words[0], false, &what.from, err);
-
-    ims__arena_init(&arena, 0);
-    if (!st)
-        st = find_word(e, cli->words[1], false, &what.into, err);
-    if (!st)
-        st = cli_person_of(e, what.from, &arena, &from, err);
-    if (!st)
-        st = cli_person_of(e, what.into, &arena, &into, err);
-    if (!st && what.from != what.into) {
-        snprintf(question, sizeof(question), "Make the %lld faces of %s those of %s?",
-                 (long long)from->n_faces, from->name, into->name);
-        st = cli_confirm(cli, question, err);
-    }
-    if (!st)
-        st = ims_people_merge(e, &by, &what, err);
-    ims__arena_release(&arena);
-    if (st)
-        return st;
-    if (!cli->is_json) {
-        printf("%zu faces moved; `imgsearch people unmerge %lld` takes it back\n", what.n_faces,
-               (long long)what.from);
-        return IMS_OK;
-    }
-    o = result_json("faces", (int64_t)what.n_faces, what.event_id);
-    (void)ims__json_set(o, "from", ims__json_new_int(what.from));
-    (void)ims__json_set(o, "into", ims__json_new_int(what.into));
-    return cli_print_json(o, err);
-}
-
-static ims_status run_merge(struct cli *cli, ims_err *err)
-{
-    ims_status st = need_words(
-        cli, 2,
-        "name two persons: who is to become part of whom (names of several words in quotes)", err);
-
-    return st ? st : with_engine(cli, merge, err);
-}
-
-const struct cli_command cli_cmd_people_merge = {
-    .name = "people merge",
-    .summary = "Make two persons one.",
-    .words = "FROM INTO",
-    .examples = "imgsearch people merge \"Anna W.\" \"Anna Weber\"\n"
-                "imgsearch people merge 14 3 --yes",
-    .options = merge_options,
-    .run = run_merge,
-};
-
-static const struct cli_option by_options[] = {
-    CLI_BY_OPTIONS,
-    { NULL, 0, NULL, NULL, CLI_NO_CFG },
-};
-
-static ims_status print_undone(const struct cli *cli, int64_t event_id, int64_t n_kept,
-                               ims_err *err)
-{
-    ims_json *o;
-
-    if (cli->is_json) {
-        o = result_json("kept", n_kept, event_id);
-        return cli_print_json(o, err);
-    }
-    printf("%s\n", event_id ? "taken back" : "there was nothing left to take back");
-    if (n_kept)
-        printf("%lld things were changed since and stay as they are\n", (long long)n_kept);
-    return IMS_OK;
-}
-
-static ims_status unmerge(struct cli *cli, struct ims_engine *e, ims_err *err)
-{
-    struct ims_people_by by = cli_by(cli);
-    int64_t id = 0, event_id = 0, n_kept = 0;
-    ims_status st = find_word(e, cli->words[0], true, &id, err);
-
-    if (!st)
-        st = ims_people_unmerge(e, &by, id, &event_id, &n_kept, err);
-    return st ? st : print_undone(cli, event_id, n_kept, err);
-}
-
-static ims_status run_unmerge(struct cli *cli, ims_err *err)
-{
-    ims_status st = need_words(
-        cli, 1, "give the number of the merged person (`imgsearch people list --status merged`)",
-        err);
-
-    return st ? st : with_engine(cli, unmerge, err);
-}
-
-const struct cli_command cli_cmd_people_unmerge = {
-    .name = "people unmerge",
-    .summary = "Take a merge back.",
-    .words = "NUMBER",
-    .details = "The person is there again with the faces it brought, except those that were "
-               "changed since.",
-    .examples = "imgsearch people list --status merged\n"
-                "imgsearch people unmerge 14",
-    .options = by_options,
-    .run = run_unmerge,
-};
-
 /* ---- split, move, reject ---- */
 
 static const struct cli_option split_options[] = {
@@ -324,7 +170,7 @@ static ims_status split(struct cli *cli, struct ims_engine *e, ims_err *err)
     int64_t *ids = NULL, person_id = 0, id = 0;
     char *text = NULL;
     size_t n = 0;
-    ims_status st = find_word(e, cli->words[0], false, &person_id, err);
+    ims_status st = ims_people_find(e, cli->words[0], false, &person_id, err);
 
     if (!st)
         st = cli_rest(cli, 1, "the words of the new name", &text, err);
@@ -333,7 +179,7 @@ static ims_status split(struct cli *cli, struct ims_engine *e, ims_err *err)
     if (!st)
         st = ims_people_split(e, &by, person_id, ids, n, text, &id, err);
     if (!st)
-        st = print_named(cli, id, text, n, 0, true, 0, err);
+        st = print_named(cli, id, text, n, 0, true, ims_people_event(e), err);
     ims__free(ids);
     ims__free(text);
     return st;
@@ -341,10 +187,10 @@ static ims_status split(struct cli *cli, struct ims_engine *e, ims_err *err)
 
 static ims_status run_split(struct cli *cli, ims_err *err)
 {
-    if (cli->n_words < 2 || !cli_has(cli, "face"))
-        return ims_fail(err, IMS_E_USAGE, "cli", 0,
-                        "name the person, the new name, and with --face which faces are meant");
-    return with_engine(cli, split, err);
+    static const char what[] = "name the person, the new name, and with --face which faces are meant";
+
+    return cli_has(cli, "face") ? cli_run_change(cli, 2, CLI_MAX_WORDS, what, split, err)
+                                : ims_fail(err, IMS_E_USAGE, "cli", 0, "%s", what);
 }
 
 const struct cli_command cli_cmd_people_split = {
@@ -375,9 +221,7 @@ static ims_status move(struct cli *cli, struct ims_engine *e, ims_err *err)
 
 static ims_status run_move(struct cli *cli, ims_err *err)
 {
-    if (cli->n_words < 2)
-        return ims_fail(err, IMS_E_USAGE, "cli", 0, "name the faces (N,N,...) and the person");
-    return with_engine(cli, move, err);
+    return cli_run_change(cli, 2, CLI_MAX_WORDS, "name the faces (N,N,...) and the person", move, err);
 }
 
 const struct cli_command cli_cmd_people_move = {
@@ -400,9 +244,10 @@ static ims_status reject(struct cli *cli, struct ims_engine *e, ims_err *err)
 {
     struct ims_people_by by = cli_by(cli);
     bool on = !cli_has(cli, "off");
+    char counted[CLI_COUNTED_BYTES];
     int64_t *ids = NULL, person_id = 0;
     size_t n = 0, n_removed = 0;
-    ims_status st = find_word(e, cli->words[1], false, &person_id, err);
+    ims_status st = ims_people_find(e, cli->words[1], false, &person_id, err);
 
     if (!st)
         st = cli_ids(cli->words[0], "face", &ids, &n, err);
@@ -414,19 +259,19 @@ static ims_status reject(struct cli *cli, struct ims_engine *e, ims_err *err)
     if (st)
         return st;
     if (cli->is_json)
-        return cli_print_json(result_json("removed", (int64_t)n_removed, 0), err);
-    printf("%zu faces %s\n", n,
-           on ? "are not that person, and will not become it by themselves"
-              : "may be that person again");
+        return cli_print_json(cli_change_json("removed", (int64_t)n_removed, 0), err);
+    if (on)
+        printf("%s not that person, and will not become it by %s\n",
+               cli_counted(counted, n, "face is", "faces are"), n == 1 ? "itself" : "themselves");
+    else
+        printf("%s may be that person again\n", cli_counted(counted, n, "face", "faces"));
     return IMS_OK;
 }
 
 static ims_status run_reject(struct cli *cli, ims_err *err)
 {
-    ims_status st = need_words(
-        cli, 2, "name the faces (N,N,...) and the person (several words in quotes)", err);
-
-    return st ? st : with_engine(cli, reject, err);
+    return cli_run_change(cli, 2, 2, "name the faces (N,N,...) and the person (several words in quotes)",
+                          reject, err);
 }
 
 const struct cli_command cli_cmd_people_reject = {
@@ -437,145 +282,4 @@ const struct cli_command cli_cmd_people_reject = {
                 "imgsearch people reject 204 Anna --off",
     .options = reject_options,
     .run = run_reject,
-};
-
-/* ---- hide, delete ---- */
-
-static const struct cli_option hide_options[] = {
-    { "off", 0, NULL, "Show the person again.", CLI_NO_CFG },
-    CLI_BY_OPTIONS,
-    { NULL, 0, NULL, NULL, CLI_NO_CFG },
-};
-
-static ims_status hide(struct cli *cli, struct ims_engine *e, ims_err *err)
-{
-    struct ims_people_by by = cli_by(cli);
-    struct ims_store_person_change change = { .has_status = true };
-    int64_t id = 0;
-    ims_status st = find_word(e, cli->words[0], false, &id, err);
-
-    change.status = cli_has(cli, "off") ? IMS_PERSON_ACTIVE : IMS_PERSON_HIDDEN;
-    if (!st)
-        st = ims_people_change(e, &by, id, &change, err);
-    if (st)
-        return st;
-    if (cli->is_json)
-        return cli_print_json(result_json("person", id, 0), err);
-    printf("person %lld is %s\n", (long long)id, ims_store_person_status_name(change.status));
-    return IMS_OK;
-}
-
-static ims_status run_hide(struct cli *cli, ims_err *err)
-{
-    ims_status st = need_words(cli, 1, "name one person (several words in quotes)", err);
-
-    return st ? st : with_engine(cli, hide, err);
-}
-
-const struct cli_command cli_cmd_people_hide = {
-    .name = "people hide",
-    .summary = "Keep a person out of suggestions and lists of people.",
-    .words = "PERSON",
-    .examples = "imgsearch people hide \"Passer-by\"\n"
-                "imgsearch people hide \"Passer-by\" --off",
-    .options = hide_options,
-    .run = run_hide,
-};
-
-static const struct cli_option delete_options[] = {
-    { "yes", 'y', NULL, "Do not ask.", CLI_NO_CFG },
-    CLI_BY_OPTIONS,
-    { NULL, 0, NULL, NULL, CLI_NO_CFG },
-};
-
-static ims_status delete_person(struct cli *cli, struct ims_engine *e, ims_err *err)
-{
-    struct ims_people_by by = cli_by(cli);
-    struct ims_store_person *p = NULL;
-    struct ims_arena arena;
-    char question[400];
-    int64_t id = 0;
-    size_t n = 0;
-    ims_status st = find_word(e, cli->words[0], false, &id, err);
-
-    ims__arena_init(&arena, 0);
-    if (!st)
-        st = cli_person_of(e, id, &arena, &p, err);
-    if (!st) {
-        snprintf(question, sizeof(question), "Delete %s, leaving %lld faces without a person?",
-                 p->name, (long long)p->n_faces);
-        st = cli_confirm(cli, question, err);
-    }
-    if (!st)
-        st = ims_people_delete(e, &by, id, &n, err);
-    ims__arena_release(&arena);
-    if (st)
-        return st;
-    if (cli->is_json)
-        return cli_print_json(result_json("faces", (int64_t)n, 0), err);
-    printf("deleted; %zu faces are nobody's now. `imgsearch people history` has the number to undo "
-           "it\n",
-           n);
-    return IMS_OK;
-}
-
-static ims_status run_delete(struct cli *cli, ims_err *err)
-{
-    ims_status st = need_words(cli, 1, "name one person (several words in quotes)", err);
-
-    return st ? st : with_engine(cli, delete_person, err);
-}
-
-const struct cli_command cli_cmd_people_delete = {
-    .name = "people delete",
-    .summary = "Delete a person; faces stay, and are nobody's.",
-    .words = "PERSON",
-    .examples = "imgsearch people delete \"Anna W.\" --yes",
-    .options = delete_options,
-    .run = run_delete,
-};
-
-/* ---- undo ---- */
-
-static const struct cli_option undo_options[] = {
-    { "partial", 0, NULL, "Leave as it is what was changed since, and take back the rest.",
-      CLI_NO_CFG },
-    CLI_BY_OPTIONS,
-    { NULL, 0, NULL, NULL, CLI_NO_CFG },
-};
-
-static ims_status undo(struct cli *cli, struct ims_engine *e, ims_err *err)
-{
-    struct ims_people_by by = cli_by(cli);
-    int64_t *ids = NULL, event_id = 0, n_kept = 0;
-    size_t n = 0;
-    ims_status st = cli_ids(cli->words[0], "change", &ids, &n, err);
-
-    if (!st && n != 1)
-        st = ims_fail(err, IMS_E_USAGE, "cli", 0, "one change at a time");
-    if (!st)
-        st = ims_people_undo(e, &by, ids[0], cli_has(cli, "partial"), &event_id, &n_kept, err);
-    ims__free(ids);
-    return st ? st : print_undone(cli, event_id, n_kept, err);
-}
-
-static ims_status run_undo(struct cli *cli, ims_err *err)
-{
-    ims_status st =
-        need_words(cli, 1, "give the number of the change (`imgsearch people history`)", err);
-
-    return st ? st : with_engine(cli, undo, err);
-}
-
-const struct cli_command cli_cmd_people_undo = {
-    .name = "people undo",
-    .summary = "Take back a change about people.",
-    .words = "NUMBER",
-    .details = "All or nothing: when something was changed again since, that is named and nothing "
-               "happens.\n"
-               "Undoing an undo does the change again.",
-    .examples = "imgsearch people undo 81\n"
-                "imgsearch people undo 81 --partial",
-    .options = undo_options,
-    .run = run_undo,
 };

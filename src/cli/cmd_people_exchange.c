@@ -41,6 +41,8 @@ static ims_status run_export(struct cli *cli, ims_err *err)
         st = ims_people_export(e, &data, err);
     if (!st)
         st = write_export(data, cli->words[0], err);
+    if (!st && !cli->is_json && strcmp(cli->words[0], "-") != 0)
+        printf("wrote %s\n", cli->words[0]);
     ims__json_free(data);
     ims_engine_close(e);
     return st;

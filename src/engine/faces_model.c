@@ -62,7 +62,7 @@ static ims_status find_pack(struct ims_engine *e, char *why, size_t why_bytes, i
 
     if (o->face_model)
         return ims_face_pack_find(&e->face_pack, o->model_roots, o->n_model_roots, o->face_model, err);
-    /* a library may be without a picture model for now: then real faces are what is looked for */
+    /* a library may still be without a picture model: then real faces are what is looked for */
     return find_default(e, ims__engine_need_pack(e, &reason) == IMS_OK && e->pack->is_demo, why, why_bytes, err);
 }
 

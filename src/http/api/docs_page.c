@@ -4,30 +4,9 @@
 
 #include "base/json.h"
 #include "base/limits.h"
+#include "base/text.h"
 
 #include <string.h>
-
-static void add_escaped(struct ims_buf *b, const char *s)
-{
-    for (; s && *s; s++) {
-        switch (*s) {
-        case '<':
-            (void)ims__buf_add_str(b, "&lt;");
-            break;
-        case '>':
-            (void)ims__buf_add_str(b, "&gt;");
-            break;
-        case '&':
-            (void)ims__buf_add_str(b, "&amp;");
-            break;
-        case '"':
-            (void)ims__buf_add_str(b, "&quot;");
-            break;
-        default:
-            (void)ims__buf_add_char(b, *s);
-        }
-    }
-}
 
 static void add_value(struct ims_buf *b, const char *label, const ims_json *v)
 {
@@ -38,7 +17,7 @@ static void add_value(struct ims_buf *b, const char *label, const ims_json *v)
     ims__buf_init(&text, IMS_MAX_JSON_BYTES);
     if (ims__json_write(v, 2, &text, NULL) == IMS_OK) {
         (void)ims__buf_addf(b, "<details><summary>%s</summary><pre>", label);
-        add_escaped(b, text.data);
+        ims__html_add(b, text.data);
         (void)ims__buf_add_str(b, "</pre></details>\n");
     }
     ims__buf_release(&text);
@@ -57,9 +36,9 @@ static void add_operation(struct ims_buf *b, const struct ims_spec *spec, const 
             node = ims__json_iter_value(it);
     }
     (void)ims__buf_addf(b, "<section id=\"%s\"><h2><b>%s</b> <code>", op->id, op->method);
-    add_escaped(b, op->path);
+    ims__html_add(b, op->path);
     (void)ims__buf_add_str(b, "</code></h2>\n<p>");
-    add_escaped(b, ims__json_str(ims__json_get(node, "summary"), NULL));
+    ims__html_add(b, ims__json_str(ims__json_get(node, "summary"), NULL));
     (void)ims__buf_add_str(b, op->is_unbuilt ? " <em>Not built yet: 501.</em></p>\n" : "</p>\n");
     if (ims__json_len(op->parameters))
         add_value(b, "Parameters", op->parameters);

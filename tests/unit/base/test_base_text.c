@@ -128,6 +128,18 @@ TEST(calendar, "our calendar agrees with the C library's over four centuries")
     }
 }
 
+TEST(html, "text for HTML is text there, in elements and in attributes")
+{
+    struct ims_buf b;
+
+    ims__buf_init(&b, 1000);
+    ims__html_add(&b, "a<b>&\"c\"'d' \xc3\xa9");
+    CHECK_STR(b.data, "a&lt;b&gt;&amp;&quot;c&quot;&#39;d&#39; \xc3\xa9");
+    ims__html_add(&b, NULL);
+    CHECK_INT(ims__buf_status(&b), IMS_OK);
+    ims__buf_release(&b);
+}
+
 TEST(base64, "base64 gives the published test vectors")
 {
     static const char *const in[] = { "", "f", "fo", "foo", "foob", "fooba", "foobar" };
