@@ -9,7 +9,7 @@
 #define E "/api/v1/evidence"
 #define S "/api/v1/training/sessions"
 
-TEST(d_t19_evidence, "D-T19: evidence is listed, shown, summed up by session and forgotten; the vectors stay")
+TEST(d_t19_evidence, "D-T19, D-C6: evidence is listed, shown, summed up by session and forgotten; the vectors stay")
 {
     struct serving s;
     ims_json *o;

@@ -99,7 +99,7 @@ TEST(session_folders, "a session is about folders of the library, all of one or 
     serving_stop(&s, SIGTERM);
 }
 
-TEST(session_stopped, "paused, killed, started again and cancelled: the state is always the last word of the user")
+TEST(session_stopped, "D-T5: paused, killed, started again and cancelled: the state is always the last word of the user")
 {
     struct serving s;
     char body[900];

@@ -18,7 +18,7 @@ static bool run_to_end(struct serving *s, long long id)
     return training_await(s, path, "\"overallStatus\":\"completed\"");
 }
 
-TEST(training_unified, "the progress of all phases ends at 100 percent, in both spellings, with the faces' session made")
+TEST(training_unified, "D-T11: the progress of all phases ends at 100 percent, in both spellings, with the faces' session made")
 {
     struct serving s;
     ims_json *o;
@@ -91,6 +91,7 @@ TEST(training_jobs, "D-T6, D-T9, D-S6: every picture is a job with its state, ti
         training_want(&s, "POST", S "/1/restart-training?failed_only=false", NULL, 200, "\"operation\":\"training_restart\"");
         CHECK(training_await(&s, S "/1", "\"status\":\"completed\""));
     }
+    training_want(&s, "GET", "/api/v1/faces/sessions", NULL, 200, "\"total\":1"); /* made once */
     o = training_ask(&s, "GET", S "/1/jobs?status=failed", NULL, 200);
     CHECK_INT(training_int(o, "total"), 1);
     CHECK(strstr(training_str(o, "items.0.imagePath"), "/a/broken.jpg") != NULL);
@@ -158,7 +159,7 @@ TEST(training_subdirectories, "a session is about its chosen folders; the choice
     serving_stop(&s, SIGTERM);
 }
 
-TEST(d_t2_all, "D-T2: no folder chosen means all of them; the session's own extensions and depth are heeded")
+TEST(d_t2_all, "D-T1, D-T2, D-T18: no folder chosen means all of them; the session's own extensions and depth are heeded")
 {
     struct serving s;
 

@@ -76,7 +76,7 @@ TEST(sessions_machine, "each of the 49 pairs of state and event does what the co
     library_close(&l);
 }
 
-TEST(sessions_generation, "what a run of before a restart reports changes nothing")
+TEST(sessions_generation, "D-T4: what a run of before a restart reports changes nothing")
 {
     struct library l;
     int64_t id, first, second;
@@ -219,14 +219,16 @@ TEST(sessions_counts, "D-T15: a session counts each picture below its folders on
     struct ims_store_session_item_filter which = { .task = IMS_TASK_CLIP };
     struct ims_store_session_counts c;
     struct ims_store_session_item *items;
+    struct ims_store_task task = { .name = IMS_TASK_CLIP };
     struct ims_store_folder_training t;
+    struct ims_store_todo *todo;
     struct library l;
     int64_t all, some, root, us, total;
     size_t n;
 
     if (!library_open(&l))
         return;
-    which.model_id = l.model_id;
+    which.model_id = task.model_id = l.model_id;
     CHECK(commit_one(&l, "/photos/a/1.jpg", 1) && commit_one(&l, "/photos/a/b/2.jpg", 2) && commit_one(&l, "/photos/ab/3.jpg", 3));
     CHECK(commit_one(&l, "/photos/a/4.jpg", 1));
     all = session_over(&l, "/photos", nested, 3);
@@ -258,6 +260,9 @@ TEST(sessions_counts, "D-T15: a session counts each picture below its folders on
     CHECK_STATUS(ims_store_ignore(l.store, "relative", NULL, &us, &l.err), IMS_E_INVALID, l.err);
     CHECK_OK(ims_store_count_session(l.store, some, IMS_TASK_CLIP, l.model_id, &c, &l.err), l.err);
     CHECK_INT(c.assets, 2);
+    CHECK(sql_exec(&l, "UPDATE work SET state = 'queued'"));
+    CHECK_OK(ims_store_queued(l.store, &task, 1, 0, 9, &l.arena, &todo, &n, &l.err), l.err);
+    CHECK_INT(n, 3); /* of the four, without the one that is ignored */
     CHECK_OK(ims_store_unignore(l.store, "/photos/a/b", &us, &l.err), l.err);
     CHECK_STATUS(ims_store_unignore(l.store, "/photos/a/b", &us, &l.err), IMS_E_NOT_FOUND, l.err);
     CHECK_OK(ims_store_count_session(l.store, some, IMS_TASK_CLIP, l.model_id, &c, &l.err), l.err);
