@@ -88,6 +88,11 @@ static bool answer_early(struct ims_http_exchange *x)
         ims__http_refuse(x, status, text);
         return true;
     }
+    if (atomic_load(&x->server->is_closing)) {
+        x->reply.retry_after_s = 1;
+        ims__http_refuse(x, 503, "the server is shutting down");
+        return true;
+    }
     if (strcmp(x->method, MHD_HTTP_METHOD_OPTIONS) == 0) {
         x->reply.status = 204;
         return true;
@@ -139,10 +144,9 @@ static enum MHD_Result hand_over(struct ims_http_exchange *x)
     ims__http_body_end(x);
     x->whole_ns = ims__mono_ns();
     x->is_answered = true;
-    if (atomic_load(&h->is_closing) || ims__chan_len(h->queue) >= IMS_HTTP_MAX_QUEUED) {
+    if (ims__chan_len(h->queue) >= IMS_HTTP_MAX_QUEUED) {
         x->reply.retry_after_s = 1;
-        ims__http_refuse(x, 503, atomic_load(&h->is_closing) ? "the server is shutting down"
-                                                             : "too many requests at a time; try again in a moment");
+        ims__http_refuse(x, 503, "too many requests at a time; try again in a moment");
         return ims__http_send(x);
     }
     MHD_suspend_connection(x->connection);

@@ -105,6 +105,9 @@ enum MHD_Result ims__http_send(struct ims_http_exchange *x);
 /* http_stream.c */
 struct ims_http_streams;
 ims_status ims__http_streams_open(struct ims_http_streams **out, ims_err *err) IMS_MUST_CHECK;
+/* Every stream ends now; new ones end at once. */
+void ims__http_streams_end(struct ims_http_streams *s);
+/* Waits for that; libmicrohttpd must still run, so that it lets go of them. */
 void ims__http_streams_close(struct ims_http_streams *s);
 unsigned ims__http_streams_count(struct ims_http_streams *s);
 /* Takes the reply's stream; NULL when there are too many or memory is short. */

@@ -15,7 +15,7 @@
 
 #define IO_THREADS 2
 #define DEFAULT_WORKERS 8
-#define DRAIN_MS 30000
+#define DRAIN_MS 10000
 
 /* ---- workers ---- */
 
@@ -210,7 +210,8 @@ ims_status ims__http_open(struct ims_http **out, const struct ims_http_options *
     return IMS_OK;
 }
 
-/* Waits until every request that was taken in has its reply on the way. */
+/* Waits until every request that was begun is answered: an upload on its way may come to its end. One whose client has
+ * stopped sending is cut off with the connections when the time is over. */
 static void drain(struct ims_http *h)
 {
     for (unsigned waited = 0; waited < DRAIN_MS && atomic_load(&h->n_live); waited += 10) {
@@ -226,16 +227,20 @@ void ims__http_close(struct ims_http *h)
 
     if (!h)
         return;
-    atomic_store(&h->is_closing, true);
+    atomic_store(&h->is_closing, true); /* requests that begin now are refused */
     if (h->daemon)
         fd = MHD_quiesce_daemon(h->daemon);
+    if (fd != MHD_INVALID_SOCKET)
+        (void)shutdown(fd, SHUT_RDWR); /* no new connections, though it stays open for now */
+    if (h->streams) /* they end while libmicrohttpd still lets go of them */
+        ims__http_streams_end(h->streams);
+    drain(h);
     if (h->queue)
         ims__chan_close(h->queue);
     for (unsigned i = 0; i < h->n_workers; i++)
         ims__thread_join(&h->workers[i].thread);
-    if (h->streams) /* they end while libmicrohttpd still lets go of them */
+    if (h->streams)
         ims__http_streams_close(h->streams);
-    drain(h);
     if (h->daemon)
         MHD_stop_daemon(h->daemon);
     if (fd != MHD_INVALID_SOCKET)

@@ -228,15 +228,19 @@ ims_status ims__http_streams_open(struct ims_http_streams **out, ims_err *err)
     return IMS_OK;
 }
 
-/* Ends every stream; libmicrohttpd must still run, so that it lets go of them. */
-void ims__http_streams_close(struct ims_http_streams *o)
+void ims__http_streams_end(struct ims_http_streams *o)
 {
-    if (!o)
-        return;
     ims__lock(&o->lock);
     o->is_closing = true;
     ims__cond_broadcast(&o->wake);
     ims__unlock(&o->lock);
+}
+
+void ims__http_streams_close(struct ims_http_streams *o)
+{
+    if (!o)
+        return;
+    ims__http_streams_end(o);
     ims__thread_join(&o->thread);
     ims__cond_release(&o->wake);
     ims__lock_release(&o->lock);

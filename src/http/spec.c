@@ -8,6 +8,7 @@
 #include "http/spec_text.h"
 #include "http/yaml.h"
 
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -41,6 +42,24 @@ static ims_status add_parameters(struct ims_spec *s, ims_json *into, const ims_j
 static const ims_json *schema_of(const ims_json *content, const char *type)
 {
     return ims__json_get(ims__json_get(content, type), "schema");
+}
+
+/* What every operation may answer besides its own replies: x-responses of the document, into the operation's. */
+static ims_status add_common_replies(struct ims_spec *s, const ims_json *node, const struct ims_spec_operation *op)
+{
+    const ims_json *common = ims__json_get(s->document, "x-responses");
+    ims_json *responses = (ims_json *)(uintptr_t)op->responses;
+
+    for (void *it = ims__json_iter(common); it; it = ims__json_next(common, it)) {
+        const char *status = ims__json_iter_key(it);
+
+        if (ims__json_get(responses, status) || (op->is_public && strcmp(status, "401") == 0) ||
+            (!ims__json_get(node, "requestBody") && strcmp(status, "413") == 0))
+            continue;
+        if (ims__json_set(responses, status, ims__json_dup(ims__json_iter_value(it))))
+            return IMS_E_NOMEM;
+    }
+    return IMS_OK;
 }
 
 static void read_body(struct ims_spec *s, struct ims_spec_operation *op, const ims_json *node)
@@ -83,6 +102,8 @@ static ims_status add_operation(struct ims_spec *s, const char *method, const ch
     op.is_destructive = ims__json_bool(ims__json_get(node, "x-destructive"), false);
     op.is_unbuilt = ims__json_bool(ims__json_get(node, "x-not-implemented"), false);
     op.is_public = ims__json_type(security) == IMS_JSON_ARRAY && ims__json_len(security) == 0;
+    if (add_common_replies(s, node, &op))
+        return ims_fail(err, IMS_E_NOMEM, "spec", 0, "reading the contract");
     s->operations[s->n_operations++] = op;
     return IMS_OK;
 }

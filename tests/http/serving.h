@@ -28,7 +28,8 @@ bool serving_await(struct serving *s);
 pid_t serving_beside(struct serving *s, const char *words);
 /* SIGTERM, and wants it to end well. */
 void serving_end(pid_t pid);
-/* Asks it to end, and wants it to end well; signal: SIGTERM, SIGKILL ... */
+/* Asks it to end, and wants it to end well; signal: SIGTERM, SIGKILL ...; 0 when it was
+ * asked already. */
 void serving_stop(struct serving *s, int signal);
 
 struct serving_request {

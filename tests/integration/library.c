@@ -69,6 +69,26 @@ long long library_sql_number(struct library *l, const char *sql)
     return n;
 }
 
+struct library_lock *library_lock(struct library *l)
+{
+    struct ims_db *db = NULL;
+    ims_err err = { 0 };
+    ims_status st = open_database(&db, l, &err);
+
+    if (!st)
+        st = ims_db_exec(db, "BEGIN IMMEDIATE", &err);
+    if (!st)
+        return (struct library_lock *)db;
+    test_fail(__FILE__, __LINE__, "%s", err.text);
+    ims_db_close(db);
+    return NULL;
+}
+
+void library_unlock(struct library_lock *lock)
+{
+    ims_db_close((struct ims_db *)lock); /* and so ends its transaction */
+}
+
 bool library_sql(struct library *l, const char *sql)
 {
     struct ims_db *db = NULL;

@@ -16,6 +16,10 @@ struct library {
 };
 
 void library_init(struct library *l);
+/* Keeps every other program from writing its SQLite database until it is unlocked; NULL and a failed test if it cannot. */
+struct library_lock;
+struct library_lock *library_lock(struct library *l);
+void library_unlock(struct library_lock *lock);
 void library_add_env(struct library *l, const char *name_value); /* must outlive l */
 
 /* Runs imgsearch on it (words separated by '\n'), wants exit code `want`, and parses stdout as JSON when
