@@ -1,7 +1,7 @@
 // A hundred thousand results: real pages of the interface, repeated, so that every chunk is a request and every cell
 // a real thumbnail.
 // SPDX-License-Identifier: Apache-2.0
-import { check, open, test } from './harness.mjs';
+import { check, open, scroll, test } from './harness.mjs';
 
 const TOTAL = 100000;
 const MAX_NODES = 600;
@@ -17,23 +17,6 @@ async function repeatPages(page) {
     await route.fulfill({ json: { ...body, items, total: TOTAL } }).catch(() => {}); // the page may have given it up
   });
 }
-
-// Scrolls by so much a frame until the end; how long frames took, how many elements the grid had at most.
-const scroll = (page, frames) => page.evaluate(async (n) => {
-  const times = [];
-  let nodes = 0;
-  const step = Math.ceil(document.documentElement.scrollHeight / n);
-  let last = performance.now();
-  for (let i = 0; i < n; i++) {
-    window.scrollBy(0, step);
-    await new Promise(requestAnimationFrame);
-    times.push(performance.now() - last);
-    last = performance.now();
-    nodes = Math.max(nodes, document.querySelectorAll('.grid *').length);
-  }
-  times.sort((a, b) => a - b);
-  return { nodes, p50: times[n >> 1], p95: times[Math.floor(n * 0.95)], longest: times[n - 1] };
-}, frames);
 
 test('a hundred thousand results are scrolled through with few elements, and any place is filled when one stops', async (page, url) => {
   await repeatPages(page);

@@ -38,6 +38,24 @@ export const summaryTells = (page, pattern) => page.waitForFunction((source) =>
   new RegExp(source).test(document.querySelector('.summary')?.textContent), pattern.source);
 export const count = async (page) => parseInt((await summary(page)).replaceAll(',', ''), 10);
 
+// Scrolls the whole page in so many frames, or as far as `most` of them go; how long frames took, how many elements
+// the grid had at most.
+export const scroll = (page, frames, most = frames) => page.evaluate(async ([all, n]) => {
+  const times = [];
+  let nodes = 0;
+  const step = Math.ceil(document.documentElement.scrollHeight / all);
+  let last = performance.now();
+  for (let i = 0; i < n; i++) {
+    window.scrollBy(0, step);
+    await new Promise(requestAnimationFrame);
+    times.push(performance.now() - last);
+    last = performance.now();
+    nodes = Math.max(nodes, document.querySelectorAll('.grid *').length);
+  }
+  times.sort((a, b) => a - b);
+  return { nodes, p50: times[n >> 1], p95: times[Math.floor(n * 0.95)], longest: times[n - 1] };
+}, [frames, most]);
+
 // Loads an address of the page anew, also where only what follows # differs.
 export async function open(page, url, address = '') {
   await page.goto('about:blank');
@@ -69,9 +87,11 @@ export async function runTests(url) {
   console.log(`1..${chosen.length}`);
   let failed = 0;
   for (const [i, { sentence, run }] of chosen.entries()) {
+    const started = performance.now();
     try {
       await run(page, url);
       console.log(`ok ${i + 1} - ${sentence}`);
+      if (process.env.TIMES) console.log(`# ${((performance.now() - started) / 1000).toFixed(1)} s`);
     } catch (error) {
       failed++;
       console.log(`# ${(error.stack || error.message).split('\n').join('\n# ')}\n# at ${page.url()}; told: ${await page.locator('#notice').textContent().catch(() => '')}`);

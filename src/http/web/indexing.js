@@ -153,12 +153,14 @@ class Runs {
   constructor() {
     this.cards = new Map();
     this.node = element('ul', { class: 'plain-list' });
+    this.clear = clearRuns(this);
   }
 
   async load() {
     const { items } = await get('/api/v1/training/sessions?page_size=50');
     const changed = () => this.load();
     const known = new Set(items.map((one) => one.id));
+    this.clear.hidden = items.length < 2;
     for (const [id, card] of this.cards) {
       if (known.has(id)) continue;
       card.node.remove();
@@ -236,7 +238,7 @@ export function indexingPage(main) {
   const jobs = element('div', {});
   main.replaceChildren(element('h1', {}, 'Indexing'), overall, progress,
     element('section', {}, element('h2', {}, 'Index a folder'), newRun(() => runs.load())),
-    element('section', {}, element('h2', {}, 'Runs'), faces.node, runs.node, clearRuns(runs)),
+    element('section', {}, element('h2', {}, 'Runs'), faces.node, runs.node, runs.clear),
     element('section', {}, element('h2', {}, 'Background work'), jobs));
   const stops = [
     every(EVERY_MS, async () => {

@@ -11,14 +11,14 @@ function looks() {
   return element('section', {}, element('h2', {}, 'Looks'), choice('theme', themes, 'Theme'), choice('size', sizes, 'Size of photos'));
 }
 
-// fields: { name: { label, type, min, max, step, options, help } }; shows and stores one resource.
+// fields: { name: { label, type, min, max, step, options } }; shows and stores one resource.
 function form(title, path, fields) {
   const inputs = {};
   const rows = Object.entries(fields).map(([name, field]) => {
     inputs[name] = field.options
       ? element('select', { name }, field.options.map(([value, text]) => element('option', { value }, text)))
       : element('input', { name, type: 'number', required: true, min: field.min, max: field.max, step: field.step || 1 });
-    return element('label', {}, field.label, inputs[name], field.help ? element('span', { class: 'quiet' }, field.help) : null);
+    return element('label', {}, field.label, inputs[name]);
   });
   const save = guarded(async (event) => {
     event.preventDefault();
@@ -35,9 +35,9 @@ function form(title, path, fields) {
   return element('section', {}, element('h2', {}, title), node);
 }
 
-const matching = () => form('Recognising people', '/api/v1/config/face-matching', {
-  auto_assign_threshold: { label: 'Name a face without asking from', min: 0.5, max: 1, step: 0.01, help: 'Similarity, 0.5 to 1' },
-  suggestion_threshold: { label: 'Suggest a name from', min: 0.3, max: 0.95, step: 0.01, help: 'Lower than the one before' },
+const matching = () => form('Recognising people', '/api/v1/config/face-matching', { // similarities: 1 is the same face
+  auto_assign_threshold: { label: 'Name without asking from', min: 0.5, max: 1, step: 0.01 },
+  suggestion_threshold: { label: 'Suggest a name from', min: 0.3, max: 0.95, step: 0.01 },
   max_suggestions: { label: 'Suggestions for a person', min: 1, max: 200 },
   suggestion_expiry_days: { label: 'Forget suggestions after days', min: 1, max: 365 },
   prototype_min_quality: { label: 'Quality of faces to learn from', min: 0, max: 1, step: 0.01 },
@@ -52,7 +52,7 @@ const suggesting = () => form('Reviewing suggestions', '/api/v1/config/face-sugg
 });
 
 const clustering = () => form('Groups of unnamed faces', '/api/v1/config/face-clustering-unknown', {
-  minConfidence: { label: 'Show groups from a confidence of', min: 0, max: 1, step: 0.01 },
+  minConfidence: { label: 'Show from a confidence of', min: 0, max: 1, step: 0.01 },
   minClusterSize: { label: 'and this many faces', min: 1, max: 100 },
 });
 
