@@ -8,6 +8,7 @@
 
 #include <fcntl.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -26,6 +27,7 @@ static const char contract[] =
     "string}}}}}}\n"
     "      responses: {'200': {description: ok}}\n"
     "  /file: {get: {operationId: file, responses: {'200': {description: ok}}}}\n"
+    "  /big: {get: {operationId: big, responses: {'200': {description: ok}}}}\n"
     "  /text: {get: {operationId: text, responses: {'200': {description: ok}}}}\n"
     "  /hold: {get: {operationId: hold, responses: {'200': {description: ok}}}}\n"
     "  /events: {get: {operationId: events, responses: {'200': {description: ok}}}}\n"
@@ -98,6 +100,22 @@ static ims_status file(struct ims_http_context *cx, const struct ims_http_reques
     return IMS_OK;
 }
 
+static ims_status big(struct ims_http_context *cx, const struct ims_http_request *rq, struct ims_http_reply *rp,
+                      ims_err *err)
+{
+    char path[300];
+
+    (void)cx;
+    (void)rq;
+    snprintf(path, sizeof(path), "%s/big", test_tmp_dir());
+    rp->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    rp->n_file_bytes = 64 << 20;
+    if (rp->fd < 0 || ftruncate(rp->fd, 64 << 20))
+        return ims_fail(err, IMS_E_IO, "test", 0, "a large file");
+    strcpy(rp->content_type, "application/octet-stream");
+    return IMS_OK;
+}
+
 static ims_status text(struct ims_http_context *cx, const struct ims_http_request *rq, struct ims_http_reply *rp,
                        ims_err *err)
 {
@@ -131,11 +149,30 @@ static ims_status fail_on_purpose(struct ims_http_context *cx, const struct ims_
     return ims_fail(err, IMS_E_DB, "sqlite", 1, "SELECT secret FROM /home/somebody/imgsearch.db");
 }
 
-/* Three events, then the end; "?" asks for one that never says anything. */
+/* Three events, then the end; Last-Event-ID asks for one that never says anything, or never stops. */
 struct counter {
     unsigned n;
-    bool is_silent;
+    bool is_silent, is_flood;
 };
+
+static atomic_size_t n_flooded;
+
+size_t test_server_n_flooded(void)
+{
+    return atomic_load(&n_flooded);
+}
+
+static ims_status flood(struct ims_buf *out)
+{
+    size_t before = out->len;
+
+    for (int i = 0; i < 1000; i++) {
+        if (ims__buf_add_str(out, "data: the same again and again, for somebody who never reads it\n\n"))
+            return IMS_E_NOMEM;
+    }
+    atomic_fetch_add(&n_flooded, out->len - before);
+    return IMS_OK;
+}
 
 static ims_status count_on(void *stream, struct ims_buf *out, bool *out_is_done, ims_err *err)
 {
@@ -144,6 +181,8 @@ static ims_status count_on(void *stream, struct ims_buf *out, bool *out_is_done,
     (void)err;
     if (c->is_silent)
         return IMS_OK;
+    if (c->is_flood)
+        return flood(out);
     c->n++;
     *out_is_done = c->n == 3;
     return ims__buf_addf(out, "event: progress\ndata: {\"n\":%u}\n\n", c->n);
@@ -167,6 +206,7 @@ static ims_status events(struct ims_http_context *cx, const struct ims_http_requ
     if (!c)
         return ims_fail(err, IMS_E_NOMEM, "test", 0, "a stream");
     c->is_silent = last && strcmp(last, "silent") == 0;
+    c->is_flood = last && strcmp(last, "flood") == 0;
     atomic_fetch_add(&n_opened, 1);
     rp->stream_ops = &counter_ops;
     rp->stream = c;
@@ -193,7 +233,7 @@ static ims_status upload(struct ims_http_context *cx, const struct ims_http_requ
 }
 
 static const struct ims_http_route routes[] = {
-    { "health", health }, { "echo", echo },     { "file", file },         { "text", text }, { "hold", hold },
+    { "health", health }, { "echo", echo },     { "file", file }, { "big", big },         { "text", text }, { "hold", hold },
     { "events", events }, { "upload", upload }, { "fail", fail_on_purpose }, { "wipe", health },
 };
 

@@ -20,5 +20,7 @@ void test_server_release_held(void);
 unsigned test_server_n_held(void);
 /* Streams of the operation "events" that were opened and closed so far. */
 unsigned test_server_n_streams(bool closed);
+/* Bytes that streams opened with "Last-Event-ID: flood" were asked for. */
+size_t test_server_n_flooded(void);
 
 #endif

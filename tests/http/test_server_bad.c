@@ -237,3 +237,76 @@ TEST(too_many, "more requests than may wait are told to come back; none hangs")
     CHECK(n_ok >= 256);
     test_server_close(&s);
 }
+
+TEST(never_read, "event streams whose clients never read are asked for no more than their buffers hold, and keep nobody out")
+{
+    struct test_server s;
+    size_t before, after = 1;
+    int fds[20];
+
+    if (!test_server_open(&s, NULL, 0))
+        return;
+    for (int i = 0; i < 20; i++) {
+        fds[i] = http_connect(s.port);
+        CHECK(http_send_text(fds[i], "GET /events HTTP/1.1\r\nHost: localhost\r\nLast-Event-ID: flood\r\n\r\n"));
+    }
+    for (before = 0; before != after; usleep(500000)) { /* until nothing is asked for any more */
+        before = after;
+        after = test_server_n_flooded();
+        CHECK(is_well(&s));
+    }
+    test_note("%zu bytes for each", after / 20);
+    CHECK(after > 20 * 64000 && after < (size_t)20 * 8 * 1024 * 1024);
+    for (int i = 0; i < 20; i++)
+        close(fds[i]);
+    test_server_close(&s);
+    CHECK_INT(test_server_n_streams(true), test_server_n_streams(false));
+}
+
+TEST(slow_readers, "clients that do not take what they asked for keep neither others nor the end of the server waiting")
+{
+    struct test_server s;
+    struct http_reply r;
+    int fds[20];
+
+    if (!test_server_open(&s, NULL, 1))
+        return;
+    for (int i = 0; i < 20; i++) {
+        fds[i] = http_connect(s.port);
+        CHECK(http_send_text(fds[i], "GET /big HTTP/1.1\r\nHost: localhost\r\n\r\n"));
+    }
+    for (int i = 0; i < 50; i++)
+        CHECK(is_well(&s));
+    http_json(&r, s.port, "GET", "/file", NULL);
+    CHECK_INT(r.status, 200);
+    http_reply_release(&r);
+    test_server_close(&s); /* the idle time cuts them off */
+    for (int i = 0; i < 20; i++)
+        close(fds[i]);
+}
+
+TEST(half_closed, "a client that closed its side after its request gets its reply")
+{
+    struct test_server s;
+    struct http_reply r;
+    int fd;
+
+    if (!test_server_open(&s, NULL, 0))
+        return;
+    fd = http_connect(s.port);
+    CHECK(http_send_text(fd, "POST /echo/1 HTTP/1.1\r\nHost: localhost\r\nContent-Length: 11\r\n\r\n{\"a_b\":\"x\"}"));
+    shutdown(fd, SHUT_WR);
+    http_read_reply(fd, &r, true, 5000);
+    CHECK_INT(r.status, 201);
+    http_reply_release(&r);
+    close(fd);
+    fd = http_connect(s.port);
+    CHECK(http_send_text(fd, "POST /echo/1 HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{\"a_b\""));
+    shutdown(fd, SHUT_WR);
+    http_read_reply(fd, &r, true, 5000); /* the rest cannot come any more */
+    CHECK_INT(r.status, 0);
+    http_reply_release(&r);
+    close(fd);
+    CHECK(is_well(&s));
+    test_server_close(&s);
+}
