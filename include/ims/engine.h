@@ -379,11 +379,15 @@ struct ims_faces_stats {
 IMS_API ims_status ims_engine_faces_stats(struct ims_engine *e, struct ims_faces_stats *out, ims_err *err)
     IMS_MUST_CHECK;
 
+#define IMS_FACE_ORPHANS_LISTED 100
 struct ims_face_orphans {
     int64_t gone;           /* unnamed faces of pictures that are gone */
     int64_t gone_named;     /* named ones: kept */
     int64_t without_vector; /* faces that cannot be compared */
     int64_t stray_thumbs;   /* small pictures of faces that are not in the library */
+    int64_t unseen;         /* named, or said to be somebody not, but not found when their model last looked: kept */
+    size_t n_listed;
+    int64_t listed[IMS_FACE_ORPHANS_LISTED]; /* of the last, the first by id */
 };
 /* is_fixed: the first are forgotten, the pictures of the third are looked at again by the next run, the last are
  * removed; out says what was found. IMS_E_BUSY while another process indexes. */

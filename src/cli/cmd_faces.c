@@ -148,12 +148,16 @@ static const struct cli_option orphan_options[] = {
 
 static ims_json *orphans_json(const struct ims_face_orphans *f, bool is_fixed)
 {
-    ims_json *o = ims__json_new_object();
+    ims_json *o = ims__json_new_object(), *list = ims__json_new_array();
 
+    for (size_t i = 0; i < f->n_listed; i++)
+        (void)ims__json_add(list, ims__json_new_int(f->listed[i]));
     (void)ims__json_set(o, "facesOfDeleted", ims__json_new_int(f->gone));
     (void)ims__json_set(o, "namedFacesOfDeleted", ims__json_new_int(f->gone_named));
     (void)ims__json_set(o, "facesWithoutVector", ims__json_new_int(f->without_vector));
     (void)ims__json_set(o, "thumbnailsWithoutFace", ims__json_new_int(f->stray_thumbs));
+    (void)ims__json_set(o, "namedFacesNotFound", ims__json_new_int(f->unseen));
+    (void)ims__json_set(o, "notFound", list);
     (void)ims__json_set(o, "fixed", ims__json_new_bool(is_fixed));
     return o;
 }
@@ -168,6 +172,13 @@ static void print_orphans(const struct ims_face_orphans *f, bool is_fixed)
            f->without_vector && is_fixed ? ": their pictures will be looked at again" : "");
     printf("%lld small pictures of faces that are not in the library%s\n", (long long)f->stray_thumbs,
            f->stray_thumbs && is_fixed ? ": removed" : "");
+    printf("%lld named faces that their model did not find when it last looked%s\n", (long long)f->unseen,
+           f->unseen ? ": kept, as you named them" : "");
+    for (size_t i = 0; i < f->n_listed; i++)
+        printf("%s%lld%s", i ? ", " : "  faces ", (long long)f->listed[i],
+               i + 1 < f->n_listed           ? ""
+               : f->n_listed < (size_t)f->unseen ? ", ...\n"
+                                                : "\n");
 }
 
 static ims_status run_orphans(struct cli *cli, ims_err *err)
@@ -189,11 +200,12 @@ static ims_status run_orphans(struct cli *cli, ims_err *err)
 
 const struct cli_command cli_cmd_faces_find_orphans = {
     .name = "faces find-orphans",
-    .summary = "Find what is left of faces whose pictures are gone.",
+    .summary = "Find faces whose pictures are gone, and named ones that are not found any more.",
     .words = "",
     .details = "With --fix, unnamed faces of pictures that are gone are forgotten (the named ones stay: a picture may\n"
                "come back), pictures with a face that has no vector are looked at again by the next run, and small\n"
-               "pictures of faces that are not in the library are removed.",
+               "pictures of faces that are not in the library are removed. Named faces that the same model did not\n"
+               "find when it looked again stay as they are; they are listed here, and `people reject` takes a name away.",
     .examples = "imgsearch faces find-orphans\n"
                 "imgsearch faces find-orphans --fix",
     .options = orphan_options,

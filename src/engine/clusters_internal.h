@@ -14,7 +14,9 @@ struct ims__face_set {
     float *vectors;
     int64_t *ids, *contents, *clusters, *persons;
     double *qualities;
+    int64_t projection_id; /* the training that the vectors went through; 0 = they are as the model gave them */
 };
+/* With the active training applied, as everywhere that faces are compared. */
 ims_status ims__face_set_load(struct ims__face_set *f, struct ims_engine *e, const struct ims_store_face_filter *filter,
                               ims_err *err) IMS_MUST_CHECK;
 void ims__face_set_release(struct ims__face_set *f);

@@ -1,9 +1,11 @@
 /* Faces and their neighbour graph in memory.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "engine/clusters_internal.h"
+#include "engine/people_internal.h"
 
 #include "base/fs.h"
 #include "base/log.h"
+#include "base/mem.h"
 
 #include <string.h>
 
@@ -70,6 +72,26 @@ static ims_status find_dim(struct ims_engine *e, int64_t model_id, size_t *out, 
     return st;
 }
 
+/* Vectors stay as they are in the library: what a training makes of them is for comparing only. */
+static ims_status project(struct ims__face_set *f, struct ims_engine *e, int64_t model_id, ims_err *err)
+{
+    float *projection = NULL, *row = NULL;
+    ims_status st = ims__people_projection(e, model_id, &f->projection_id, &projection, err);
+
+    if (!st && projection) {
+        row = ims__alloc(f->dim, sizeof(*row));
+        if (!row)
+            st = ims_fail(err, IMS_E_NOMEM, "engine", 0, "the vectors of %zu faces", f->n);
+    }
+    for (size_t i = 0; row && i < f->n; i++) {
+        ims__people_project(projection, (int)f->dim, f->vectors + i * f->dim, row);
+        memcpy(f->vectors + i * f->dim, row, f->dim * sizeof(*row));
+    }
+    ims__free(projection);
+    ims__free(row);
+    return st;
+}
+
 ims_status ims__face_set_load(struct ims__face_set *f, struct ims_engine *e, const struct ims_store_face_filter *filter,
                               ims_err *err)
 {
@@ -79,6 +101,8 @@ ims_status ims__face_set_load(struct ims__face_set *f, struct ims_engine *e, con
     st = find_dim(e, filter->model_id, &f->dim, err);
     if (!st)
         st = ims_store_face_vectors(e->store, filter, take_face, f, err);
+    if (!st)
+        st = project(f, e, filter->model_id, err);
     if (st)
         ims__face_set_release(f);
     return st;
@@ -104,7 +128,7 @@ ims_status ims__face_set_part(struct ims__face_set *out, const struct ims__face_
 {
     ims_status st = IMS_OK;
 
-    *out = (struct ims__face_set){ .dim = f->dim };
+    *out = (struct ims__face_set){ .dim = f->dim, .projection_id = f->projection_id };
     for (size_t i = 0; i < f->n && !st; i++) {
         struct ims_store_face_key key = { .id = f->ids[i],
                                           .content_id = f->contents[i],
@@ -161,7 +185,8 @@ ims_status ims__face_graph(struct ims_graph **out, struct ims_engine *e, int64_t
                            const struct ims_graph_options *options, bool is_anew, const char **out_from, ims_err *err)
 {
     struct ims_points points = ims__face_set_points(f);
-    char *key = ims__strfmt("faces of model %lld", (long long)model_id);
+    char *key = ims__strfmt(f->projection_id ? "faces of model %lld, training %lld" : "faces of model %lld",
+                            (long long)model_id, (long long)f->projection_id);
     char *path = ims__strfmt("%s/cache/faces-%lld.graph", e->options.data_dir, (long long)model_id);
     struct ims_graph *old = NULL, *g = NULL;
     ims_status st = IMS_E_UNSUPPORTED;

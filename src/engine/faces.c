@@ -6,6 +6,7 @@
 #include "engine/walk.h"
 #include "store/faces.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -205,6 +206,8 @@ out:
     return st;
 }
 
+static_assert(IMS_FACE_ORPHANS_LISTED >= IMS_STORE_LISTED_ORPHANS, "listed faces fit");
+
 ims_status ims_engine_face_orphans(struct ims_engine *e, bool is_fixed, struct ims_face_orphans *out, ims_err *err)
 {
     struct thumbs thumbs = { .e = e, .is_fixed = is_fixed };
@@ -223,6 +226,10 @@ ims_status ims_engine_face_orphans(struct ims_engine *e, bool is_fixed, struct i
         *out = (struct ims_face_orphans){ .gone = found.gone,
                                           .gone_named = found.gone_held,
                                           .without_vector = found.without_vector,
-                                          .stray_thumbs = thumbs.n_strays };
+                                          .stray_thumbs = thumbs.n_strays,
+                                          .unseen = found.unseen,
+                                          .n_listed = found.n_listed };
+    for (size_t i = 0; !st && i < found.n_listed; i++)
+        out->listed[i] = found.listed[i];
     return st;
 }

@@ -169,10 +169,14 @@ struct ims_store_face_counts {
 ims_status ims_store_count_faces(struct ims_store *s, int64_t model_id,
                                  struct ims_store_face_counts *out, ims_err *err) IMS_MUST_CHECK;
 
+#define IMS_STORE_LISTED_ORPHANS 100
 struct ims_store_face_orphans {
     int64_t gone;           /* faces of pictures whose files are all gone */
     int64_t gone_held;      /* the same where the user said who they are, or are not: kept */
     int64_t without_vector; /* faces of pictures that are there */
+    int64_t unseen;         /* that the user said something about, and their model did not find when it last looked: kept */
+    size_t n_listed;        /* of the last: the first ones */
+    int64_t listed[IMS_STORE_LISTED_ORPHANS];
 };
 /* Of all models. is_fixed: the first are forgotten and the pictures of the last are queued again; a picture
  * whose faces were forgotten is looked at again when it comes back. */

@@ -1,4 +1,4 @@
-/* Faces that are left over: of pictures that are gone, or without a vector.
+/* Faces that are left over: of pictures that are gone, without a vector, or not found any more.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "base/clock.h"
 #include "store/faces.h"
@@ -9,6 +9,10 @@
     "NULL)"
 #define HELD                                                                                       \
     "(f.person_id IS NOT NULL OR EXISTS (SELECT 1 FROM face_rejections r WHERE r.face_id = f.id))"
+/* A face that is found gets the time of that look. */
+#define UNSEEN                                                                                     \
+    "EXISTS (SELECT 1 FROM face_scans c WHERE c.content_id = f.content_id AND c.model_id = "       \
+    "f.model_id AND c.created_us > f.updated_us)"
 #define BARE "NOT EXISTS (SELECT 1 FROM face_vectors v WHERE v.face_id = f.id)"
 
 struct orphans {
@@ -25,6 +29,16 @@ static ims_status take_counts(void *arg, const struct ims_db_query *row, ims_err
     c->gone = ims_db_column_int(row, 0);
     c->gone_held = ims_db_column_int(row, 1);
     c->without_vector = ims_db_column_int(row, 2);
+    c->unseen = ims_db_column_int(row, 3);
+    return IMS_OK;
+}
+
+static ims_status take_unseen(void *arg, const struct ims_db_query *row, ims_err *err)
+{
+    struct ims_store_face_orphans *c = arg;
+
+    (void)err;
+    c->listed[c->n_listed++] = ims_db_column_int(row, 0);
     return IMS_OK;
 }
 
@@ -97,8 +111,15 @@ static ims_status look(struct ims_store *s, void *arg, ims_err *err)
     st = ims__store_select(s,
                            "SELECT count(CASE WHEN " GONE " AND NOT " HELD " THEN 1 END), "
                            "count(CASE WHEN " GONE " AND " HELD " THEN 1 END), "
-                           "count(CASE WHEN " BARE " AND NOT " GONE " THEN 1 END) FROM faces f",
+                           "count(CASE WHEN " BARE " AND NOT " GONE " THEN 1 END), "
+                           "count(CASE WHEN " UNSEEN " AND NOT " GONE " THEN 1 END) FROM faces f",
                            IMS_DB_NO_ARGS, take_counts, &o->counts, err);
+    if (!st && o->counts.unseen)
+        st = ims__store_select(s,
+                               "SELECT f.id FROM faces f WHERE " UNSEEN " AND NOT " GONE
+                               " ORDER BY f.id LIMIT $1",
+                               IMS_DB_ARGS(ims_db_int(IMS_STORE_LISTED_ORPHANS)), take_unseen,
+                               &o->counts, err);
     return st || !o->is_fixed ? st : fix(s, o, err);
 }
 

@@ -3,6 +3,7 @@
 #include "integration/people_library.h"
 
 #include "base/thread.h"
+#include "engine/clusters.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -403,6 +404,42 @@ TEST(projection, "an active projection is applied to both sides when faces are c
     CHECK_OK(ims_people_match(p.e, &me, &m, &p.err), p.err);
     CHECK(!m.has_projection);
     CHECK_INT(m.n_assigned, 0);
+    people_library_close(&p);
+}
+
+TEST(projected_clusters, "clusters are made of what the active training makes of the faces, and of the faces "
+                         "alone when it is switched off")
+{
+    static float w[FACE_DIM * FACE_DIM];
+    float vectors[6 * FACE_DIM];
+    struct people_library p;
+    struct ims_clusters_options o = { .method = IMS_CLUSTERS_DBSCAN, .eps = 0.3, .min_samples = 2, .min_cluster_size = 2,
+                                      .min_quality = 0, .merge_similarity = 2, .person_threshold = -1 };
+    struct ims_clusters_result r = { 0 };
+    int64_t id = 0;
+
+    CHECK(people_library_open(&p));
+    CHECK(people_add_faces(&p, 1, 3, 1, 0.05) && people_add_faces(&p, 11, 3, 2, 0.05));
+    CHECK_OK(ims_engine_cluster_faces(p.e, &o, &r, &p.err), p.err);
+    CHECK_INT(r.clusters, 2);
+    CHECK_STR(r.lists, "computed");
+    CHECK_OK(ims_store_face_vectors_by_id(p.s, p.faces, 6, FACE_DIM, vectors, &p.err), p.err);
+    for (int d = 0; d < FACE_DIM; d++)
+        w[d] = vectors[d] + vectors[3 * FACE_DIM + d];
+    CHECK_OK(
+        ims_store_add_projection(p.s, p.face_model, "one direction", w, NULL, 0, NULL, &id, &p.err),
+        p.err);
+    CHECK_OK(ims_store_activate_projection(p.s, p.face_model, id, &p.err), p.err);
+    CHECK_OK(ims_engine_cluster_faces(p.e, &o, &r, &p.err), p.err);
+    CHECK_INT(r.clusters, 1);
+    CHECK_STR(r.lists, "computed"); /* not the lists of before */
+    CHECK_OK(ims_engine_cluster_faces(p.e, &o, &r, &p.err), p.err);
+    CHECK_STR(r.lists, "stored");
+    CHECK_OK(ims_store_activate_projection(p.s, p.face_model, 0, &p.err), p.err);
+    CHECK_OK(ims_engine_cluster_faces(p.e, &o, &r, &p.err), p.err);
+    CHECK_INT(r.clusters, 2);
+    CHECK_OK(ims_store_face_vectors_by_id(p.s, p.faces, 1, FACE_DIM, w, &p.err), p.err);
+    CHECK(memcmp(w, vectors, FACE_DIM * sizeof(*w)) == 0); /* as it was */
     people_library_close(&p);
 }
 

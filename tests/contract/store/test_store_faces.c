@@ -180,6 +180,8 @@ TEST(faces_held, "a face that the user said something about stays when it is not
                                        make_face(2, 3, 500, 20) };
     struct face_library f;
     struct ims_store_item item;
+    struct ims_store_face_orphans o;
+    int64_t first;
     char sql[200];
 
     CHECK(faces_open(&f));
@@ -193,7 +195,21 @@ TEST(faces_held, "a face that the user said something about stays when it is not
     snprintf(sql, sizeof(sql), "INSERT INTO face_rejections VALUES (%lld, 1, 1)",
              (long long)in[1].id);
     CHECK(sql_exec(&f.l, sql));
+    first = in[0].id;
+    CHECK_OK(ims_store_face_orphans(f.l.store, false, &o, &f.l.err), f.l.err);
+    CHECK_INT(o.unseen, 0);
     CHECK(commit_photo(&f, "/photos/a.jpg", 1, NULL, 0, &item));
+    CHECK_INT(faces_of(&f, item.asset_id, NULL), 2);
+    CHECK_OK(ims_store_face_orphans(f.l.store, true, &o, &f.l.err), f.l.err); /* told, not taken away */
+    CHECK_INT(o.unseen, 2);
+    CHECK_INT(o.n_listed, 2);
+    CHECK_INT(o.listed[0], first);
+    CHECK_INT(o.listed[1], in[1].id);
+    CHECK(commit_photo(&f, "/photos/a.jpg", 1, in, 1, &item)); /* the first is seen again */
+    CHECK_INT(in[0].id, first);
+    CHECK_OK(ims_store_face_orphans(f.l.store, false, &o, &f.l.err), f.l.err);
+    CHECK_INT(o.unseen, 1);
+    CHECK_INT(o.listed[0], in[1].id);
     CHECK_INT(faces_of(&f, item.asset_id, NULL), 2);
     CHECK_STATUS(ims_store_drop_model(f.l.store, f.face_model, NULL, &f.l.err), IMS_E_CONSTRAINT,
                  f.l.err);

@@ -4,7 +4,7 @@
 
 static struct ims_store_face_orphans orphans_of(struct people *p, bool is_fixed)
 {
-    struct ims_store_face_orphans o = { -1, -1, -1 };
+    struct ims_store_face_orphans o = { .gone = -1 };
 
     if (ims_store_face_orphans(p->l.store, is_fixed, &o, &p->l.err))
         test_fail(__FILE__, __LINE__, "%s", p->l.err.text);
