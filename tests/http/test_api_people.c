@@ -138,7 +138,7 @@ TEST(people_list, "people are persons, groups without a name and what is in none
     serving_people_close(&sp);
 }
 
-TEST(people_photos, "the photos of a person show everybody in them, newest first, and how old the person was")
+TEST(people_photos, "D-F32: the photos of a person show everybody in them, newest first, when they were taken and how old the person was then")
 {
     static const struct serving_request before[] = {
         { "POST", FACES "/clusters/clu_1/label", "{\"name\":\"Anna\"}", 200, "$P1" },

@@ -43,7 +43,8 @@ static bool open_demo(void)
         snprintf(name, sizeof(name), "p%zu.jpg", i);
         library_copy(&s.library, pictures[i], name);
     }
-    if (library_index(&s.library, "processed") != 2 * N_EACH || !serving_start(&s, NULL))
+    library_copy(&s.library, pictures[2 * N_EACH - 1], "q.jpg"); /* asset 7, the same as 6 */
+    if (library_index(&s.library, "processed") != 2 * N_EACH + 1 || !serving_start(&s, NULL))
         return false;
     for (size_t i = 0; i < 2 * N_EACH; i++) {
         char path[64];
@@ -162,6 +163,8 @@ TEST(demo_detect, "D-F2: a picture is looked at again with the limits of the req
         { "GET", FACES "/assets/2", NULL, 200, "\"total\":0" },
         { "POST", FACES "/detect/2", "{\"minConfidence\":0.3}", 200, "\"assetId\":2,\"facesDetected\":1}" },
         { "POST", FACES "/detect/2", "{\"minConfidence\":0.999}", 200, "\"facesDetected\":0}" },
+        { "GET", FACES "/assets/6", NULL, 200, "\"assetId\":6," },
+        { "GET", FACES "/assets/7", NULL, 200, "\"assetId\":7," }, /* a copy: the same face */
     };
     char text[120];
     ims_json *v;

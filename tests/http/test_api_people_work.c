@@ -54,7 +54,7 @@ static int64_t cluster_of(size_t face)
     return ims_store_faces_by_id(sp.p.s, &sp.p.faces[face - 1], 1, &sp.p.arena, &f, &sp.p.err) ? -1 : f->cluster_id;
 }
 
-TEST(work_clusters, "D-F11: groups keep their number from run to run, what is in none has none, and a split obeys its limit")
+TEST(work_clusters, "D-F11, D-C10: groups keep their number from run to run, what is in none has none, and a split obeys its limit")
 {
     static const struct serving_request rows[] = {
         { "POST", FACES "/cluster", "{\"minClusterSize\":1}", 422, "minClusterSize" },
@@ -62,6 +62,10 @@ TEST(work_clusters, "D-F11: groups keep their number from run to run, what is in
         { "POST", FACES "/clusters/clu_1/split", "{\"minClusterSize\":1}", 422, NULL },
         { "POST", FACES "/clusters/clu_1/split", "{\"minClusterSize\":6}", 400, "too few" },
     };
+    static const struct serving_request unnamed[] = {
+        { "DELETE", FACES "/persons/$P1", NULL, 200, "\"facesUnassigned\":5" },
+    };
+    char path[80];
     ims_json *v;
     int64_t first;
 
@@ -89,6 +93,15 @@ TEST(work_clusters, "D-F11: groups keep their number from run to run, what is in
     CHECK_INT(cluster_of(7), 0);
     ims__json_free(ask("POST", FACES "/cluster", "{\"minClusterSize\":3}"));
     CHECK(cluster_of(7) > first); /* a number is never given twice */
+    snprintf(path, sizeof(path), FACES "/clusters/clu_%lld/label", (long long)cluster_of(1));
+    ims__json_free(ask("POST", path, "{\"name\":\"Anna\"}"));
+    v = ask("POST", FACES "/cluster", "{\"minClusterSize\":3}");
+    CHECK_INT(number_of(v, "totalFaces"), 10);
+    ims__json_free(v);
+    ASK_PEOPLE(&sp, unnamed);
+    v = ask("POST", FACES "/cluster", "{\"minClusterSize\":3}");
+    CHECK_INT(number_of(v, "totalFaces"), 15); /* who is nobody again takes part again */
+    ims__json_free(v);
     serving_people_close(&sp);
 }
 

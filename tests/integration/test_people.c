@@ -336,7 +336,7 @@ TEST(match_same_photo, "of two faces of one photo that are like a person the bet
 }
 
 TEST(suggestions,
-     "accepting is one change that is undone; rejecting is for good; answering twice is an error")
+     "D-C2: accepting is one change that is undone; rejecting is for good; answering twice is an error")
 {
     struct people_library p;
     struct ims_people_match m = { .auto_threshold = 2 };

@@ -94,7 +94,7 @@ static size_t faces_of(struct face_library *f, int64_t asset_id, struct ims_stor
     return n;
 }
 
-TEST(faces_with_photo, "a photo and its faces are stored together, with a work state of their own")
+TEST(faces_with_photo, "D-F3: a photo and its faces are stored together, with a work state of their own; age and pose too")
 {
     struct ims_store_face_in in[2] = { make_face(0, 100, 10, 20), make_face(1, 101, 300, 20) };
     struct face_library f;
@@ -174,7 +174,7 @@ TEST(faces_by_geometry,
     library_close(&f.l);
 }
 
-TEST(faces_held, "a face that the user said something about stays when it is not found again")
+TEST(faces_held, "D-F25, D-F26: a face that the user said something about stays when it is not found again")
 {
     struct ims_store_face_in in[3] = { make_face(0, 1, 10, 20), make_face(1, 2, 300, 20),
                                        make_face(2, 3, 500, 20) };
@@ -218,7 +218,7 @@ TEST(faces_held, "a face that the user said something about stays when it is not
 }
 
 TEST(faces_of_copies,
-     "copies share the faces of their content; a known content needs no second look")
+     "D-F10: copies share the faces of their content; a known content, also one without faces, needs no second look")
 {
     struct ims_store_face_in in[1] = { make_face(0, 1, 10, 20) };
     struct ims_store_faces_in known = { .is_known = true }, unknown = { .is_known = true };
@@ -240,6 +240,12 @@ TEST(faces_of_copies,
                                      f.face_model, &k, &f.l.err),
              f.l.err);
     CHECK(!k.has_vector);
+    CHECK(commit_photo(&f, "/photos/empty.jpg", 3, NULL, 0, &c));
+    make_sha256(3, sha256);
+    CHECK_OK(ims_store_find_contents(f.l.store, (const uint8_t(*)[IMS_SHA256_BYTES]) & sha256, 1,
+                                     f.face_model, &k, &f.l.err),
+             f.l.err);
+    CHECK(k.has_vector);
     b = make_item(&f.l, "/photos/copy.jpg", 1, false);
     known.model_id = unknown.model_id = f.face_model;
     b.faces = &known;
@@ -506,7 +512,7 @@ static size_t clusters_of(struct face_library *f, int64_t id, struct ims_store_c
 }
 
 TEST(clusters,
-     "a clustering is stored: kept ids stay, empty clusters go, noise is told from not looked at")
+     "D-C7, D-C9: a clustering is stored as a whole: kept ids stay, empty clusters go, noise is told from not looked at")
 {
     struct ims_store_face_in in[5];
     struct ims_store_cluster_in two[2] = { { .confidence = 0.9 }, { .confidence = 0.8 } }, one[1],

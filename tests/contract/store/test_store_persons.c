@@ -576,7 +576,7 @@ TEST(suggestions,
     library_close(&p.l);
 }
 
-TEST(suggestions_unique, "the database holds one pending suggestion of a pair")
+TEST(suggestions_unique, "D-F21: the database holds one pending suggestion of a pair")
 {
     struct people p;
     int64_t anna = 0;
@@ -674,7 +674,7 @@ TEST(carry, "names stay with a file that is changed, and come along to another f
 
 /* --- centroids, dismissed groups --- */
 
-TEST(centroids, "a new centroid of a person takes the place of the one before")
+TEST(centroids, "D-C8: a new centroid of a person takes the place of the one before")
 {
     struct ims_store_centroid *list = NULL, c;
     struct people p;
