@@ -181,3 +181,8 @@ ims_json *serving_json(const struct serving *s, const char *method, const char *
     http_reply_release(&r);
     return out;
 }
+
+void serving_pause(void)
+{
+    usleep(50000);
+}

@@ -188,7 +188,7 @@ TEST(api_killed, "a job whose server was killed is done by the next one")
     CHECK_INT(library_status(&s.library, "vectors"), N_PICTURES);
 }
 
-TEST(api_workers, "a server without workers queues; a worker of its own process, pinned to a device, does the job")
+TEST(api_workers, "D-T17: a server without workers queues; a worker of its own process, pinned to a device, does the job")
 {
     static const char *const none[] = { "TEST_NO_WORKER=1", NULL };
     struct serving s;

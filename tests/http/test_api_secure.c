@@ -92,7 +92,7 @@ TEST(secure_cookie, "a login's cookie opens what the token does, to its own orig
     serving_stop(&s, SIGTERM);
 }
 
-TEST(secure_roots, "[D-O2] without a folder that is the library's no file is served, whatever the library holds")
+TEST(secure_roots, "D-O2: without a folder that is the library's no file is served, whatever the library holds")
 {
     struct serving s;
     char away[800];

@@ -28,7 +28,7 @@ static void post_job(const char *path, const char *body, const char *has)
     ims__json_free(o);
 }
 
-TEST(suggestions_lists, "suggestions come by person, best first, or one by one, with all that was known about the match")
+TEST(suggestions_lists, "D-F20: suggestions come by person, best first, or one by one, with all that was known about the match")
 {
     static const struct serving_request rows[] = {
         { "GET", S, NULL, 200, "\"totalGroups\":2,\"totalSuggestions\":8,\"page\":1,\"groupsPerPage\":10,\"suggestionsPerGroup\":20}" },

@@ -126,7 +126,7 @@ static void check_counters(struct serving *s, long long n)
     CHECK_INT(library_sql_number(l, "SELECT COUNT(*) FROM work WHERE attempts > 1 AND state = 'failed'"), 0);
 }
 
-TEST(killed, "a server that is killed at random moments of an ingest loses no file, does none twice and counts right")
+TEST(killed, "D-C3: a server that is killed at random moments of an ingest loses no file, does none twice and counts right")
 {
     size_t n_files = (size_t)setting("TEST_FILES", 120);
     long n_kills = setting("TEST_KILLS", 10), n_during = 0;

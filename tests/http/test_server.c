@@ -211,7 +211,7 @@ TEST(uploads, "a form's file and fields arrive; a file over the limit is refused
     test_server_close(&s);
 }
 
-TEST(held, "requests that take long do not keep others from being answered, nor the server from closing in order")
+TEST(held, "D-O8: requests that take long do not keep others from being answered, nor the server from closing in order")
 {
     struct test_server s;
     struct http_reply r;

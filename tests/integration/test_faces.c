@@ -472,7 +472,7 @@ TEST(no_numbers, "vectors that are no numbers fail the faces of a picture with a
     CHECK_INT(library_status(&l, "facesFailed"), 0);
 }
 
-TEST(ages, "models that tell age and pose have them stored with each face")
+TEST(ages, "D-F3: models that tell age and pose have them stored with each face")
 {
     struct library l;
     char env[1300];

@@ -79,7 +79,7 @@ TEST(names, "every device name is read, mps as Core ML")
     check_rows(rows, sizeof(rows) / sizeof(rows[0]));
 }
 
-TEST(refusals, "a name that is none is refused, and the message says which are valid")
+TEST(refusals, "D-O10: a name that is none is refused, and the message says which are valid")
 {
     static const struct row rows[] = {
         { { .device = "gpu" },
