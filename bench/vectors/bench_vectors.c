@@ -1,11 +1,15 @@
 /* The vector index beside hnswlib, faiss and sqlite-vec, in one run on the same drawn rows.
  *
  *   bench_vectors [--n N] [--dim D] [--set c10] [--queries Q] [--miss P] [--work DIR] [--rivals LIST]
- *                 [--only-build]
+ *                 [--only-build] [--skip-rows N] [--shuffle] [--reuse] [--unfiltered]
  *
  *   --rivals   of hnswlib16, hnswlib32, faiss, sqlite-vec, separated by commas; what was not built in is named
  *   --work     where the index's files go, and the rivals' that take long to build, to be taken from there
  *              the next time (default build/bench/vectors)
+ *   --skip-rows  full segments with so many rows are put in order of likeness (built in: 3 million)
+ *   --shuffle  the rows come in an order that has nothing to do with their likeness
+ *   --reuse    the index of an earlier run in the same folder is taken as it is
+ *   --unfiltered  queries without a filter only, and no inserts and removals
  *   IMS_BENCH_SQLITE_VEC   path of the extension vec0
  *
  * One query at a time. Times are milliseconds; the floor is what the codes' bytes take at the bandwidth that
@@ -35,7 +39,8 @@ struct bench {
     const char *family, *work, *rivals;
     size_t n_queries;
     double miss;
-    bool only_build;
+    bool only_build, is_shuffled, is_reused, is_unfiltered;
+    struct ims_vectors_tuning tuning;
     struct synthetic *set;
     float *rows;
     float *queries[2]; /* pictures, texts */
@@ -89,11 +94,18 @@ struct half {
     struct ims_thread thread;
 };
 
+/* Which row of the set has id i: with --shuffle another one, each once where n has no factor 7919. */
+static size_t row_of(const struct bench *b, size_t i)
+{
+    return b->is_shuffled ? (size_t)((uint64_t)i * 7919 * 7919 % b->n) : i;
+}
+
 static void draw_half(void *arg)
 {
     struct half *h = arg;
 
-    synthetic_rows(h->b->set, h->from, h->until - h->from, h->b->rows + h->from * h->b->dim);
+    for (size_t i = h->from; i < h->until; i++)
+        synthetic_rows(h->b->set, row_of(h->b, i), 1, h->b->rows + i * h->b->dim);
 }
 
 static void sum_half(void *arg)
@@ -192,7 +204,7 @@ static void report(const struct series *s, const char *who, const char *kind, un
 static struct ims_vectors *open_index(struct bench *b, unsigned n_threads, const char *dir)
 {
     struct ims_vectors_options o = {
-        .dim = b->dim, .n_threads = n_threads, .miss = b->miss, .dir = dir, .key = "bench"
+        .dim = b->dim, .n_threads = n_threads, .miss = b->miss, .dir = dir, .key = "bench", .tuning = &b->tuning
     };
     struct ims_vectors *v = NULL;
     ims_err err;
@@ -264,7 +276,7 @@ static void measure_own(struct bench *b, struct ims_vectors *v, unsigned n_threa
 
     for (int kind = 0; kind < 2; kind++) {
         struct series s = { .ms = ms };
-        double n_coded = 0, n_bytes = 0, floor_ms;
+        double n_coded = 0, n_bytes = 0, n_skipped = 0, floor_ms;
         struct ims_vectors_hit hits[K];
         struct ims_vectors_result r = { .hits = hits };
         char rest[160];
@@ -280,13 +292,14 @@ static void measure_own(struct bench *b, struct ims_vectors *v, unsigned n_threa
                 got[k] = hits[k].id;
             count_found(&s, b->truth[kind] + i * K, got, r.n);
             n_coded += (double)r.answer.n_coded;
+            n_skipped += (double)r.answer.n_skipped;
             n_bytes += (double)r.answer.n_bytes;
         }
         n_coded /= (double)b->n_queries;
         n_bytes /= (double)b->n_queries;
         floor_ms = (n_coded * (b->dim / 8.0 + 8) + n_bytes * b->dim) / b->gb_per_s[n_threads] / 1e6;
-        snprintf(rest, sizeof(rest), "%s: %.0f codes, %.0f bytes; floor %.3f ms",
-                 ims_vectors_plan_name(r.answer.plan), n_coded, n_bytes, floor_ms);
+        snprintf(rest, sizeof(rest), "%s: %.0f codes, %.0f skipped, %.0f bytes; floor %.3f ms",
+                 ims_vectors_plan_name(r.answer.plan), n_coded, n_skipped / (double)b->n_queries, n_bytes, floor_ms);
         report(&s, "imgsearch", kinds[kind], n_threads, rest);
     }
     ims__free(ms);
@@ -297,16 +310,18 @@ static void measure_build(struct bench *b, const char *dir, struct ims_vectors *
     struct ims_vectors *v = open_index(b, 2, dir);
     struct ims_vectors_info info;
     uint64_t start;
-    double build_ms, save_ms, load_ms;
+    double build_ms = 0, save_ms = 0, load_ms;
     ims_err err;
 
-    must(ims_vectors_clear(v, &err), &err);
-    start = ims__mono_ns();
-    add_rows(b, v, 0, b->n, BATCH);
-    build_ms = ms_since(start);
-    start = ims__mono_ns();
-    must(ims_vectors_save(v, 1, &err), &err);
-    save_ms = ms_since(start);
+    if (!b->is_reused || ims_vectors_count(v) != b->n) {
+        must(ims_vectors_clear(v, &err), &err);
+        start = ims__mono_ns();
+        add_rows(b, v, 0, b->n, BATCH);
+        build_ms = ms_since(start);
+        start = ims__mono_ns();
+        must(ims_vectors_save(v, 1, &err), &err);
+        save_ms = ms_since(start);
+    }
     ims_vectors_close(v);
     start = ims__mono_ns();
     v = open_index(b, 2, dir);
@@ -451,7 +466,7 @@ static void measure_filters(struct bench *b, struct ims_vectors *own[3], struct 
 {
     static const unsigned one_in[] = { 1, 10, 100, 1000 };
 
-    for (size_t i = 0; i < IMS_ARRAY_LEN(one_in); i++) {
+    for (size_t i = 0; i < (b->is_unfiltered ? 1 : IMS_ARRAY_LEN(one_in)); i++) {
         struct ims_vectors_filter *f = make_filter(b, one_in[i]);
 
         printf("%s %zu x %u, %g %% allowed\n", b->family, b->n, b->dim, 100.0 / one_in[i]);
@@ -500,9 +515,11 @@ static void run(struct bench *b)
         ims_vectors_warm(own[1]);
         measure_filters(b, own, rivals, n_rivals);
         ims_vectors_close(own[1]);
-        measure_inserts(b, scratch);
-        measure_removal(b, own[2]);
-        for (size_t i = 0; i < n_rivals; i++)
+        if (!b->is_unfiltered) {
+            measure_inserts(b, scratch);
+            measure_removal(b, own[2]);
+        }
+        for (size_t i = 0; !b->is_unfiltered && i < n_rivals; i++)
             measure_rival_removal(b, &rivals[i]);
         ims_vectors_close(own[2]);
     }
@@ -527,8 +544,18 @@ int main(int argc, char **argv)
             b.only_build = true;
             continue;
         }
+        if (strcmp(argv[i], "--shuffle") == 0) {
+            b.is_shuffled = true;
+            continue;
+        }
+        if (strcmp(argv[i], "--reuse") == 0 || strcmp(argv[i], "--unfiltered") == 0) {
+            *(argv[i][2] == 'r' ? &b.is_reused : &b.is_unfiltered) = true;
+            continue;
+        }
         if (strcmp(argv[i], "--n") == 0)
             b.n = strtoull(value, NULL, 10);
+        else if (strcmp(argv[i], "--skip-rows") == 0)
+            b.tuning.skip_rows = strtoull(value, NULL, 10);
         else if (strcmp(argv[i], "--dim") == 0)
             b.dim = (uint32_t)strtoul(value, NULL, 10);
         else if (strcmp(argv[i], "--set") == 0)

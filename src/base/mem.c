@@ -121,6 +121,19 @@ void *ims__aligned_alloc(size_t alignment, size_t n, size_t size)
     return p;
 }
 
+void *ims__large_alloc(size_t n, size_t size)
+{
+    size_t bytes;
+    void *p;
+
+    if (!ims__mul_size(n, size, &bytes))
+        return NULL;
+    p = ims__aligned_alloc(bytes < IMS_LARGE_BYTES ? 64 : IMS_LARGE_BYTES, bytes, 1);
+    if (p && bytes >= IMS_LARGE_BYTES)
+        ims__advise_large(p, bytes);
+    return p;
+}
+
 char *ims__strfmt(const char *fmt, ...)
 {
     va_list args, again;

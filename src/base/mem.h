@@ -25,6 +25,12 @@ char *ims__strndup(const char *s, size_t n);
 void *ims__memdup(const void *p, size_t n);
 /* alignment: a power of two >= sizeof(void *). End with ims__free. Not zeroed. */
 void *ims__aligned_alloc(size_t alignment, size_t n, size_t size);
+/* For blocks of megabytes that are filled: aligned to at least 64 bytes and, from IMS_LARGE_BYTES on, on huge pages where
+ * the system has them on request. Not zeroed. */
+#define IMS_LARGE_BYTES ((size_t)2 << 20)
+void *ims__large_alloc(size_t n, size_t size);
+/* mem_large_*.c: the advice alone. */
+void ims__advise_large(void *p, size_t bytes);
 /* "printf into a new string". */
 char *ims__strfmt(const char *fmt, ...)
 #if defined(__GNUC__)

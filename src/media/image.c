@@ -24,14 +24,7 @@ void ims_image_unref(struct ims_image *im)
 
 uint8_t *ims__media_alloc_px(size_t bytes)
 {
-    uint8_t *p;
-
-    if (bytes < MEDIA_LARGE_BYTES)
-        return ims__alloc(bytes, 1);
-    p = ims__aligned_alloc(MEDIA_LARGE_BYTES, bytes, 1);
-    if (p)
-        ims__media_advise_large(p, bytes);
-    return p;
+    return ims__large_alloc(bytes, 1);
 }
 
 ims_status ims__image_alloc(struct ims_image **out, int width, int height, bool has_alpha,

@@ -9,11 +9,9 @@
 ims_status ims__image_alloc(struct ims_image **out, int width, int height, bool has_alpha,
                             ims_err *err) IMS_MUST_CHECK;
 
-/* From this size on pixels are aligned for huge pages: a 12-megapixel picture then costs 18 page
- * faults, not 9000 (a tenth of its decode time). */
-#define MEDIA_LARGE_BYTES ((size_t)2 << 20)
+/* On huge pages where there are any: a 12-megapixel picture then costs 18 page faults, not 9000 (a tenth of its decode
+ * time). */
 uint8_t *ims__media_alloc_px(size_t bytes); /* ims__free */
-void ims__media_advise_large(void *p, size_t bytes);
 
 /* Does an EXIF orientation exchange width and height? */
 bool ims__orient_swaps(int orientation);

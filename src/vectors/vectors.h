@@ -22,6 +22,13 @@
 struct ims_vectors;
 struct ims_vectors_filter;
 
+/* Thresholds, for tests and measurements; a field of 0 is as built in. */
+struct ims_vectors_tuning {
+    size_t first_centre_rows; /* rows after which the first centre is taken and codes begin */
+    size_t bytes_rows;        /* up to so many candidates bytes are read and no codes */
+    size_t skip_rows;         /* full segments with so many rows together are put in order, and parts of them skipped */
+};
+
 struct ims_vectors_options {
     uint32_t dim;       /* 1..IMS_MAX_EMBEDDING_DIM */
     unsigned n_threads; /* that search at once, in all; 0 = 1 */
@@ -29,6 +36,7 @@ struct ims_vectors_options {
     const char *dir;    /* the index's own folder, made when missing; NULL = in memory only */
     unsigned audit_every; /* of the searches by codes without a filter, one in so many is answered again by the
                            * full scan in the background; 0 = none */
+    const struct ims_vectors_tuning *tuning; /* NULL = as built in */
     const char *key;    /* what the rows are: a folder of another key counts as empty. At most 63 bytes */
 };
 
@@ -66,6 +74,7 @@ struct ims_vectors_answer {
     enum ims_vectors_plan plan;
     size_t n_candidates; /* rows that the filter allows */
     size_t n_coded;      /* rows whose codes were read */
+    size_t n_skipped;    /* rows with codes in parts that were not read, as none of them was likely enough to be a hit */
     size_t n_bytes;      /* rows whose bytes were read */
     size_t n_floats;     /* rows read in full because they have no codes, or by plan */
     size_t n_reranked;   /* rows read in full for the final order */
@@ -166,6 +175,7 @@ struct ims_vectors_info {
     size_t n_dead;     /* rows that take room until the next save */
     size_t n_coded;    /* rows with codes, dead ones included */
     size_t n_segments, n_sealed, n_mapped, n_epochs;
+    size_t n_ordered; /* segments in order of likeness */
     size_t n_stale; /* segments whose codes lied: read in full until the next save makes them again */
     uint64_t code_bytes; /* read by every search of the whole */
     uint64_t byte_bytes, row_bytes, id_bytes; /* read for some rows */

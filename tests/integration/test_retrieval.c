@@ -5,12 +5,15 @@
 
 #include "base/json.h"
 #include "base/text.h"
-#include "ims/engine.h"
+#include "engine/engine_parts.h"
+#include "vectors/vectors.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#define HITS 10
+#define MAX_MISSED 8 /* of 3,000, at a stated probability of 1 in 1,000 for each */
 #define EVAL_DIR "models/demo/clip/eval"
 #define MIN_SCENES 300
 #define MIN_TOP_1 0.80
@@ -173,6 +176,72 @@ TEST(short_queries, "short queries such as \"a red car\" have precision@5 >= 0.8
 }
 
 /* Runs last: tests run in the order in which they stand. */
+/* ---- the vectors in the index ---- */
+
+static ims_status keep_vector(void *arg, int64_t id, const float *vector, int64_t seq, ims_err *err)
+{
+    (void)seq;
+    return ims_vectors_add(arg, &id, vector, 1, err);
+}
+
+/* How many of the full scan's ten best of every query the codes found. */
+static size_t count_found(struct ims_vectors *v, float *const *queries, size_t n, size_t *out_read)
+{
+    struct ims_vectors_info info;
+    ims_err err;
+
+    *out_read = 0;
+    for (size_t i = 0; i < n; i++) {
+        struct ims_vectors_hit hits[HITS];
+        struct ims_vectors_query q = { .vector = queries[i], .k = HITS, .is_audited = true };
+        struct ims_vectors_result r = { .hits = hits };
+
+        if (!test_check_ok(__FILE__, __LINE__, "search", ims_vectors_search_many(v, &q, 1, &r, &err), &err))
+            return 0;
+        if (r.answer.plan != IMS_VECTORS_CODES)
+            test_fail(__FILE__, __LINE__, "the query was not answered by codes");
+        *out_read += r.answer.n_bytes;
+    }
+    ims_vectors_info(v, &info);
+    return (size_t)info.audit.n_found;
+}
+
+TEST(codes, "one-bit codes of the demo model's vectors find what the full scan finds, by picture and by text")
+{
+    /* thresholds lowered so that a few hundred vectors are searched as a few hundred thousand are */
+    static const struct ims_vectors_tuning tuning = { .first_centre_rows = 64, .bytes_rows = 1 };
+    struct ims_vectors_options options = { .n_threads = 1, .tuning = &tuning };
+    struct ims_store_vector_sink sink = { .on_vector = keep_vector };
+    float **queries;
+    int64_t seq;
+    ims_err err;
+
+    open_eval();
+    queries = calloc(eval.n, sizeof(*queries));
+    for (size_t i = 0; i < eval.n; i++)
+        CHECK_OK(ims_engine_embed_text(eval.engine, scene_text(i, "caption"), &queries[i], &options.dim, &err), err);
+    for (int is_image = 0; is_image < 2; is_image++) {
+        struct ims_vectors *v = NULL;
+        size_t n_found, n_read;
+
+        CHECK_OK(ims_vectors_open(&v, "embedded", &options, &err), err);
+        sink.arg = v;
+        CHECK_OK(ims_store_vectors(ims__engine_store(eval.engine), 1, 0, &sink, &seq, &err), err);
+        CHECK_INT(ims_vectors_count(v), eval.n);
+        for (size_t i = 0; is_image && i < eval.n; i++)
+            CHECK_OK(ims_store_asset_vector(ims__engine_store(eval.engine), (int64_t)i + 1, 1, queries[i], (int)options.dim, &err), err);
+        n_found = count_found(v, queries, eval.n, &n_read);
+        test_note("%s: recall@%d %.4f; bytes read of %.0f %% of the rows", is_image ? "pictures" : "texts", HITS,
+                  (double)n_found / (double)(HITS * eval.n), 100.0 * (double)n_read / (double)(eval.n * eval.n));
+        CHECK(n_found + MAX_MISSED >= HITS * eval.n);
+        CHECK(n_read < eval.n * eval.n * 9 / 10); /* the codes do rule rows out */
+        ims_vectors_close(v);
+    }
+    for (size_t i = 0; i < eval.n; i++)
+        ims_engine_free(queries[i]);
+    free(queries);
+}
+
 TEST(close_eval, "the engine closes clean after the searches")
 {
     ims_engine_close(eval.engine);

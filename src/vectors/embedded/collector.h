@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define IMS_LISTED 1024
 #define IMS_AT(view, slot) ((uint32_t)(view) << 16 | (slot))
 
 /* A lower bound of the true k-th best score, known to all threads of a query. It only rises. */
@@ -34,6 +35,8 @@ struct ims_collector {
     struct ims_floor *floor;
     struct ims_candidate *pending, *sorted; /* both of pending_cap */
     size_t n_pending, pending_cap;
+    uint32_t listed[IMS_LISTED]; /* rows whose bytes are to be scored */
+    uint32_t n_listed;
     float step; /* of the last sorting: a bound is at most this much above those before it */
     struct ims_scored *kept; /* all that may be among the k best */
     size_t n_kept, kept_cap;

@@ -8,13 +8,14 @@
 #include "vectors/embedded/pass.h"
 #include "vectors/vectors_backend.h"
 
-#define IMS_FIRST_CENTRE_ROWS 4096 /* rows after which the first centre is taken and codes begin */
+#define IMS_FIRST_CENTRE_ROWS 4096
 
 struct ims_embedded {
     uint32_t dim;
     struct ims_rotation rotation;
     bool has_rotation;
     struct ims_job_rules rules;
+    size_t first_centre_rows;
     struct ims_snapshots snapshots;
     struct ims_passes passes;
     bool has_passes;
@@ -25,7 +26,7 @@ struct ims_embedded {
     struct ims_id_map active_rows; /* id -> slot of the last segment, those alive */
     struct ims_epoch *epoch;       /* for new segments; NULL before the first centre */
     uint64_t next_number;          /* of segments and epochs */
-    float *room;                   /* 2 * dim floats */
+    float *room;                   /* 4 * dim floats: two threads' */
 
     /* persist.c; dir NULL: an index in memory */
     char *dir;
@@ -49,7 +50,7 @@ struct ims_embedded {
 
 /* An empty index with its threads; rules.miss is set. After a failure it is closed all the same. */
 ims_status ims__embedded_init(struct ims_embedded *e, uint32_t dim, unsigned n_threads, unsigned audit_every,
-                              ims_err *err) IMS_MUST_CHECK;
+                              const struct ims_vectors_tuning *tuning, ims_err *err) IMS_MUST_CHECK;
 
 /* stage.c: as in vectors_backend.h. */
 ims_status ims__embedded_stage(struct ims_embedded *e, struct ims_embedded *staged, ims_err *err) IMS_MUST_CHECK;
@@ -62,17 +63,24 @@ struct ims_change {
     struct ims_embedded *e;
     struct ims_snapshot *next;
     bool *is_copied; /* by view: its bitmap belongs to `next` alone */
+    const float **rows; /* the last n_pending slots of the last view have ids, but not their rows yet: these */
+    uint32_t n_pending;
 };
 /* n_more_rows: how many will be appended at most. */
 ims_status ims__change_begin(struct ims_change *c, struct ims_embedded *e, size_t n_more_rows, ims_err *err)
     IMS_MUST_CHECK;
 /* Marks the row of id dead, if there is one. */
 ims_status ims__change_remove(struct ims_change *c, int64_t id, ims_err *err) IMS_MUST_CHECK;
+/* row: borrowed until the change is published or dropped. */
 ims_status ims__change_append(struct ims_change *c, int64_t id, const float *row, ims_err *err) IMS_MUST_CHECK;
 /* Codes what has become whole and publishes. */
 ims_status ims__change_publish(struct ims_change *c, ims_err *err) IMS_MUST_CHECK;
 /* Gives up what was not published. */
 void ims__change_drop(struct ims_change *c);
+
+/* Codes the rows of a segment as ims__segment_encode does, on two threads where that pays. */
+void ims__embedded_encode(struct ims_embedded *e, struct ims_segment *s, uint32_t from, uint32_t until,
+                          struct ims_spreads *spreads);
 
 /* Makes active_rows what the present snapshot says. */
 ims_status ims__restore_active_rows(struct ims_embedded *e, ims_err *err) IMS_MUST_CHECK;

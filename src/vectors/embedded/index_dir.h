@@ -17,7 +17,7 @@ struct ims_saved_segment {
     uint64_t number, epoch_number; /* epoch 0 = not coded */
     uint32_t n_rows;
     uint32_t n_dead; /* a bitmap follows when it is not 0 */
-    uint32_t is_sealed;
+    uint32_t is_sealed, is_ordered;
     struct ims_spreads spreads;
 };
 

@@ -14,11 +14,11 @@
 #define HEAD_BYTES 4096 /* of both kinds of file */
 #define STAGE_BYTES ((size_t)1 << 20)
 #define RECORD_TAIL 16
-#define CODES_MAGIC UINT64_C(0x3165646f63736d69) /* "imscode1" */
+#define CODES_MAGIC UINT64_C(0x3265646f63736d69) /* "imscode2" */
 #define ROWS_MAGIC UINT64_C(0x3173776f72736d69)  /* "imsrows1" */
 
 /* What lies in a file of codes, in this order, each from a multiple of 64 on. */
-enum region { CODES, SCALE, CENTRE, IDS, ORDER, BYTE_SCALE, BYTES, N_REGIONS };
+enum region { CODES, SCALE, CENTRE, PARTS, PART_BYTES, IDS, ORDER, BYTE_SCALE, BYTES, N_REGIONS };
 #define N_CHECKED_ALWAYS BYTE_SCALE /* those before it are read by every query */
 
 struct codes_head {
@@ -201,6 +201,8 @@ static void region_sizes(const struct ims_segment *s, uint32_t n_rows, size_t ou
     out[CODES] = is_coded ? n * s->n_bytes : 0;
     out[SCALE] = is_coded ? n * sizeof(float) : 0;
     out[CENTRE] = out[SCALE];
+    out[PARTS] = is_coded ? ims__n_parts(n_rows) * sizeof(struct ims_part) : 0;
+    out[PART_BYTES] = is_coded ? ims__n_parts(n_rows) * (size_t)s->byte_stride : 0;
     out[IDS] = n_rows * sizeof(int64_t);
     out[ORDER] = n_rows * sizeof(uint16_t);
     out[BYTE_SCALE] = out[SCALE];
@@ -212,6 +214,8 @@ static void region_pointers(const struct ims_segment *s, const void *out[N_REGIO
     out[CODES] = s->codes;
     out[SCALE] = s->scale;
     out[CENTRE] = s->centre;
+    out[PARTS] = s->parts;
+    out[PART_BYTES] = s->part_bytes;
     out[IDS] = s->ids;
     out[ORDER] = s->order;
     out[BYTE_SCALE] = s->byte_scale;
@@ -340,6 +344,8 @@ static ims_status map_codes(const char *dir, const struct ims_saved_segment *sav
     s->codes = base + at[CODES];
     s->scale = (float *)(void *)(base + at[SCALE]);
     s->centre = (float *)(void *)(base + at[CENTRE]);
+    s->parts = (struct ims_part *)(void *)(base + at[PARTS]);
+    s->part_bytes = (int8_t *)(base + at[PART_BYTES]);
     s->ids = (int64_t *)(void *)(base + at[IDS]);
     s->order = (uint16_t *)(void *)(base + at[ORDER]);
     s->byte_scale = (float *)(void *)(base + at[BYTE_SCALE]);

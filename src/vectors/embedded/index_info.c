@@ -16,6 +16,7 @@ static void add_view(const struct ims_view *v, struct ims_vectors_info *out)
     out->n_coded += v->n_coded;
     out->n_sealed += v->is_sealed;
     out->n_mapped += s->code_map.data != NULL;
+    out->n_ordered += v->is_ordered;
     out->n_stale += ims__view_is_stale(v);
     out->code_bytes += codes;
     out->byte_bytes += bytes;

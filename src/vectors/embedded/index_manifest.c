@@ -29,13 +29,15 @@ struct head {
 
 struct segment_entry {
     uint64_t number, epoch_number;
-    uint32_t n_rows, n_dead, is_sealed;
+    uint32_t n_rows, n_dead, flags;
     float spread, byte_scale, length;
 };
 
 _Static_assert(sizeof(struct head) == 128, "the head of a manifest has no gaps");
 _Static_assert(sizeof(struct segment_entry) == 40, "an entry of a manifest has no gaps");
 
+#define SEALED 1u
+#define ORDERED 2u
 #define CRC_FROM 16 /* behind crc */
 
 static size_t epoch_bytes(uint32_t dim)
@@ -86,7 +88,8 @@ static ims_status check_head(const uint8_t *data, size_t n, struct head *h, ims_
 static bool is_plausible(const struct segment_entry *e, const struct head *h)
 {
     return e->number && e->number < h->next_number && e->n_rows && e->n_rows <= IMS_SEGMENT_SLOTS &&
-           e->n_dead <= e->n_rows && e->is_sealed <= 1 && (e->is_sealed || e->n_rows < IMS_SEGMENT_SLOTS) &&
+           e->n_dead <= e->n_rows && e->flags <= (SEALED | ORDERED) && e->flags != ORDERED &&
+           (e->flags || e->n_rows < IMS_SEGMENT_SLOTS) &&
            isfinite(e->spread) && isfinite(e->byte_scale) && isfinite(e->length);
 }
 
@@ -147,13 +150,14 @@ static ims_status read_entries(const uint8_t *data, const struct head *h, struct
         struct segment_entry e;
 
         memcpy(&e, p, sizeof(e));
-        if (!is_plausible(&e, h) || !has_epoch(m, e.epoch_number) || (!e.is_sealed && i + 1 < m->n_segments))
+        if (!is_plausible(&e, h) || !has_epoch(m, e.epoch_number) || (!(e.flags & SEALED) && i + 1 < m->n_segments))
             return corrupt(err, "contradicts itself");
         m->segments[i] = (struct ims_saved_segment){ .number = e.number,
                                                      .epoch_number = e.epoch_number,
                                                      .n_rows = e.n_rows,
                                                      .n_dead = e.n_dead,
-                                                     .is_sealed = e.is_sealed,
+                                                     .is_sealed = e.flags & SEALED,
+                                                     .is_ordered = (e.flags & ORDERED) != 0,
                                                      .spreads = { e.spread, e.byte_scale, e.length } };
         for (size_t before = 0; before < i; before++) {
             if (m->segments[before].number == e.number)
@@ -228,7 +232,7 @@ static void fill(const struct ims_index_manifest *m, uint8_t *data, size_t n, si
     for (size_t i = 0; i < m->n_segments; i++, p += sizeof(struct segment_entry)) {
         const struct ims_saved_segment *s = &m->segments[i];
         struct segment_entry e = { s->number,    s->epoch_number,   s->n_rows,
-                                   s->n_dead,    s->is_sealed,      s->spreads.spread,
+                                   s->n_dead,    (s->is_sealed ? SEALED : 0u) | (s->is_ordered ? ORDERED : 0u), s->spreads.spread,
                                    s->spreads.byte_scale, s->spreads.length };
 
         memcpy(p, &e, sizeof(e));

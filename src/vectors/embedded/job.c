@@ -7,7 +7,6 @@
 
 #include <math.h>
 
-#define BYTES_ROWS 20000    /* up to so many candidates bytes are scored at once */
 #define BYTE_DEVIATIONS 6.0f /* of rounding to bytes: more than that once in a billion */
 #define FLOAT_ERROR 2e-6f    /* of a float dot product of unit vectors, on any tier */
 
@@ -53,7 +52,7 @@ static void choose_plan(struct ims_job *j)
         j->k = j->n_candidates;
     if (j->query->is_exact || !j->rules->rotation || !is_coded(j->snapshot))
         j->plan = IMS_VECTORS_FLOATS;
-    else if (j->n_candidates <= BYTES_ROWS || j->k > j->n_candidates / 8)
+    else if (j->n_candidates <= j->rules->bytes_rows || j->k > j->n_candidates / 8)
         j->plan = IMS_VECTORS_BYTES;
     else
         j->plan = IMS_VECTORS_CODES;
@@ -151,6 +150,8 @@ ims_status ims__job_prepare(struct ims_job *j, const struct ims_snapshot *s, uns
             j->margin = byte_margin(j);
     }
     ims__floor_init(&j->floor);
+    if (!is_short && j->plan == IMS_VECTORS_CODES)
+        is_short = !ims__probe_prepare(j);
     for (j->n_collectors = 0; !is_short && j->n_collectors < n_threads; j->n_collectors++)
         is_short = !ims__collector_init(&j->collectors[j->n_collectors], j->k, j->margin, &j->floor);
     return is_short ? ims_fail(err, IMS_E_NOMEM, "vectors", 0, "preparing a search for %zu hits", j->k)
@@ -199,8 +200,9 @@ static void tell(struct ims_job *j, size_t n_reranked)
         a->n_bytes += j->collectors[i].n_bytes;
         a->n_floats += j->collectors[i].n_exact;
     }
+    a->n_skipped = ims__probe_skipped(&j->probe);
     if (a->n_coded) {
-        a->miss = j->rules->miss;
+        a->miss = j->rules->miss * (j->probe.n ? 1 + IMS_SKIP_SHARE : 1);
         a->deviations = (double)j->rules->deviations;
     }
 }
@@ -238,5 +240,6 @@ void ims__job_release(struct ims_job *j)
         ims__collector_release(&j->collectors[i]);
     for (size_t i = 0; i < IMS_ARRAY_LEN(j->memory); i++)
         ims__free(j->memory[i]);
+    ims__free(j->probe.units);
     j->n_collectors = 0;
 }

@@ -5,6 +5,7 @@
 
 #include "vectors/embedded/collector.h"
 #include "vectors/embedded/filter.h"
+#include "vectors/embedded/probe.h"
 #include "vectors/vectors.h"
 
 #define IMS_MAX_SEARCH_THREADS 64
@@ -14,6 +15,7 @@ struct ims_job_rules {
     const struct ims_rotation *rotation; /* NULL: no row is coded */
     float deviations; /* of the code's error that a bound allows for */
     double miss;      /* the probability that goes with it */
+    size_t bytes_rows, skip_rows; /* as struct ims_vectors_tuning has them */
 };
 
 struct ims_job {
@@ -35,6 +37,7 @@ struct ims_job {
     uint16_t *code_of_view;
     void *memory[3];
 
+    struct ims_probe probe; /* when units are skipped; else its n is 0 */
     struct ims_floor floor;
     unsigned n_collectors;
     struct ims_collector collectors[IMS_MAX_SEARCH_THREADS];
@@ -53,6 +56,8 @@ struct ims_unit_room {
 ims_status ims__job_prepare(struct ims_job *j, const struct ims_snapshot *s, unsigned n_threads, ims_err *err);
 /* Scans unit `unit` of a view with the collector of one thread. */
 void ims__job_scan(struct ims_job *j, unsigned thread, size_t view, uint32_t unit, struct ims_unit_room *room);
+/* The score of a row by its bytes. */
+float ims__job_score_bytes(const struct ims_job *j, size_t view, uint32_t slot);
 /* Scores what is pending, best bounds first, until the bounds fall below the k-th best. */
 void ims__job_drain(struct ims_job *j, unsigned thread);
 /* All threads are done: the exact scores of what may be among the best, in order, into the result. */

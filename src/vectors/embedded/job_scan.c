@@ -70,10 +70,10 @@ static void score_floats(struct ims_job *j, struct ims_collector *c, const struc
     }
 }
 
-static float score_bytes(const struct ims_job *j, const struct ims_view *v, size_t view, uint32_t slot)
+float ims__job_score_bytes(const struct ims_job *j, size_t view, uint32_t slot)
 {
     const struct ims_query_code *q = &j->codes[j->code_of_view[view]];
-    const struct ims_segment *s = v->segment;
+    const struct ims_segment *s = j->snapshot->views[view].segment;
     int32_t dot = ims__kernels()->dot_i8(q->bytes, s->bytes + (size_t)slot * s->byte_stride, s->dim);
 
     return q->along * s->centre[slot] + q->byte_scale * s->byte_scale[slot] * (float)dot;
@@ -86,17 +86,20 @@ static void ask_for_bytes(const struct ims_segment *s, uint32_t slot)
     __builtin_prefetch(s->byte_scale + slot, 0, 3);
 }
 
-static void score_listed(struct ims_job *j, struct ims_collector *c, const struct ims_view *v, size_t view,
-                         uint32_t first, const uint32_t *at, uint32_t n)
+/* Rows of several units at once: their bytes are asked for long before they are needed. */
+static void score_listed(struct ims_job *j, struct ims_collector *c)
 {
-    for (uint32_t i = 0; i < AHEAD && i < n; i++)
-        ask_for_bytes(v->segment, first + at[i]);
-    for (uint32_t i = 0; i < n; i++) {
-        if (i + AHEAD < n)
-            ask_for_bytes(v->segment, first + at[i + AHEAD]);
-        ims__collector_score(c, score_bytes(j, v, view, first + at[i]), IMS_AT(view, first + at[i]));
+    for (uint32_t i = 0; i < AHEAD && i < c->n_listed; i++)
+        ask_for_bytes(j->snapshot->views[c->listed[i] >> 16].segment, c->listed[i] & 0xffffu);
+    for (uint32_t i = 0; i < c->n_listed; i++) {
+        uint32_t at = c->listed[i];
+
+        if (i + AHEAD < c->n_listed)
+            ask_for_bytes(j->snapshot->views[c->listed[i + AHEAD] >> 16].segment, c->listed[i + AHEAD] & 0xffffu);
+        ims__collector_score(c, ims__job_score_bytes(j, at >> 16, at & 0xffffu), at);
     }
-    c->n_bytes += n;
+    c->n_bytes += c->n_listed;
+    c->n_listed = 0;
 }
 
 /* The candidates among the first n_blocks blocks of a unit join the pending ones. */
@@ -152,16 +155,21 @@ void ims__job_scan(struct ims_job *j, unsigned thread, size_t view, uint32_t uni
         return;
     }
     n = list_allowed(room->allowed, 0, n_blocks, room->at);
-    score_listed(j, c, v, view, first, room->at, n);
+    if (c->n_listed + n > IMS_LISTED)
+        score_listed(j, c);
+    for (uint32_t i = 0; i < n; i++)
+        c->listed[c->n_listed++] = IMS_AT(view, first + room->at[i]);
 }
 
 void ims__job_drain(struct ims_job *j, unsigned thread)
 {
     struct ims_collector *c = &j->collectors[thread];
-    size_t n = c->n_pending ? ims__collector_sort(c) : 0;
+    size_t n;
 
+    if (c->n_listed)
+        score_listed(j, c);
+    n = c->n_pending ? ims__collector_sort(c) : 0;
     for (size_t i = 0; i < n; i++) {
-        const struct ims_view *v = &j->snapshot->views[c->sorted[i].at >> 16];
         float floor = ims__floor_get(&j->floor);
 
         if (c->sorted[i].bound + c->step < floor)
@@ -173,7 +181,7 @@ void ims__job_drain(struct ims_job *j, unsigned thread)
         }
         if (c->sorted[i].bound < floor)
             continue;
-        ims__collector_score(c, score_bytes(j, v, c->sorted[i].at >> 16, c->sorted[i].at & 0xffffu),
+        ims__collector_score(c, ims__job_score_bytes(j, c->sorted[i].at >> 16, c->sorted[i].at & 0xffffu),
                              c->sorted[i].at);
         c->n_bytes++;
     }

@@ -31,6 +31,7 @@ struct ims_pass {
     struct ims_ticket *tickets[IMS_PASS_JOBS];
 };
 
+#define PROBE_DRAIN 64 /* units between two drains, at most */
 #define UNITS_PER_VIEW (IMS_SEGMENT_SLOTS / IMS_UNIT_SLOTS)
 
 static size_t common_divisor(size_t a, size_t b)
@@ -53,28 +54,56 @@ static size_t choose_stride(size_t n)
     return stride;
 }
 
+/* A query that reads some units only goes through them by itself; one thread's share of that. */
+static void probe(struct ims_job *j, unsigned thread, struct ims_unit_room *room)
+{
+    size_t n_done = 0, drain_at = 1;
+    uint32_t at;
+
+    do { /* the last narrowing may say that there is more to read after all: hits of another thread count too */
+        while (ims__probe_next(&j->probe, &at)) {
+            ims__job_scan(j, thread, at >> 16, at & 0xffffu, room);
+            if (++n_done == drain_at) {
+                ims__job_drain(j, thread);
+                ims__probe_narrow(j, thread);
+                drain_at += drain_at < PROBE_DRAIN ? drain_at : PROBE_DRAIN;
+            }
+        }
+        ims__job_drain(j, thread);
+        ims__probe_narrow(j, thread);
+    } while (ims__probe_has_next(&j->probe));
+}
+
 /* What one thread does. Candidates are scored now and then, so that the floor rises early: after 1, 4, 16 ...
  * units and at the end. */
 static void work(struct ims_pass *p, unsigned thread, struct ims_unit_room *room)
 {
     size_t n_done = 0, drain_at = 1;
+    struct ims_job *all[IMS_PASS_JOBS];
+    unsigned n_all = 0;
 
-    for (;;) {
+    for (unsigned j = 0; j < p->n_jobs; j++) {
+        if (p->jobs[j]->probe.n)
+            probe(p->jobs[j], thread, room);
+        else
+            all[n_all++] = p->jobs[j];
+    }
+    while (n_all) {
         size_t i = atomic_fetch_add_explicit(&p->next, 1, memory_order_relaxed), unit;
 
         if (i >= p->n_units)
             break;
         unit = i * p->stride % p->n_units;
-        for (unsigned j = 0; j < p->n_jobs; j++)
-            ims__job_scan(p->jobs[j], thread, unit / UNITS_PER_VIEW, (uint32_t)(unit % UNITS_PER_VIEW), room);
+        for (unsigned j = 0; j < n_all; j++)
+            ims__job_scan(all[j], thread, unit / UNITS_PER_VIEW, (uint32_t)(unit % UNITS_PER_VIEW), room);
         if (++n_done == drain_at) {
-            for (unsigned j = 0; j < p->n_jobs; j++)
-                ims__job_drain(p->jobs[j], thread);
+            for (unsigned j = 0; j < n_all; j++)
+                ims__job_drain(all[j], thread);
             drain_at *= 4;
         }
     }
-    for (unsigned j = 0; j < p->n_jobs; j++)
-        ims__job_drain(p->jobs[j], thread);
+    for (unsigned j = 0; j < n_all; j++)
+        ims__job_drain(all[j], thread);
 }
 
 static void help(void *arg)

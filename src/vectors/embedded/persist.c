@@ -66,7 +66,8 @@ static ims_status load_segment(struct ims_embedded *e, const struct ims_index_ma
 {
     const struct ims_saved_segment *saved = &m->segments[i];
     struct ims_epoch *epoch = epoch_of(m, saved->epoch_number);
-    struct ims_view v = { .n_rows = saved->n_rows, .is_sealed = saved->is_sealed };
+    struct ims_view v = { .n_rows = saved->n_rows, .is_sealed = saved->is_sealed,
+                          .is_ordered = saved->is_ordered };
     bool has_codes = true;
     ims_err why;
     ims_status st = IMS_E_NOT_FOUND;
@@ -95,7 +96,7 @@ static ims_status load_segment(struct ims_embedded *e, const struct ims_index_ma
         if (has_codes || !v.is_sealed)
             v.n_coded = v.n_rows - v.n_rows % IMS_CODE_BLOCK;
         if (!v.is_sealed)
-            ims__segment_encode(v.segment, &e->rotation, 0, v.n_coded, e->room, &v.spreads);
+            ims__embedded_encode(e, v.segment, 0, v.n_coded, &v.spreads);
     }
     if (m->dead[i]) {
         v.dead = m->dead[i];
@@ -210,6 +211,7 @@ static struct ims_saved_segment entry_of(const struct ims_view *v)
                                        .n_rows = v->n_rows,
                                        .n_dead = v->dead ? v->dead->n : 0,
                                        .is_sealed = v->is_sealed,
+                                       .is_ordered = v->is_ordered,
                                        .spreads = v->spreads };
 }
 
@@ -264,7 +266,22 @@ static ims_status write_manifest(struct ims_embedded *e, const struct ims_snapsh
     return st;
 }
 
-/* Full segments that were just written leave memory: their files take their place. */
+/* A full segment that was just written leaves memory: its files take its place. A failure costs nothing but memory:
+ * the segment stays where it is. NULL: it did, or is there already. */
+static struct ims_segment *map_view(struct ims_embedded *e, const struct ims_view *v)
+{
+    struct ims_saved_segment saved = entry_of(v);
+    struct ims_segment *mapped = NULL;
+
+    if (!v->is_sealed || v->segment->code_map.data ||
+        ims__segment_map(e->dir, e->dim, &saved, false, &mapped, NULL) != IMS_OK)
+        return NULL;
+    mapped->epoch = v->segment->epoch;
+    if (mapped->epoch)
+        mapped->epoch->refs++;
+    return mapped;
+}
+
 static ims_status map_saved(struct ims_embedded *e, ims_err *err)
 {
     struct ims_snapshot *now = present(e), *next = ims__snapshot_new(now->n_views);
@@ -274,33 +291,38 @@ static ims_status map_saved(struct ims_embedded *e, ims_err *err)
         return no_memory(err);
     for (size_t i = 0; i < now->n_views; i++) {
         struct ims_view *v = &next->views[i];
-        struct ims_segment *mapped = NULL;
+        struct ims_segment *mapped = map_view(e, &now->views[i]);
 
         *v = now->views[i];
         if (v->dead)
             v->dead->refs++;
-        if (v->is_sealed && !v->segment->code_map.data) {
-            struct ims_saved_segment saved = entry_of(v);
-
-            /* A failure here costs nothing but memory: the segment stays where it is. */
-            if (ims__segment_map(e->dir, e->dim, &saved, false, &mapped, NULL) == IMS_OK) {
-                mapped->epoch = v->segment->epoch;
-                if (mapped->epoch)
-                    mapped->epoch->refs++;
-                v->segment = mapped;
-                is_changed = true;
-            }
-        }
-        if (!mapped)
+        if (mapped)
+            v->segment = mapped;
+        else
             v->segment->refs++;
-        next->n_views++;
+        is_changed = is_changed || mapped;
     }
-    next->n_views = now->n_views;
     if (is_changed)
         ims__snapshots_publish(&e->snapshots, next);
     else
         ims__snapshot_free(next);
     return IMS_OK;
+}
+
+ims_status ims__embedded_spill_view(struct ims_embedded *e, struct ims_view *v, ims_err *err)
+{
+    struct ims_segment *mapped;
+    ims_status st;
+
+    if (!e->is_writer)
+        return IMS_OK;
+    st = save_segment(e, v, err);
+    mapped = st ? NULL : map_view(e, v);
+    if (mapped) {
+        ims__segment_unref(v->segment);
+        v->segment = mapped;
+    }
+    return st;
 }
 
 static void sweep(struct ims_embedded *e)
@@ -331,6 +353,8 @@ ims_status ims__embedded_save(struct ims_embedded *e, int64_t seq, ims_err *err)
     const struct ims_snapshot *s;
     ims_status st = ims__embedded_tidy(e, err);
 
+    if (!st)
+        st = ims__embedded_order(e, err);
     if (st || !e->is_writer)
         return st;
     s = present(e);

@@ -13,6 +13,10 @@ ims_status ims__embedded_load(struct ims_embedded *e, ims_err *err) IMS_MUST_CHE
 ims_status ims__embedded_save(struct ims_embedded *e, int64_t seq, ims_err *err) IMS_MUST_CHECK;
 /* Writes the full segments of a staged index and maps them; its folder does not speak of them. */
 ims_status ims__embedded_spill(struct ims_embedded *e, ims_err *err) IMS_MUST_CHECK;
+/* The same for one full segment that no snapshot holds yet. */
+ims_status ims__embedded_spill_view(struct ims_embedded *e, struct ims_view *v, ims_err *err) IMS_MUST_CHECK;
+/* order.c: puts the rows of full segments in order of likeness once enough of them are not. */
+ims_status ims__embedded_order(struct ims_embedded *e, ims_err *err) IMS_MUST_CHECK;
 ims_status ims__embedded_tidy(struct ims_embedded *e, ims_err *err) IMS_MUST_CHECK;
 /* Reads every mapped byte against its checksum. No lock needed. */
 ims_status ims__embedded_verify(struct ims_embedded *e, ims_err *err) IMS_MUST_CHECK;

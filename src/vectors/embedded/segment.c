@@ -4,9 +4,9 @@
 
 #include "base/mem.h"
 
+#include <math.h>
 #include <stdlib.h>
 
-#define ALIGNMENT 64
 #define RECORD_TAIL 16
 
 struct ims_segment *ims__segment_shell(uint32_t dim, uint64_t number, uint32_t n_slots)
@@ -22,11 +22,11 @@ struct ims_segment *ims__segment_shell(uint32_t dim, uint64_t number, uint32_t n
     return s;
 }
 
-/* Large blocks come from the kernel page by page when they are first written: an empty segment costs
- * little. */
+/* Large blocks come from the kernel page by page when they are first written: an empty segment costs little, and on huge
+ * pages a full one is filled in a third of the time. */
 static void *room_for(struct ims_segment *s, size_t i, size_t n, size_t size)
 {
-    return s->memory[i] = ims__aligned_alloc(ALIGNMENT, n, size);
+    return s->memory[i] = ims__large_alloc(n, size);
 }
 
 struct ims_segment *ims__segment_new(uint32_t dim, uint64_t number, uint32_t n_slots)
@@ -45,6 +45,8 @@ struct ims_segment *ims__segment_new(uint32_t dim, uint64_t number, uint32_t n_s
         s->centre = room_for(s, i++, n_slots, sizeof(*s->centre));
         s->bytes = room_for(s, i++, n_slots, s->byte_stride);
         s->byte_scale = room_for(s, i++, n_slots, sizeof(*s->byte_scale));
+        s->parts = room_for(s, i++, ims__n_parts(n_slots), sizeof(*s->parts));
+        s->part_bytes = room_for(s, i++, ims__n_parts(n_slots), s->byte_stride);
     }
     while (i > 0) {
         if (!s->memory[--i]) {
@@ -77,14 +79,19 @@ uint32_t ims__record_crc(const struct ims_segment *s, uint32_t slot)
 
 void ims__segment_put(struct ims_segment *s, uint32_t slot, int64_t id, const float *row)
 {
+    s->ids[slot] = id;
+    ims__segment_put_row(s, slot, row);
+}
+
+void ims__segment_put_row(struct ims_segment *s, uint32_t slot, const float *row)
+{
     uint8_t *record = s->records + (size_t)slot * s->row_stride;
     uint8_t *tail = record + s->row_stride - RECORD_TAIL;
 
     memset(record + (size_t)s->dim * 4, 0, s->row_stride - (size_t)s->dim * 4);
     memcpy(record, row, (size_t)s->dim * 4);
     ims__kernels()->normalise_f32((float *)(void *)record, s->dim);
-    memcpy(tail, &id, 8);
-    s->ids[slot] = id;
+    memcpy(tail, &s->ids[slot], 8);
 }
 
 void ims__segment_copy(struct ims_segment *s, uint32_t slot, const struct ims_segment *from, uint32_t from_slot)
@@ -126,6 +133,49 @@ void ims__segment_encode(struct ims_segment *s, const struct ims_rotation *r, ui
         spreads->spread = larger(spreads->spread, c.spread);
         spreads->byte_scale = larger(spreads->byte_scale, c.byte_scale);
         spreads->length = larger(spreads->length, c.length);
+    }
+}
+
+static void sum_up_unit(struct ims_segment *s, uint32_t from, uint32_t until, float *mean, struct ims_part *out,
+                        int8_t *out_bytes)
+{
+    const struct ims_kernels *k = ims__kernels();
+    float n = (float)(until - from), centre = 0, square = 0, most = 0, own;
+
+    memset(mean, 0, s->dim * sizeof(float));
+    memset(out_bytes, 0, s->byte_stride);
+    for (uint32_t slot = from; slot < until; slot++) {
+        const int8_t *bytes = s->bytes + (size_t)slot * s->byte_stride;
+        float scale = s->byte_scale[slot];
+
+        for (uint32_t i = 0; i < s->dim; i++)
+            mean[i] += scale * (float)bytes[i];
+        square += scale * scale * (float)k->dot_i8(bytes, bytes, s->dim);
+        centre += s->centre[slot];
+    }
+    for (uint32_t i = 0; i < s->dim; i++) {
+        mean[i] /= n;
+        most = fabsf(mean[i]) > most ? fabsf(mean[i]) : most;
+    }
+    own = k->dot_f32(mean, mean, s->dim);
+    k->quantise_i8(mean, s->dim, most > 0 ? 127.0f / most : 0.0f, out_bytes);
+    *out = (struct ims_part){ .centre = centre / n,
+                              .byte_scale = most / 127.0f,
+                              .spread = sqrtf(square / n > own ? square / n - own : 0),
+                              .n_coded = until - from };
+}
+
+void ims__segment_sum_up(struct ims_segment *s, uint32_t n_coded, float *room)
+{
+    for (uint32_t i = 0; i < ims__n_parts(s->n_slots); i++) {
+        uint32_t from = i * IMS_UNIT_SLOTS, until = from + IMS_UNIT_SLOTS;
+
+        s->parts[i] = (struct ims_part){ 0 };
+        until = until < n_coded ? until : n_coded;
+        if (from < until)
+            sum_up_unit(s, from, until, room, &s->parts[i], s->part_bytes + (size_t)i * s->byte_stride);
+        else
+            memset(s->part_bytes + (size_t)i * s->byte_stride, 0, s->byte_stride);
     }
 }
 

@@ -16,7 +16,7 @@
 #include <string.h>
 
 #define IMS_SEGMENT_SLOTS 65536u
-#define IMS_UNIT_SLOTS 2048u /* of a segment, scanned by one thread at a time */
+#define IMS_UNIT_SLOTS 1024u /* of a segment, scanned by one thread at a time */
 #define IMS_UNIT_WORDS (IMS_UNIT_SLOTS / 32)
 #define IMS_SEGMENT_WORDS (IMS_SEGMENT_SLOTS / 32)
 #define IMS_NO_SLOT UINT32_MAX
@@ -27,6 +27,14 @@ struct ims_spreads {
     float spread;     /* of struct ims_coded */
     float byte_scale;
     float length;
+};
+
+/* A unit of a full segment as one: rows lie around their mean. */
+struct ims_part {
+    float centre;     /* mean <c,x> */
+    float byte_scale; /* of the mean of r */
+    float spread;     /* root of the mean squared distance of r from it */
+    uint32_t n_coded; /* rows that it is of */
 };
 
 struct ims_segment {
@@ -48,9 +56,11 @@ struct ims_segment {
     uint8_t *records; /* dim floats, ..., at the end 16 bytes: id, CRC-32C of floats and id, 0 */
     int64_t *ids;
     uint16_t *order; /* when sealed: the slots by (id, slot) */
+    struct ims_part *parts; /* when sealed and coded: what the coded rows of each unit have in common, */
+    int8_t *part_bytes;     /* and their mean, in steps of its byte_scale; byte_stride each */
 
     struct ims_map code_map, row_map; /* the files it lies in; then the pointers above are into them */
-    void *memory[8];                  /* else: what to free */
+    void *memory[10];                  /* else: what to free */
 };
 
 /* Slots marked dead. Shared by snapshots, immutable once in one; counted by the writer. */
@@ -71,7 +81,9 @@ static inline const float *ims__segment_row(const struct ims_segment *s, uint32_
     return (const float *)(const void *)(s->records + (size_t)slot * s->row_stride);
 }
 
-/* Writes row, brought to unit length, and id at a slot that no view holds yet. */
+/* Writes row, brought to unit length, and the slot's id, at a slot that no view holds yet. */
+void ims__segment_put_row(struct ims_segment *s, uint32_t slot, const float *row);
+/* The same and the id. */
 void ims__segment_put(struct ims_segment *s, uint32_t slot, int64_t id, const float *row);
 /* Copies the row and id of another segment's slot. */
 void ims__segment_copy(struct ims_segment *s, uint32_t slot, const struct ims_segment *from, uint32_t from_slot);
@@ -80,6 +92,12 @@ uint32_t ims__record_crc(const struct ims_segment *s, uint32_t slot);
  * *spreads. room: 2 * dim floats. */
 void ims__segment_encode(struct ims_segment *s, const struct ims_rotation *r, uint32_t from,
                          uint32_t until, float *room, struct ims_spreads *spreads);
+/* Makes `parts` of the first n_coded rows. room: dim floats. */
+void ims__segment_sum_up(struct ims_segment *s, uint32_t n_coded, float *room);
+static inline uint32_t ims__n_parts(uint32_t n_rows)
+{
+    return (n_rows + IMS_UNIT_SLOTS - 1) / IMS_UNIT_SLOTS;
+}
 /* Makes `order` for n rows: after that no row is added. false when memory is short. */
 bool ims__segment_seal(struct ims_segment *s, uint32_t n);
 /* The last slot of id in a sealed segment of n rows, dead or not; IMS_NO_SLOT. */

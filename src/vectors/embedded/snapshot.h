@@ -20,6 +20,7 @@ struct ims_view {
     uint32_t n_rows;
     uint32_t n_coded; /* of them, a multiple of IMS_CODE_BLOCK */
     bool is_sealed;   /* no row will follow; the segment has its `order` */
+    bool is_ordered; /* its rows were put in order of likeness */
     struct ims_spreads spreads;
 };
 

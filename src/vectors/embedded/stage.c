@@ -8,10 +8,12 @@
 
 ims_status ims__embedded_stage(struct ims_embedded *e, struct ims_embedded *staged, ims_err *err)
 {
+    struct ims_vectors_tuning tuning;
     ims_status st;
 
     staged->rules.miss = e->rules.miss;
-    st = ims__embedded_init(staged, e->dim, 1, 0, err);
+    tuning = (struct ims_vectors_tuning){ .first_centre_rows = e->first_centre_rows };
+    st = ims__embedded_init(staged, e->dim, 1, 0, &tuning, err);
     if (st)
         return st;
     ims__lock(&e->lock);

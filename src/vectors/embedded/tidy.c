@@ -19,7 +19,7 @@ static ims_status copy_living(struct ims_embedded *e, const struct ims_view *fro
                               ims_err *err)
 {
     uint32_t n_live = from->n_rows - from->dead->n, n = 0;
-    struct ims_view v = { .epoch = from->epoch, .is_sealed = true };
+    struct ims_view v = { .epoch = from->epoch, .is_sealed = true, .is_ordered = from->is_ordered };
 
     v.segment = ims__segment_new(e->dim, e->next_number, n_live);
     if (!v.segment)
@@ -38,7 +38,8 @@ static ims_status copy_living(struct ims_embedded *e, const struct ims_view *fro
         v.segment->epoch = from->segment->epoch;
         v.segment->epoch->refs++;
         v.n_coded = n - n % IMS_CODE_BLOCK;
-        ims__segment_encode(v.segment, &e->rotation, 0, v.n_coded, e->room, &v.spreads);
+        ims__embedded_encode(e, v.segment, 0, v.n_coded, &v.spreads);
+        ims__segment_sum_up(v.segment, v.n_coded, e->room);
     }
     *out = v;
     return IMS_OK;
@@ -49,7 +50,8 @@ static void code_anew(struct ims_embedded *e, struct ims_view *v)
 {
     v->n_coded = v->n_rows - v->n_rows % IMS_CODE_BLOCK;
     v->spreads = (struct ims_spreads){ 0 };
-    ims__segment_encode(v->segment, &e->rotation, 0, v->n_coded, e->room, &v->spreads);
+    ims__embedded_encode(e, v->segment, 0, v->n_coded, &v->spreads);
+    ims__segment_sum_up(v->segment, v->n_coded, e->room);
 }
 
 /* Replaces every segment of which much is dead. Rows keep their order. */

@@ -8,6 +8,8 @@
 
 #include <math.h>
 
+#define BYTES_ROWS 20000
+#define SKIP_ROWS 3000000
 #define ROTATION_SEED UINT64_C(0x1b8753f1c4d20e69)
 
 /* The z with P(Z > z) = miss for a normal Z: Abramowitz and Stegun 26.2.23, off by less than 5e-4. */
@@ -19,8 +21,13 @@ static double deviations_of(double miss)
                    (1 + t * (1.432788 + t * (0.189269 + t * 0.001308)));
 }
 
+static size_t tuned(size_t wish, size_t built_in)
+{
+    return wish ? wish : built_in;
+}
+
 ims_status ims__embedded_init(struct ims_embedded *e, uint32_t dim, unsigned n_threads, unsigned audit_every,
-                              ims_err *err)
+                              const struct ims_vectors_tuning *tuning, ims_err *err)
 {
     struct ims_snapshot *empty;
     ims_status st;
@@ -28,9 +35,12 @@ ims_status ims__embedded_init(struct ims_embedded *e, uint32_t dim, unsigned n_t
     e->dim = dim;
     e->lock_fd = -1;
     e->next_number = 1;
+    e->rules.bytes_rows = tuned(tuning->bytes_rows, BYTES_ROWS);
+    e->rules.skip_rows = tuned(tuning->skip_rows, SKIP_ROWS);
+    e->first_centre_rows = tuned(tuning->first_centre_rows, IMS_FIRST_CENTRE_ROWS);
     e->rules.deviations = (float)deviations_of(e->rules.miss);
     e->has_lock = ims__lock_init(&e->lock) == IMS_OK;
-    e->room = ims__alloc(2 * (size_t)e->dim, sizeof(float));
+    e->room = ims__alloc(4 * (size_t)e->dim, sizeof(float));
     empty = ims__snapshot_new(0);
     if (empty)
         ims__snapshots_publish(&e->snapshots, empty);
@@ -51,10 +61,12 @@ ims_status ims__embedded_init(struct ims_embedded *e, uint32_t dim, unsigned n_t
 static ims_status embedded_open(void *ctx, const struct ims_vectors_options *options, ims_err *err)
 {
     struct ims_embedded *e = ctx;
+    const struct ims_vectors_tuning as_built_in = { 0 };
     ims_status st;
 
     e->rules.miss = options->miss > 0 ? options->miss : IMS_VECTORS_MISS;
-    st = ims__embedded_init(e, options->dim, options->n_threads ? options->n_threads : 1, options->audit_every, err);
+    st = ims__embedded_init(e, options->dim, options->n_threads ? options->n_threads : 1, options->audit_every,
+                            options->tuning ? options->tuning : &as_built_in, err);
     if (st || !options->dir)
         return st;
     e->dir = ims__strdup(options->dir);

@@ -8,7 +8,13 @@
 
 #include "base/mem.h"
 
+#define WORTH_A_THREAD 1024 /* rows to be coded: half of them take longer than a thread to start */
 #define DRIFT 0.05f /* of a segment's mean from the centre, as a share of the mean squared distance */
+
+static float larger(float a, float b)
+{
+    return a > b ? a : b;
+}
 
 static ims_status no_memory(ims_err *err)
 {
@@ -33,9 +39,11 @@ ims_status ims__change_begin(struct ims_change *c, struct ims_embedded *e, size_
     *c = (struct ims_change){ .e = e };
     c->next = ims__snapshot_new(most);
     c->is_copied = ims__zalloc(most, sizeof(*c->is_copied));
-    if (!c->next || !c->is_copied) {
+    c->rows = ims__alloc(n_more_rows < IMS_SEGMENT_SLOTS ? n_more_rows : IMS_SEGMENT_SLOTS, sizeof(*c->rows));
+    if (!c->next || !c->is_copied || !c->rows) {
         ims__free(c->next);
         ims__free(c->is_copied);
+        ims__free(c->rows);
         return no_memory(err);
     }
     c->next->n_views = now->n_views;
@@ -78,6 +86,7 @@ void ims__change_drop(struct ims_change *c)
 {
     ims__snapshot_free(c->next);
     ims__free(c->is_copied);
+    ims__free(c->rows);
     refill_active_rows(c->e); /* it held them before */
 }
 
@@ -187,14 +196,75 @@ static ims_status follow_drift(struct ims_embedded *e, const struct ims_view *v,
 
 /* ---- appending ---- */
 
+/* What one of two threads does. */
+struct share {
+    struct ims_segment *segment;
+    const struct ims_rotation *rotation;
+    const float *const *rows; /* to be put, the first at slot `from`; NULL = to be coded */
+    uint32_t from, until;
+    float *room;
+    struct ims_spreads spreads;
+};
+
+static void do_share(void *arg)
+{
+    struct share *s = arg;
+
+    for (uint32_t slot = s->from; s->rows && slot < s->until; slot++)
+        ims__segment_put_row(s->segment, slot, s->rows[slot - s->from]);
+    if (!s->rows)
+        ims__segment_encode(s->segment, s->rotation, s->from, s->until, s->room, &s->spreads);
+}
+
+/* Cuts the work at slot `half` between this thread and another, where that pays. */
+static void share_out(struct ims_embedded *e, struct share *all, uint32_t half)
+{
+    struct share other = *all;
+    struct ims_thread thread = { 0 };
+
+    other.from = half;
+    other.room = e->room + 2 * (size_t)e->dim;
+    if (all->rows)
+        other.rows += half - all->from;
+    if (all->until - all->from < WORTH_A_THREAD || ims__thread_start(&thread, "ims-encode", do_share, &other, NULL)) {
+        do_share(all);
+        return;
+    }
+    all->until = half;
+    do_share(all);
+    ims__thread_join(&thread);
+    all->spreads.spread = larger(all->spreads.spread, other.spreads.spread);
+    all->spreads.byte_scale = larger(all->spreads.byte_scale, other.spreads.byte_scale);
+    all->spreads.length = larger(all->spreads.length, other.spreads.length);
+}
+
+void ims__embedded_encode(struct ims_embedded *e, struct ims_segment *s, uint32_t from, uint32_t until,
+                          struct ims_spreads *spreads)
+{
+    struct share all = { .segment = s, .rotation = &e->rotation, .from = from, .until = until, .room = e->room,
+                         .spreads = *spreads };
+
+    share_out(e, &all, from + (until - from) / 2 / IMS_CODE_BLOCK * IMS_CODE_BLOCK);
+    *spreads = all.spreads;
+}
+
+static void put_pending(struct ims_change *c, struct ims_view *v)
+{
+    struct share all = { .segment = v->segment, .rows = c->rows, .from = v->n_rows - c->n_pending, .until = v->n_rows };
+
+    share_out(c->e, &all, all.from + c->n_pending / 2);
+    c->n_pending = 0;
+}
+
 static ims_status code_blocks(struct ims_change *c, struct ims_view *v, ims_err *err)
 {
     struct ims_embedded *e = c->e;
     uint32_t whole = v->n_rows - v->n_rows % IMS_CODE_BLOCK;
 
+    put_pending(c, v);
     if (!is_coded_dim(e))
         return IMS_OK;
-    if (!e->epoch && v->n_rows >= IMS_FIRST_CENTRE_ROWS) {
+    if (!e->epoch && v->n_rows >= e->first_centre_rows) {
         ims_status st;
 
         mean_of_rows(v->segment, v->n_rows, e->room);
@@ -209,7 +279,7 @@ static ims_status code_blocks(struct ims_change *c, struct ims_view *v, ims_err 
     v->epoch = v->segment->epoch;
     if (!v->epoch || v->n_coded == whole)
         return IMS_OK;
-    ims__segment_encode(v->segment, &e->rotation, v->n_coded, whole, e->room, &v->spreads);
+    ims__embedded_encode(e, v->segment, v->n_coded, whole, &v->spreads);
     v->n_coded = whole;
     return IMS_OK;
 }
@@ -234,6 +304,8 @@ static ims_status seal(struct ims_change *c, struct ims_view *v, ims_err *err)
         return st;
     if (!ims__segment_seal(v->segment, v->n_rows))
         return no_memory(err);
+    if (v->epoch)
+        ims__segment_sum_up(v->segment, v->n_coded, c->e->room);
     v->is_sealed = true;
     return v->epoch ? follow_drift(c->e, v, err) : IMS_OK;
 }
@@ -250,7 +322,8 @@ ims_status ims__change_append(struct ims_change *c, int64_t id, const float *row
     v = last_view(c);
     if (!ims__id_map_reserve(&c->e->active_rows, (size_t)v->n_rows + 1))
         return no_memory(err);
-    ims__segment_put(v->segment, v->n_rows, id, row);
+    v->segment->ids[v->n_rows] = id;
+    c->rows[c->n_pending++] = row;
     ims__id_map_put(&c->e->active_rows, id, v->n_rows);
     v->n_rows++;
     return v->n_rows == IMS_SEGMENT_SLOTS ? seal(c, v, err) : IMS_OK;
@@ -265,5 +338,6 @@ ims_status ims__change_publish(struct ims_change *c, ims_err *err)
         return st;
     ims__snapshots_publish(&c->e->snapshots, c->next);
     ims__free(c->is_copied);
+    ims__free(c->rows);
     return IMS_OK;
 }

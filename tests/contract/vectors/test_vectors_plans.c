@@ -200,6 +200,130 @@ TEST(filters, "filters of any width find no less than the plain scan, prepared o
     pair_close(&p);
 }
 
+/* ---- rows in order of likeness, and units that are skipped ---- */
+
+enum { LIKE_N = 68000, LIKE_DIM = 96, LIKE_QUERIES = 12 };
+
+/* The rows of a set in an order that has nothing to do with their likeness. */
+static bool open_shuffled(struct pair *p, const char *family, const char *dir)
+{
+    static const struct ims_vectors_tuning tuning = { .skip_rows = 60000 };
+    struct ims_vectors_options options = { .dim = LIKE_DIM, .n_threads = 2, .tuning = &tuning, .dir = dir, .key = "k" };
+    enum { BATCH = 5000 };
+    static float rows[BATCH][LIKE_DIM];
+    static int64_t ids[BATCH];
+
+    *p = (struct pair){ .set = synthetic_new(family, LIKE_DIM, LIKE_N, 7), .dim = LIKE_DIM };
+    if (!p->set || ims_vectors_open(&p->fast, "embedded", &options, NULL))
+        return false;
+    options.dir = NULL;
+    if (ims_vectors_open(&p->plain, "exact", &options, NULL))
+        return false;
+    for (size_t from = 0; from < LIKE_N; from += BATCH) {
+        for (size_t i = 0; i < BATCH; i++) {
+            ids[i] = (int64_t)((from + i) * 77777 % LIKE_N); /* each once: the two have no common divisor */
+            synthetic_rows(p->set, (size_t)ids[i], 1, rows[i]);
+        }
+        if (ims_vectors_add(p->fast, ids, rows[0], BATCH, NULL) || ims_vectors_add(p->plain, ids, rows[0], BATCH, NULL))
+            return false;
+    }
+    return true;
+}
+
+/* Hits that were missed among some queries of each kind; the rows that were skipped, of all that could be. */
+static int count_missed(struct pair *p, struct ims_vectors_filter *filter, double out_skipped[2])
+{
+    float query[LIKE_DIM];
+    int n_missed = 0;
+
+    out_skipped[0] = out_skipped[1] = 0;
+    for (uint64_t i = 0; i < 2 * LIKE_QUERIES; i++) {
+        struct ims_vectors_query q = { .vector = query, .k = 10, .filter = filter };
+        struct ims_vectors_answer a;
+        int found;
+
+        synthetic_query(p->set, i % 2, i, query);
+        found = compare(p, &q, &a);
+        if (found < 0 || a.n_coded + a.n_skipped > LIKE_N + 3000 || (a.n_skipped > 0 && a.miss <= IMS_VECTORS_MISS))
+            return 1000;
+        n_missed += 10 - found;
+        out_skipped[i % 2] += (double)a.n_skipped / LIKE_N / LIKE_QUERIES;
+    }
+    return n_missed;
+}
+
+static void check_likeness(const char *family, double image_at_least, double text_at_least)
+{
+    struct ims_vectors_info info;
+    double skipped[2];
+    struct pair p;
+    int n_missed;
+    ims_err err;
+
+    CHECK(open_shuffled(&p, family, NULL));
+    n_missed = count_missed(&p, NULL, skipped);
+    CHECK(n_missed <= 3 && skipped[0] + skipped[1] < 1e-9); /* not in order: all is read */
+    CHECK_OK(ims_vectors_save(p.fast, 0, &err), err);
+    ims_vectors_info(p.fast, &info);
+    CHECK_INT(info.n_ordered, 1);
+    CHECK_INT(info.n_rows, LIKE_N);
+    n_missed = count_missed(&p, NULL, skipped);
+    test_note("%s: missed %d of %d; skipped %.2f of the rows for pictures, %.2f for texts", family, n_missed,
+              20 * LIKE_QUERIES, skipped[0], skipped[1]);
+    CHECK(n_missed <= 3);
+    CHECK(skipped[0] >= image_at_least && skipped[1] >= text_at_least);
+    pair_close(&p);
+}
+
+TEST(likeness, "in order of likeness rows are skipped, and no more hits are missed than was stated")
+{
+    check_likeness("c10", 0.05, 0.05); /* more where there are more rows: docs/benchmarks.md */
+    check_likeness("c06", 0, 0);
+    check_likeness("u", 0, 0);
+}
+
+TEST(likeness_changes, "rows in order of likeness come back from their folder, are replaced, removed, filtered, and not moved twice")
+{
+    const char *dir = test_tmp_dir();
+    static const struct ims_vectors_tuning tuning = { .skip_rows = 60000 };
+    struct ims_vectors_options options = { .dim = LIKE_DIM, .n_threads = 2, .tuning = &tuning, .dir = dir, .key = "k" };
+    struct ims_vectors_filter *filter = NULL;
+    static int64_t ids[LIKE_N];
+    struct ims_vectors_info before, after;
+    double skipped[2];
+    int n_missed;
+    struct pair p;
+    ims_err err;
+
+    CHECK(open_shuffled(&p, "c10", dir));
+    CHECK_OK(ims_vectors_save(p.fast, 1, &err), err);
+    ims_vectors_info(p.fast, &before);
+    ims_vectors_close(p.fast);
+    CHECK_OK(ims_vectors_open(&p.fast, "embedded", &options, &err), err);
+    CHECK_OK(ims_vectors_verify(p.fast, &err), err);
+    ims_vectors_info(p.fast, &after);
+    CHECK(after.n_ordered == 1 && after.n_mapped == 1 && before.disk_bytes == after.disk_bytes);
+    n_missed = count_missed(&p, NULL, skipped);
+    test_note("missed %d, skipped %.2f and %.2f", n_missed, skipped[0], skipped[1]);
+    CHECK(n_missed <= 3 && skipped[0] > 0.03);
+    for (int64_t i = 0; i < 3000; i++) { /* the best hits of many go, others get rows of other places */
+        ids[0] = i * 21;
+        CHECK_OK(ims_vectors_remove(p.fast, ids, 1, &err), err);
+        CHECK_OK(ims_vectors_remove(p.plain, ids, 1, &err), err);
+    }
+    CHECK(add_rows(&p, 50000, 2000, 100));
+    CHECK_OK(ims_vectors_save(p.fast, 2, &err), err);
+    ims_vectors_info(p.fast, &after);
+    CHECK_INT(after.n_ordered, 1);
+    n_missed = count_missed(&p, NULL, skipped);
+    test_note("missed %d, skipped %.2f and %.2f", n_missed, skipped[0], skipped[1]);
+    CHECK(n_missed <= 3 && skipped[0] > 0.03);
+    CHECK_OK(ims_vectors_filter_open(&filter, ids, every_nth(ids, LIKE_N, 3, 1), &err), err);
+    CHECK(count_missed(&p, filter, skipped) <= 3);
+    ims_vectors_filter_close(filter);
+    pair_close(&p);
+}
+
 TEST(pages, "pages up to the 10,000th hit are cut from one list")
 {
     enum { N = 90000, DIM = 64, PAGE = 997 };

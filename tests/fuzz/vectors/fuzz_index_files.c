@@ -48,13 +48,14 @@ static struct ims_segment *make_segment(const struct ims_rotation *r, struct ims
     s->epoch = ims__epoch_new(r, row, 2);
     must(s->epoch && ims__segment_seal(s, ROWS));
     ims__segment_encode(s, r, 0, ROWS, room, spreads);
+    ims__segment_sum_up(s, ROWS - ROWS % IMS_CODE_BLOCK, room);
     return s;
 }
 
 /* One full segment of few rows, some of them dead. */
 static void make_folder(void)
 {
-    struct ims_saved_segment saved = { .number = 1, .epoch_number = 2, .n_rows = ROWS, .n_dead = 1, .is_sealed = 1 };
+    struct ims_saved_segment saved = { .number = 1, .epoch_number = 2, .n_rows = ROWS, .n_dead = 1, .is_sealed = 1, .is_ordered = 1 };
     struct ims_index_manifest m = { .dim = DIM, .generation = 3, .seq = 9, .next_number = 4, .key = "fuzz",
                                     .n_segments = 1, .n_epochs = 1 };
     struct ims_rotation r;
@@ -129,7 +130,8 @@ static void search(struct ims_vectors *v)
 
 static void use_folder(void)
 {
-    struct ims_vectors_options options = { .dim = DIM, .dir = dir, .key = "fuzz" };
+    static const struct ims_vectors_tuning tuning = { .bytes_rows = 1, .skip_rows = 64 };
+    struct ims_vectors_options options = { .dim = DIM, .dir = dir, .key = "fuzz", .tuning = &tuning };
     struct ims_vectors *v = NULL;
     float row[DIM];
     int64_t id = 5;
