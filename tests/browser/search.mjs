@@ -1,7 +1,7 @@
 // Searching, filters, the grid, the photo view.
 // SPDX-License-Identifier: Apache-2.0
 import { readFileSync } from 'node:fs';
-import { check, checkAccessible, count, open, summary, summaryTells, test } from './harness.mjs';
+import { check, checkAccessible, count, expectRefusal, open, summary, summaryTells, test } from './harness.mjs';
 
 const focusedIndex = (page) => page.evaluate(() => document.activeElement.dataset.index);
 const hash = (page) => page.evaluate(() => location.hash);
@@ -27,7 +27,9 @@ test('typing words ranks the photos by them, without a button, and one step back
   await summaryTells(page, /a red car/);
 });
 
-test('filters narrow the photos, are shown as chips, and go when their chip is closed', async (page) => {
+test('filters narrow the photos, are shown as chips, and go when their chip is closed', async (page, url) => {
+  await open(page, url, '#/search?q=a+red+car');
+  await page.waitForSelector('.grid a.there');
   const before = await count(page);
   await page.locator('summary', { hasText: 'Filters' }).click();
   await page.fill('input[name=from]', '2023-01-01');
@@ -136,7 +138,7 @@ const findsItself = async (page) => {
   check(/score (1\.000|0\.99)/.test(first), first);
 };
 
-test('a picture dropped on any page finds itself, and its chip takes it back', async (page, url) => {
+test('a picture dropped on any page finds itself, its chip takes it back, and one is pasted', async (page, url) => {
   const bytes = readFileSync(process.env.PICTURE);
   await open(page, url, '#/health');
   await page.waitForSelector('svg.plot');
@@ -147,9 +149,19 @@ test('a picture dropped on any page finds itself, and its chip takes it back', a
   await summaryTells(page, /newest first/);
   await drop(page, Buffer.from('text'), 'a.txt', 'text/plain');
   await page.getByText('That is no picture.').waitFor();
+  await page.evaluate(async () => {
+    const file = new File([await (await fetch('/web/icon.svg')).blob()], 'pasted.svg', { type: 'image/svg+xml' });
+    const clipboardData = new DataTransfer();
+    clipboardData.items.add(file);
+    document.body.dispatchEvent(new ClipboardEvent('paste', { clipboardData, bubbles: true }));
+  });
+  await page.getByRole('button', { name: 'Remove: like pasted.svg' }).waitFor();
+  expectRefusal(/status of 400 .*search\/image$/); // nobody reads SVG here, and that is said
+  await page.locator('#notice.bad').waitFor();
 });
 
 test('a picture chosen from the disk finds itself', async (page) => {
+  await page.goBack();
   await page.setInputFiles('input[name=file]', process.env.PICTURE);
   await summaryTells(page, /ranked by IMG_2000.webp/);
   await findsItself(page);

@@ -4,6 +4,7 @@
 import { element } from './dom.js';
 
 const REST_MS = 90; // a scroll that pauses this long is worth fetching for
+const FAST = 6; // pixels a millisecond, at which nobody can tell one photo from another: thumbnails wait for its end
 const KEPT_CHUNKS = 60; // beyond which the farthest are forgotten
 
 export class Grid {
@@ -37,6 +38,7 @@ export class Grid {
     this.watcher.disconnect();
     cancelAnimationFrame(this.frame);
     clearTimeout(this.timer);
+    clearTimeout(this.rest);
     for (const controller of this.fetching.values()) controller.abort();
     this.isClosed = true;
   }
@@ -112,9 +114,20 @@ export class Grid {
     for (const [index, cell] of this.cells) {
       if ((index < first || index >= last) && cell !== document.activeElement) this.release(index, cell);
     }
-    for (let i = first; i < last; i++) this.place(i);
+    const isFast = this.measureSpeed(top) > FAST;
+    for (let i = first; i < last; i++) this.place(i, isFast);
     this.chooseTabStop(first, last, Math.min(this.total - 1, Math.max(0, Math.ceil(top / step)) * columns));
     if (last > first) this.planFetch(first, last);
+  }
+
+  measureSpeed(top) {
+    const now = performance.now();
+    const speed = this.drawnAt ? Math.abs(top - this.top) / Math.max(1, now - this.drawnAt) : 0;
+    clearTimeout(this.rest);
+    if (speed > FAST) this.rest = setTimeout(this.soon, REST_MS);
+    this.top = top;
+    this.drawnAt = now;
+    return speed;
   }
 
   release(index, cell) {
@@ -132,7 +145,7 @@ export class Grid {
     return cell;
   }
 
-  place(index) {
+  place(index, isFast) {
     let cell = this.cells.get(index);
     const item = this.item(index);
     if (!cell) {
@@ -140,6 +153,7 @@ export class Grid {
       cell.className = '';
       cell.dataset.index = index;
       cell.shown = undefined;
+      cell.isWaiting = false;
       this.cells.set(index, cell);
       this.node.append(cell);
     }
@@ -147,6 +161,10 @@ export class Grid {
     const y = Math.floor(index / this.columns) * this.step;
     cell.style.transform = `translate(${x}px, ${y}px)`;
     if (cell.shown !== (item || null)) this.fill(cell, item);
+    if (cell.isWaiting && !isFast) {
+      cell.isWaiting = false;
+      cell.firstChild.src = item.thumbnail;
+    }
   }
 
   fill(cell, item) {
@@ -157,8 +175,8 @@ export class Grid {
     cell.setAttribute('aria-label', item ? item.label : 'loading');
     label.textContent = item ? item.name : '';
     cell.classList.toggle('failed', Boolean(item && !item.thumbnail));
-    if (item?.thumbnail) picture.src = item.thumbnail;
-    else picture.removeAttribute('src');
+    cell.isWaiting = Boolean(item?.thumbnail);
+    picture.removeAttribute('src');
   }
 
   // One cell is in the order of Tab, arrow keys do the rest: the last one used, or the first in sight.
