@@ -100,7 +100,7 @@ TEST(prototypes_anew_D_F31, "D-F31: prototypes are chosen anew by the quality th
     serving_people_close(&sp);
 }
 
-TEST(centroids_D_F30, "D-F30: a centroid says whose model it is of, when it is stale, and finds the faces near it")
+TEST(centroids_D_F30_D_C8, "D-F30, D-C8: a centroid says whose model it is of, when it is stale, and finds the faces near it")
 {
     static const struct serving_request rows[] = {
         { "GET", C "$P1", NULL, 200, "\"centroids\":[],\"isStale\":true,\"staleReason\":\"missing\"" },
@@ -150,7 +150,7 @@ TEST(centroids_D_F30, "D-F30: a centroid says whose model it is of, when it is s
     serving_people_close(&sp);
 }
 
-TEST(settings_D_O4, "D-O4: settings are stored, all of a request or none, and the two thresholds keep their order")
+TEST(settings_D_O4_D_O5, "D-O4, D-O5: settings are stored, all of a request or none, and the two thresholds keep their order")
 {
     static const struct serving_request rows[] = {
         { "GET", CONFIG "face-matching", NULL, 200,

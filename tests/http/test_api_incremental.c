@@ -89,7 +89,7 @@ static int64_t name_somebody(char *path, size_t size)
     return 0;
 }
 
-TEST(incremental, "a new photo of a known person gets the name when it is indexed, and only once")
+TEST(incremental_D_F7, "D-F7: a new photo of a known person gets the name when it is indexed, and only once")
 {
     static const struct serving_request named[] = {
         { "GET", "/api/v1/faces/persons/" ANN, NULL, 200, "\"faceCount\":2" },

@@ -28,7 +28,7 @@ static void post_job(const char *path, const char *body, const char *has)
     ims__json_free(o);
 }
 
-TEST(suggestions_lists, "D-F20: suggestions come by person, best first, or one by one, with all that was known about the match")
+TEST(suggestions_lists_D_F20, "D-F20: suggestions come by person, best first, or one by one, with all that was known about the match")
 {
     static const struct serving_request rows[] = {
         { "GET", S, NULL, 200, "\"totalGroups\":2,\"totalSuggestions\":8,\"page\":1,\"groupsPerPage\":10,\"suggestionsPerGroup\":20}" },
@@ -96,7 +96,7 @@ static struct ims_store_suggestion *all_suggestions(void)
     return by_id;
 }
 
-TEST(suggestions_answers, "accepting names the face, rejecting is for good, and both happen only once")
+TEST(suggestions_answers_D_C2, "D-C2: accepting names the face, rejecting is for good, and both happen only once")
 {
     static const struct serving_request rows[] = {
         { "POST", S "/1/accept", "{}", 200, "\"status\":\"accepted\"" },
@@ -180,7 +180,7 @@ TEST(suggestions_bulk, "many are answered at once, each for itself; more is look
     serving_people_close(&sp);
 }
 
-TEST(find_more_D_F5_D_F6, "D-F5, D-F6: more faces of a person are found, each once, and the counts are told at the end")
+TEST(find_more_D_F5_D_F6_D_F14_D_F21, "D-F5, D-F6, D-F14, D-F21: more faces of a person are found, each once, and the counts are told at the end")
 {
     static const struct serving_request rows[] = {
         { "POST", S "/persons/$P2/find-more", "{}", 400, "3 named faces" },

@@ -100,7 +100,7 @@ TEST(unknown_changes, "groups are joined, dismissed as they are, and named once"
     serving_people_close(&sp);
 }
 
-TEST(unknown_discovery_D_F29, "D-F29: groups are found by either method, stay, and say when they were looked for")
+TEST(unknown_discovery_D_F29_D_C9, "D-F29, D-C9: groups are found by either method, stay, and say when they were looked for")
 {
     static const struct serving_request bad[] = {
         { "POST", U "discover", "{\"clusteringMethod\":\"kmeans\"}", 422, "clusteringMethod" },
