@@ -1,6 +1,6 @@
-/* Matching: unassigned faces against the gallery, then what follows for each person in one change.
+/* Matching: unassigned faces against the gallery.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "engine/people_internal.h"
+#include "engine/people_match.h"
 
 #include "kernels/kernels.h"
 #include "people/identity/centroid.h"
@@ -12,36 +12,9 @@
 #define MAX_SCORES_SHOWN 20
 #define BATCH ((size_t)256)
 
-/* A face and the person it is most like. */
-struct hit {
-    int64_t face_id;
-    size_t person; /* of the gallery */
-    double score;  /* aggregate */
-    double confidence;
-    int64_t source_face_id; /* 0 = the centroid */
-    size_t n_matches;
-    char *scores_json; /* in the run's arena; NULL = none */
-    bool is_assigned;
-    bool is_pending; /* suggested before; known for only_new */
-};
-
-struct run {
-    struct ims_engine *e;
-    struct ims_people_match *what;
-    struct ims__gallery g;
-    struct ims_arena arena;
-    double auto_threshold, threshold;
-    size_t max_suggestions; /* of a person */
-    size_t n_top;           /* only so many persons are suggested; 0 = all */
-    float *view, *scores;
-    size_t n_total, n_done;
-    struct hit *hits;
-    size_t n_hits, cap_hits;
-};
-
 /* --- one face --- */
 
-static double score_of(const struct run *x, const struct ims__gallery_person *p,
+static double score_of(const struct ims__match_run *x, const struct ims__gallery_person *p,
                        struct ims_match *m)
 {
     double centroid = p->centroid == (size_t)-1 ? -2 : (double)x->scores[p->centroid];
@@ -51,7 +24,7 @@ static double score_of(const struct run *x, const struct ims__gallery_person *p,
     return p->n || centroid > -2 ? m->aggregate : -2;
 }
 
-static void score_all(struct run *x, const float *vector)
+static void score_all(struct ims__match_run *x, const float *vector)
 {
     size_t dim = (size_t)x->g.dim;
 
@@ -60,7 +33,7 @@ static void score_all(struct run *x, const float *vector)
 }
 
 /* {"face id of a prototype": score, ...} of those that match. */
-static ims_status scores_text(struct run *x, const struct ims__gallery_person *p, char **out,
+static ims_status scores_text(struct ims__match_run *x, const struct ims__gallery_person *p, char **out,
                               ims_err *err)
 {
     char text[MAX_SCORES_SHOWN * 40 + 3];
@@ -82,7 +55,7 @@ static ims_status scores_text(struct run *x, const struct ims__gallery_person *p
 }
 
 /* Was the pair suggested, and is not answered yet? */
-static ims_status is_pending(struct run *x, int64_t face_id, int64_t person_id, bool *out, ims_err *err)
+static ims_status is_pending(struct ims__match_run *x, int64_t face_id, int64_t person_id, bool *out, ims_err *err)
 {
     const struct ims_store_suggestion_filter filter = {
         .face_id = face_id, .person_id = person_id, .has_status = true, .status = IMS_SUGGESTION_PENDING
@@ -99,13 +72,13 @@ static ims_status is_pending(struct run *x, int64_t face_id, int64_t person_id, 
     return st;
 }
 
-static ims_status add_hit(struct run *x, int64_t face_id, size_t person, bool is_ambiguous,
+static ims_status add_hit(struct ims__match_run *x, int64_t face_id, size_t person, bool is_ambiguous,
                           ims_err *err)
 {
     const struct ims__gallery_person *p = &x->g.persons[person];
     void *hits = x->hits;
     struct ims_match m;
-    struct hit *h;
+    struct ims__match_hit *h;
     ims_status st;
 
     if (!ims__grow(&hits, &x->cap_hits, x->n_hits, sizeof(*x->hits), SIZE_MAX / sizeof(*x->hits)))
@@ -113,7 +86,7 @@ static ims_status add_hit(struct run *x, int64_t face_id, size_t person, bool is
     x->hits = hits;
     (void)score_of(x, p, &m);
     h = &x->hits[x->n_hits++];
-    *h = (struct hit){ .face_id = face_id,
+    *h = (struct ims__match_hit){ .face_id = face_id,
                        .person = person,
                        .score = m.aggregate,
                        .confidence = m.confidence,
@@ -129,7 +102,7 @@ static ims_status add_hit(struct run *x, int64_t face_id, size_t person, bool is
     return st;
 }
 
-static ims_status is_rejected(struct run *x, int64_t face_id, int64_t person_id, bool *out,
+static ims_status is_rejected(struct ims__match_run *x, int64_t face_id, int64_t person_id, bool *out,
                               ims_err *err)
 {
     struct ims_store_rejection *r = NULL;
@@ -145,7 +118,7 @@ static ims_status is_rejected(struct run *x, int64_t face_id, int64_t person_id,
 }
 
 /* The best person that the user has not ruled out; is another one good enough to be meant? */
-static ims_status compare_face(struct run *x, int64_t face_id, const float *vector, ims_err *err)
+static ims_status compare_face(struct ims__match_run *x, int64_t face_id, const float *vector, ims_err *err)
 {
     size_t best = x->g.n_persons;
     double best_score = -2;
@@ -178,7 +151,7 @@ static ims_status compare_face(struct run *x, int64_t face_id, const float *vect
 
 /* --- all faces --- */
 
-static ims_status read_faces(struct run *x, struct ims_store_face **out, size_t *out_n,
+static ims_status read_faces(struct ims__match_run *x, struct ims_store_face **out, size_t *out_n,
                              ims_err *err)
 {
     const struct ims_store_face_filter filter = { .model_id = x->g.model_id,
@@ -190,7 +163,7 @@ static ims_status read_faces(struct run *x, struct ims_store_face **out, size_t 
 }
 
 /* At most BATCH faces from the n_done-th on. */
-static ims_status compare_batch(struct run *x, const struct ims_store_face *faces, float *vectors, ims_err *err)
+static ims_status compare_batch(struct ims__match_run *x, const struct ims_store_face *faces, float *vectors, ims_err *err)
 {
     size_t dim = (size_t)x->g.dim, n = x->n_total - x->n_done < BATCH ? x->n_total - x->n_done : BATCH;
     int64_t ids[BATCH];
@@ -207,7 +180,7 @@ static ims_status compare_batch(struct run *x, const struct ims_store_face *face
     return st;
 }
 
-static ims_status compare_all(struct run *x, ims_err *err)
+static ims_status compare_all(struct ims__match_run *x, ims_err *err)
 {
     struct ims_store_face *faces = NULL;
     float *vectors = ims__aligned_alloc(64, BATCH * (size_t)x->g.dim, sizeof(*vectors));
@@ -225,148 +198,9 @@ static ims_status compare_all(struct run *x, ims_err *err)
     return st;
 }
 
-/* --- what follows --- */
-
-/* By person, assigned first, then the better score: of two faces of a photo the better one becomes the
- * person. */
-static int compare_hits(const void *pa, const void *pb)
-{
-    const struct hit *a = pa, *b = pb;
-
-    if (a->person != b->person)
-        return a->person < b->person ? -1 : 1;
-    if (a->is_assigned != b->is_assigned)
-        return a->is_assigned ? -1 : 1;
-    if (a->score != b->score)
-        return a->score > b->score ? -1 : 1;
-    return (a->face_id > b->face_id) - (a->face_id < b->face_id);
-}
-
-struct follow {
-    struct run *x;
-    const struct hit *hits; /* of one person */
-    size_t n, n_auto;
-    size_t n_assigned, n_suggested;
-};
-
-/* The first `max` of them that may be suggested: those that may not leave their place to the next ones. */
-static ims_status put_up_to(struct ims_store *s, struct ims_store_suggestion *items, size_t n, size_t max,
-                            size_t *out_n_new, ims_err *err)
-{
-    size_t n_put = 0;
-    ims_status st = IMS_OK;
-
-    *out_n_new = 0;
-    for (size_t i = 0; !st && i < n && n_put < max;) {
-        size_t n_new = 0, len = max - n_put < n - i ? max - n_put : n - i;
-
-        st = ims_store_put_suggestions(s, items + i, len, &n_new, err);
-        *out_n_new += n_new;
-        for (size_t end = i + len; i < end; i++)
-            n_put += items[i].id != 0;
-    }
-    return st;
-}
-
-static ims_status suggest(struct ims__people_job *j, struct follow *f, struct ims_arena *arena,
-                          ims_err *err)
-{
-    const struct run *x = f->x;
-    struct ims_store_suggestion *s = ims__arena_alloc(arena, f->n + 1, sizeof(*s));
-    size_t n = 0;
-
-    if (!s)
-        return ims__people_nomem(err);
-    /* those that were to be assigned and could not be are passed over by the store, if that still holds */
-    for (size_t i = f->n_auto; i < f->n; i++) {
-        if (f->hits[i].is_pending && x->what->only_new)
-            continue;
-        s[n++] = (struct ims_store_suggestion){ .face_id = f->hits[i].face_id,
-                                                .person_id = j->to,
-                                                .source_face_id = f->hits[i].source_face_id,
-                                                .confidence = f->hits[i].confidence,
-                                                .aggregate_confidence = f->hits[i].score,
-                                                .n_matches = (int64_t)f->hits[i].n_matches,
-                                                .scores_json = f->hits[i].scores_json };
-    }
-    return put_up_to(j->s, s, n, x->max_suggestions, &f->n_suggested, err);
-}
-
-static ims_status run_follow(struct ims__people_job *j, ims_err *err)
-{
-    struct follow *f = j->ctx;
-    struct ims_store_assign what = { .n = f->n_auto, .person_id = j->to, .by = IMS_ASSIGNED_AUTO };
-    struct ims_arena arena;
-    int64_t *ids;
-    double *scores;
-    ims_status st = IMS_OK;
-
-    ims__arena_init(&arena, 0);
-    ids = ims__arena_alloc(&arena, f->n_auto + 1, sizeof(*ids));
-    scores = ims__arena_alloc(&arena, f->n_auto + 1, sizeof(*scores));
-    if (!ids || !scores)
-        st = ims__people_nomem(err);
-    for (size_t i = 0; !st && i < f->n_auto; i++) {
-        ids[i] = f->hits[i].face_id;
-        scores[i] = f->hits[i].score;
-    }
-    what.face_ids = ids;
-    what.scores = scores;
-    if (!st)
-        st = ims_store_assign_faces(j->s, &j->ev, &what, err);
-    if (!st)
-        st = suggest(j, f, &arena, err);
-    f->n_assigned = what.n_changed;
-    ims__arena_release(&arena);
-    return st;
-}
-
-/* Is the person among those with the most faces that are suggested? */
-static bool is_suggested(const struct run *x, size_t person)
-{
-    const struct ims__gallery_person *p = &x->g.persons[person];
-    size_t n_before = 0;
-
-    for (size_t i = 0; x->n_top && i < x->g.n_persons; i++) {
-        const struct ims__gallery_person *q = &x->g.persons[i];
-
-        n_before += q->n_faces > p->n_faces || (q->n_faces == p->n_faces && q->id < p->id);
-    }
-    return !x->n_top || n_before < x->n_top;
-}
-
-static ims_status follow_person(struct run *x, const struct ims_people_by *by, size_t first,
-                                size_t end, ims_err *err)
-{
-    struct follow f = { .x = x, .hits = x->hits + first, .n = end - first };
-    struct ims__people_job j = { .e = x->e,
-                                 .by = by,
-                                 .operation = IMS_EVENT_AUTO_ASSIGN,
-                                 .to = x->g.persons[x->hits[first].person].id,
-                                 .run = run_follow,
-                                 .ctx = &f };
-    ims_status st = IMS_OK;
-
-    while (f.n_auto < f.n && f.hits[f.n_auto].is_assigned)
-        f.n_auto++;
-    if (!is_suggested(x, x->hits[first].person))
-        f.n = f.n_auto;
-    if (!f.n)
-        return IMS_OK;
-    if (!x->what->is_dry_run)
-        st = ims__people_run(&j, err);
-    if (st == IMS_E_CONSTRAINT || st == IMS_E_NOT_FOUND)
-        return IMS_OK; /* the person was merged or deleted, or a face went, since: the next run sees */
-    if (st)
-        return st;
-    x->what->n_assigned += x->what->is_dry_run ? f.n_auto : f.n_assigned;
-    x->what->n_suggested += x->what->is_dry_run ? f.n - f.n_auto : f.n_suggested;
-    return IMS_OK;
-}
-
 /* --- the whole --- */
 
-static ims_status read_mode(struct run *x, ims_err *err)
+static ims_status read_mode(struct ims__match_run *x, ims_err *err)
 {
     double is_top = 0, n = 0;
     ims_status st = ims_people_setting(x->e, "post_training_suggestions_mode", &is_top, err);
@@ -377,7 +211,7 @@ static ims_status read_mode(struct run *x, ims_err *err)
     return st;
 }
 
-static ims_status read_settings(struct run *x, ims_err *err)
+static ims_status read_settings(struct ims__match_run *x, ims_err *err)
 {
     double n = 0;
     ims_status st = ims_people_setting(x->e, "face_auto_assign_threshold", &x->auto_threshold, err);
@@ -407,7 +241,7 @@ ims_status ims_people_match(struct ims_engine *e, const struct ims_people_by *by
                                         .queries = what->queries,
                                         .n_queries = what->n_queries,
                                         .by_centroid = what->by_centroid };
-    struct run x = { .e = e, .what = what };
+    struct ims__match_run x = { .e = e, .what = what };
     ims_status st;
 
     what->n_faces = what->n_persons = what->n_assigned = what->n_suggested = what->n_ambiguous = 0;
@@ -419,12 +253,7 @@ ims_status ims_people_match(struct ims_engine *e, const struct ims_people_by *by
     if (!st && x.g.n_rows)
         st = compare_all(&x, err);
     if (!st && x.n_hits)
-        qsort(x.hits, x.n_hits, sizeof(*x.hits), compare_hits);
-    for (size_t i = 0, end; !st && i < x.n_hits; i = end) {
-        for (end = i + 1; end < x.n_hits && x.hits[end].person == x.hits[i].person; end++)
-            ;
-        st = follow_person(&x, by, i, end, err);
-    }
+        st = ims__match_follow(&x, by, err);
     what->n_faces = x.n_total;
     what->n_persons = x.g.n_persons;
     what->has_projection = x.g.projection != NULL;
@@ -447,7 +276,7 @@ static int compare_candidates(const void *pa, const void *pb)
     return (a->person_id > b->person_id) - (a->person_id < b->person_id);
 }
 
-static ims_status fill_candidates(struct run *x, int64_t face_id, size_t limit,
+static ims_status fill_candidates(struct ims__match_run *x, int64_t face_id, size_t limit,
                                   struct ims_arena *arena, struct ims_people_candidate **out,
                                   size_t *out_n, ims_err *err)
 {
@@ -493,7 +322,7 @@ ims_status ims_people_candidates(struct ims_engine *e, int64_t face_id, double t
                                  size_t limit, struct ims_arena *arena,
                                  struct ims_people_candidate **out, size_t *out_n, ims_err *err)
 {
-    struct run x = { .e = e, .threshold = threshold };
+    struct ims__match_run x = { .e = e, .threshold = threshold };
     ims_status st = ims__gallery_open(e, &(struct ims__gallery_of){ .person_id = 0 }, &x.g, err);
 
     if (!st)

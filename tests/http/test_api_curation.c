@@ -12,17 +12,32 @@
 
 static struct serving_people sp;
 
-/* The name of the first prototype, as the list has it. */
-static const char *first_prototype(const char *person, char *out, size_t size)
+/* A member of the first prototype, as the list has it. */
+static const char *first_of(const char *person, const char *key, char *out, size_t size)
 {
     char path[100];
     ims_json *o;
 
     snprintf(path, sizeof(path), P "%s/prototypes", person);
     o = serving_json(&sp.s, "GET", serving_people_text(&sp, path), NULL, 200);
-    snprintf(out, size, "%s", ims__json_str(ims__json_get(ims__json_at(ims__json_get(o, "items"), 0), "id"), NULL));
+    snprintf(out, size, "%s", ims__json_str(ims__json_get(ims__json_at(ims__json_get(o, "items"), 0), key), NULL));
     ims__json_free(o);
     return out;
+}
+
+static bool is_prototype_of(const char *person, const char *face)
+{
+    char path[100];
+    ims_json *o;
+    bool is_there = false;
+
+    snprintf(path, sizeof(path), P "%s/prototypes", person);
+    o = serving_json(&sp.s, "GET", serving_people_text(&sp, path), NULL, 200);
+    for (size_t i = 0; i < ims__json_len(ims__json_get(o, "items")); i++)
+        is_there = is_there ||
+                   strcmp(ims__json_str(ims__json_get(ims__json_at(ims__json_get(o, "items"), i), "faceInstanceId"), NULL), face) == 0;
+    ims__json_free(o);
+    return is_there;
 }
 
 /* DELETE of a prototype, or of its pin. */
@@ -63,18 +78,24 @@ TEST(prototypes_D_F4, "D-F4: a person has a few prototypes however many faces it
         { "DELETE", P "$P1/prototypes/$R999/pin", NULL, 404, "prototype" },
         { "DELETE", P "$P1/prototypes/first", NULL, 422, NULL },
     };
-    char id[60], now[60];
+    static const struct serving_request again = { "POST", P "$P2/prototypes/recompute", "{}", 200, NULL };
+    char id[60], face[60];
 
     if (!serving_people_open_known(&sp, false, false))
         return;
     ASK_PEOPLE(&sp, rows);
-    first_prototype("$P1", id, sizeof(id)); /* a pinned one */
+    first_of("$P1", "id", id, sizeof(id)); /* a pinned one */
     delete_of("$P2", id, "/pin", 400, "another person");
     delete_of("$P2", id, "", 400, "another person");
     delete_of("$P1", id, "/pin", 200, "{\"status\":\"unpinned\"}");
-    delete_of("$P1", first_prototype("$P1", id, sizeof(id)), "", 200, "{\"status\":\"deleted\"}");
-    delete_of("$P1", id, "", 404, NULL);
-    CHECK(strcmp(first_prototype("$P1", now, sizeof(now)), id) != 0);
+    first_of("$P2", "id", id, sizeof(id)); /* Bob has three faces, all of them prototypes */
+    first_of("$P2", "faceInstanceId", face, sizeof(face));
+    CHECK(is_prototype_of("$P2", face));
+    delete_of("$P2", id, "", 200, "{\"status\":\"deleted\"}");
+    delete_of("$P2", id, "", 404, NULL);
+    CHECK(!is_prototype_of("$P2", face));
+    serving_people_ask(&sp, &again, 1); /* not even when they are chosen anew */
+    CHECK(!is_prototype_of("$P2", face));
     serving_people_close(&sp);
 }
 

@@ -205,10 +205,38 @@ TEST(find_more_D_F5_D_F6_D_F14_D_F21, "D-F5, D-F6, D-F14, D-F21: more faces of a
     ASK_PEOPLE(&sp, rows);
     post_job(S "/persons/$P1/find-more", "{\"maxSuggestions\":4}",
              "\"suggestionsCreated\":4,\"prototypesUsed\":12,\"candidatesFound\":6,\"duplicatesSkipped\":0");
+    post_job(S "/persons/$P1/find-more", "{\"maxSuggestions\":1}", /* what waits already takes nobody's place */
+             "\"suggestionsCreated\":1,\"prototypesUsed\":12,\"candidatesFound\":6,\"duplicatesSkipped\":4");
     post_job(S "/persons/$P1/find-more-centroid", "{}",
-             "\"suggestionsCreated\":2,\"prototypesUsed\":1,\"candidatesFound\":6,\"duplicatesSkipped\":4");
+             "\"suggestionsCreated\":1,\"prototypesUsed\":1,\"candidatesFound\":6,\"duplicatesSkipped\":5");
     post_job(S "/persons/$P1/find-more", "{\"minConfidence\":0.99999}", "\"suggestionsCreated\":0,\"prototypesUsed\":12,\"candidatesFound\":0");
     ASK_PEOPLE(&sp, after);
+    serving_people_close(&sp);
+}
+
+TEST(find_more_draw, "faces are drawn to compare with, prototypes last, and the same ones as long as nothing changed")
+{
+    const struct ims_store_suggestion_filter any = { .id = 0 };
+    struct ims_people_more few = { .person_id = 1, .n_queries = 7 }, all = { .person_id = 1 }, too_few = { .person_id = 2 };
+    struct ims_store_prototype *y = NULL;
+    struct ims_store_suggestion *s = NULL;
+    size_t n_y = 0, n = 0;
+
+    if (!open_people(false, false))
+        return;
+    CHECK_INT(ims_people_find_more(sp.p.e, NULL, &too_few, &sp.p.err), IMS_E_CONSTRAINT);
+    CHECK_OK(ims_people_find_more(sp.p.e, NULL, &few, &sp.p.err), sp.p.err);
+    CHECK_INT((int)few.n_used, 7);
+    CHECK_OK(ims_store_prototypes(sp.p.s, sp.p.face_model, 1, false, &sp.p.arena, &y, &n_y, &sp.p.err), sp.p.err);
+    CHECK_OK(ims_store_suggestions(sp.p.s, &any, 0, 0, &sp.p.arena, &s, &n, NULL, &sp.p.err), sp.p.err);
+    CHECK_INT((int)n, 6);
+    for (size_t i = 0; i < n * n_y; i++) /* 12 faces, of which 5 are prototypes */
+        CHECK(s[i / n_y].source_face_id != y[i % n_y].face_id);
+    CHECK_OK(ims_people_find_more(sp.p.e, NULL, &few, &sp.p.err), sp.p.err);
+    CHECK_INT((int)few.n_suggested, 0);
+    CHECK_INT((int)few.n_known, 6);
+    CHECK_OK(ims_people_find_more(sp.p.e, NULL, &all, &sp.p.err), sp.p.err);
+    CHECK_INT((int)all.n_used, 12);
     serving_people_close(&sp);
 }
 
