@@ -475,9 +475,9 @@ static bool read_into(struct pass *p, const ims_json *schema, const ims_json *v,
 
     switch (ims__json_type(out)) {
     case IMS_JSON_OBJECT:
-        return all ? read_all(p, all, v, at, out) : read_object(p, schema, v, at, out);
+        return check_enum(p, schema, v, at) && (all ? read_all(p, all, v, at, out) : read_object(p, schema, v, at, out));
     case IMS_JSON_ARRAY:
-        return read_array(p, schema, v, at, out);
+        return check_enum(p, schema, v, at) && read_array(p, schema, v, at, out);
     case IMS_JSON_STRING:
         return check_enum(p, schema, out, at) && check_string(p, schema, out, at);
     case IMS_JSON_INT:
@@ -488,7 +488,7 @@ static bool read_into(struct pass *p, const ims_json *schema, const ims_json *v,
     case IMS_JSON_NULL:
         break;
     }
-    return true;
+    return ims__json_get(schema, "type") || check_enum(p, schema, out, at); /* a type that allows null says so itself */
 }
 
 static bool read_value(struct pass *p, const ims_json *schema, const ims_json *v, const struct spot *at,

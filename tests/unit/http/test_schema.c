@@ -79,6 +79,17 @@ TEST(schema_fields, "texts of a query are read as the type that the schema wants
     CHECK(strstr(read_as(IMS_SCHEMA_REQUEST, s, "{n: '12'}"), "integer_type")); /* JSON says what it means */
 }
 
+TEST(schema_values, "where values are listed and no type is, nothing else is taken: no object, list or null either")
+{
+    static const char *const bad[] = { "{k: {}}", "{k: []}", "{k: null}", "{k: 1}", "{k: c}", "{k: true}" };
+    const char *s = "properties: {k: {enum: [a, b]}, one: {const: x}}";
+
+    CHECK_STR(read_as(IMS_SCHEMA_REQUEST, s, "{k: b, one: x}"), "{\"k\":\"b\",\"one\":\"x\"}");
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        CHECK(strstr(read_as(IMS_SCHEMA_REQUEST, s, bad[i]), "\"type\":\"enum\""));
+    CHECK(strstr(read_as(IMS_SCHEMA_REQUEST, s, "{one: {}}"), "literal_error"));
+}
+
 TEST(schema_replies, "a reply with a member that the contract does not name, or without one that it does, is an issue")
 {
     CHECK(strstr(read_as(IMS_SCHEMA_REPLY, ASSET, "{rootPath: a, other: 1}"), "extra_forbidden"));
