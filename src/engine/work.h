@@ -34,6 +34,8 @@ bool ims__task_beat(struct ims_task *t, const char *progress_json);
 bool ims__task_tell(struct ims_task *t, const char *progress_json);
 /* Something of the job is done for good: earlier attempts that died are forgiven. Cheap to call often. */
 void ims__task_gets_on(struct ims_task *t);
+/* After a failure: will the job be taken up again, or was it asked to end? Then nothing is told to others. */
+bool ims__task_goes_on(const struct ims_task *t, ims_status st);
 /* For ims_index_options.on_progress; arg is the task. */
 bool ims__task_on_index(void *arg, const struct ims_index_progress *p);
 

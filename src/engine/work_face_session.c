@@ -117,12 +117,11 @@ static ims_status begin(struct run *r, ims_err *err)
 /* Paused, cancelled, shut down, or tried again: the session's state stands. */
 static ims_status end(struct run *r, ims_status st, ims_err *err)
 {
-    const struct ims_store_job *job = r->task->job;
     ims_err refused = { 0 };
 
     if (!st)
         return report(r, IMS_FACE_SESSION_DONE, NULL, err);
-    if (st == IMS_E_CANCELLED || ((ims_status_is_retryable(st) || st == IMS_E_DB) && job->attempts < job->max_attempts))
+    if (ims__task_goes_on(r->task, st))
         return st;
     return report(r, IMS_FACE_SESSION_BROKEN, err->text, &refused) ? IMS_E_CANCELLED : st;
 }

@@ -105,10 +105,9 @@ static ims_status run_done(struct ims_store *s, void *arg, ims_err *err)
 /* How the run ended, told to the session. A session that is no longer this run's says so and nothing is written. */
 static ims_status end_session(struct train *t, ims_status st, const struct ims_index_summary *s, ims_err *err)
 {
-    const struct ims_store_job *job = t->task->job;
     ims_err refused = { 0 };
 
-    if (st == IMS_E_CANCELLED || ((ims_status_is_retryable(st) || st == IMS_E_DB) && job->attempts < job->max_attempts))
+    if (ims__task_goes_on(t->task, st))
         return st; /* paused, cancelled, shut down, or tried again: the session's state stands */
     if (!st && s->found && !t->is_told && report(t, IMS_SESSION_DISCOVERED, NULL, &refused) == IMS_E_DB)
         return ims_fail(err, IMS_E_DB, "engine", 0, "%s", refused.text);

@@ -96,7 +96,17 @@ static ims_store_outcome outcome_of(const struct ims_task *t, ims_status st)
         return IMS_JOB_FINISHED;
     if (st == IMS_E_CANCELLED) /* at a shutdown it is taken up again; else somebody wanted it to end */
         return t->wish == IMS_JOB_GO_ON && atomic_load(&t->worker->is_stopping) ? IMS_JOB_GIVEN_BACK : IMS_JOB_CANCELED;
+    if (st == IMS_E_BUSY) /* another process indexes this library, perhaps for hours */
+        return IMS_JOB_WAITS;
     return ims_status_is_retryable(st) || st == IMS_E_DB ? IMS_JOB_TRY_AGAIN : IMS_JOB_FAILED;
+}
+
+bool ims__task_goes_on(const struct ims_task *t, ims_status st)
+{
+    ims_store_outcome outcome = st ? outcome_of(t, st) : IMS_JOB_FINISHED;
+
+    return outcome == IMS_JOB_CANCELED || outcome == IMS_JOB_GIVEN_BACK || outcome == IMS_JOB_WAITS ||
+           (outcome == IMS_JOB_TRY_AGAIN && t->job->attempts < t->job->max_attempts);
 }
 
 static void do_job(struct ims_worker *w, const struct ims_store_job *job)

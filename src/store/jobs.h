@@ -68,7 +68,8 @@ typedef enum ims_store_outcome {
     IMS_JOB_FAILED,    /* for good */
     IMS_JOB_TRY_AGAIN, /* later; the last attempt makes it FAILED */
     IMS_JOB_CANCELED,
-    IMS_JOB_GIVEN_BACK /* untouched, for the next worker: a shutdown. The attempt does not count. */
+    IMS_JOB_GIVEN_BACK, /* untouched, for the next worker: a shutdown. The attempt does not count. */
+    IMS_JOB_WAITS       /* somebody else is in the way: a little later. The attempt does not count. */
 } ims_store_outcome;
 
 /* text: result JSON when finished, else the error. IMS_E_NOT_FOUND as above. */

@@ -8,6 +8,7 @@
 
 #define DEFAULT_ATTEMPTS 3
 #define FIRST_RETRY_US ((int64_t)5 * 1000000)
+#define WAIT_US ((int64_t)5 * 1000000) /* for whoever is in the way */
 #define LAST_RETRY_US ((int64_t)600 * 1000000)
 
 const char *const ims_store_queues[IMS_N_QUEUES] = { "training-high", "training-normal", "training-low", "default" };
@@ -226,6 +227,7 @@ static const char *end_state(ims_store_outcome outcome)
         return "failed";
     case IMS_JOB_TRY_AGAIN:
     case IMS_JOB_GIVEN_BACK:
+    case IMS_JOB_WAITS:
         break;
     }
     return "queued";
@@ -260,12 +262,18 @@ static ims_status count_work(struct ims_store *s, const struct end *x, int64_t w
                       NULL, err);
 }
 
+/* What of a job that is queued again changes: not before when, and whether the attempt counted. */
+static int64_t due_after(ims_store_outcome outcome, const struct attempt *a)
+{
+    return outcome == IMS_JOB_TRY_AGAIN ? retry_delay(a->attempts) : outcome == IMS_JOB_WAITS ? WAIT_US : 0;
+}
+
 static ims_status end_job(struct ims_store *s, void *arg, ims_err *err)
 {
     struct end x = *(const struct end *)arg;
     struct attempt a = { 0 };
     int64_t now = ims__now_us();
-    bool is_over;
+    bool is_over, is_uncounted = x.outcome == IMS_JOB_GIVEN_BACK || x.outcome == IMS_JOB_WAITS;
     ims_status st;
 
     st = ims__store_select(s,
@@ -278,14 +286,14 @@ static ims_status end_job(struct ims_store *s, void *arg, ims_err *err)
         return st;
     if (x.outcome == IMS_JOB_TRY_AGAIN && a.attempts >= a.max_attempts)
         x.outcome = IMS_JOB_FAILED;
-    is_over = x.outcome != IMS_JOB_TRY_AGAIN && x.outcome != IMS_JOB_GIVEN_BACK;
+    is_over = x.outcome != IMS_JOB_TRY_AGAIN && !is_uncounted;
     st = ims_db_run(s->db,
                     "UPDATE jobs SET state = $2, ended_us = $3, due_us = $4, lease_until_us = 0, attempts = $5, "
                     "result_json = $6, error = $7, wish = NULL WHERE id = $1",
                     IMS_DB_ARGS(ims_db_int(x.id), ims_db_text(end_state(x.outcome)),
                                 is_over ? ims_db_int(now) : ims_db_null(),
-                                ims_db_int(x.outcome == IMS_JOB_TRY_AGAIN ? now + retry_delay(a.attempts) : now),
-                                ims_db_int(a.attempts - (x.outcome == IMS_JOB_GIVEN_BACK)),
+                                ims_db_int(now + due_after(x.outcome, &a)),
+                                ims_db_int(a.attempts - is_uncounted),
                                 ims_db_text(x.outcome == IMS_JOB_FINISHED ? x.text : NULL),
                                 ims_db_text(x.outcome == IMS_JOB_FINISHED ? NULL : x.text)),
                     NULL, err);

@@ -90,7 +90,7 @@ TEST(d_f8_pause, "D-F8: paused, resumed and killed, a face session ends with eve
     ims__json_free(o);
     training_want(&s, "POST", add(path, "/resume"), NULL, 200, "\"status\":\"processing\"");
     training_want(&s, "POST", add(path, "/resume"), NULL, 400, "cannot resume");
-    close(lock);
+    close(lock); /* the session that found it taken goes on a little later */
     serving_stop(&s, SIGKILL);
     CHECK(library_sql(&s.library, "UPDATE jobs SET lease_until_us = 1 WHERE state = 'started'"));
     CHECK(serving_start(&s, NULL));

@@ -186,6 +186,10 @@ TEST(d_t2_all, "D-T1, D-T2, D-T18: no folder chosen means all of them; the sessi
     training_want(&s, "POST", S "/3/restart-faces", NULL, 400, "must be completed");
     training_want(&s, "POST", S "/3/restart", NULL, 200, "\"sessionId\":3");
     CHECK(training_await(&s, S "/3", "\"status\":\"completed\""));
+    training_want(&s, "POST", S, "{\"name\":\"p\",\"rootPath\":\"$P\",\"categoryId\":1,\"config\":{\"extensions\":[\".png\"]}}", 200, NULL);
+    training_want(&s, "POST", S "/4/start", NULL, 200, NULL);
+    CHECK(training_await(&s, S "/4", "\"status\":\"failed\"")); /* there is no PNG */
+    CHECK_INT(library_status(&s.library, "assets"), 8); /* and nothing counts as gone */
     serving_stop(&s, SIGTERM);
 }
 

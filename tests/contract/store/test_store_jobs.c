@@ -195,6 +195,25 @@ TEST(jobs_given_back, "a job that a shutdown gives back is taken again at once a
     library_close(&l);
 }
 
+TEST(jobs_wait, "a job that finds another process in its way is taken a little later, any number of times, and loses no attempt")
+{
+    struct library l;
+    struct ims_store_job j;
+
+    if (!library_open(&l))
+        return;
+    push(&l, "default", "f", NULL);
+    for (int i = 0; i < 5; i++) {
+        CHECK_STR(take(&l, "w", &j), "f");
+        CHECK_INT(j.attempts, 1);
+        CHECK(end(&l, &j, "w", IMS_JOB_WAITS, "busy"));
+        CHECK_STR(take(&l, "w", &j), "");
+        CHECK(sql_exec(&l, "UPDATE jobs SET due_us = 0"));
+    }
+    CHECK_INT(sql_int(&l, "SELECT COUNT(*) FROM jobs WHERE state = 'queued' AND attempts = 0"), 1);
+    library_close(&l);
+}
+
 TEST(jobs_wishes, "cancelling ends a waiting job at once and is heard by one at work; pausing likewise")
 {
     struct library l;
