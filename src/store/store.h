@@ -352,6 +352,7 @@ struct ims_store_filter {
     int64_t created_until_us; /* not included */
     bool has_area; /* taken within these degrees; west > east: across the antimeridian */
     double west, south, east, north;
+    bool is_indexed; /* work on them has succeeded */
     bool newest_taken; /* the order of lists: by when a picture was taken (or else changed) instead of by id */
 };
 

@@ -126,6 +126,8 @@ ims_status ims__store_sql_filter(struct ims__store_sql *q, const struct ims_stor
                            " AND EXISTS (SELECT 1 FROM faces f WHERE f.content_id = a.content_id "
                            "AND f.person_id = ?)",
                            IMS_DB_ARGS(ims_db_int(f->person_ids[i])));
+    if (f->is_indexed)
+        ims__store_sql_add(q, " AND a.indexed_us IS NOT NULL", NULL, 0);
     if (f->has_area)
         add_area(q, f);
     if (f->path_prefix) {

@@ -139,6 +139,18 @@ test('photos of a person go to another, and two persons become one', async (page
   await page.getByRole('heading', { name: 'Ben' }).waitFor();
 });
 
+test('a person is forgotten, and remembered again', async (page, url) => {
+  const id = await personId(page, url, 'Ben');
+  const { faceCount } = await api(page, url, `/faces/persons/${id}`);
+  await open(page, url, `#/people/person/${id}`);
+  await page.locator('summary', { hasText: 'Change' }).click();
+  await page.getByRole('button', { name: 'Forget this person' }).click();
+  await told(page, /of Ben without a name/);
+  await page.getByRole('button', { name: 'Undo' }).click();
+  await page.getByRole('heading', { name: 'Ben' }).waitFor();
+  check((await api(page, url, `/faces/persons/${id}`)).faceCount === faceCount, 'not all faces came back');
+});
+
 test('two groups become one, one is split, one is not shown any more', async (page, url) => {
   await openPeople(page, url);
   const before = await cards(page).count();

@@ -1,5 +1,6 @@
 // Indexing, health, settings.
 // SPDX-License-Identifier: Apache-2.0
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { check, checkAccessible, expectRefusal, open, test, told } from './harness.mjs';
 
 const run = (page, name) => page.locator('.session', { has: page.getByRole('heading', { name, exact: true }) });
@@ -29,6 +30,19 @@ test('what failed is shown by reason with its files, and tried again', async (pa
   await checkAccessible(page);
   await run(page, 'Corrupt').getByRole('button', { name: /Try the failed ones again|Start/ }).click();
   await run(page, 'Corrupt').locator('summary').waitFor();
+});
+
+test('a run is paused, goes on, and is cancelled', async (page, url) => {
+  const picture = readFileSync(`${process.env.DEMO}/2021/beach-trip/IMG_1004.jpg`);
+  mkdirSync(`${process.env.DEMO}/many`);
+  for (let i = 0; i < 1500; i++) writeFileSync(`${process.env.DEMO}/many/${i}.jpg`, Buffer.concat([picture, Buffer.from(String(i))]));
+  await open(page, url, '#/indexing');
+  await index(page, `${process.env.DEMO}/many`, 'Many');
+  await run(page, 'Many').getByRole('button', { name: 'Pause: Many' }).click();
+  await run(page, 'Many').getByText(/^paused/).waitFor();
+  await run(page, 'Many').getByRole('button', { name: 'Go on: Many' }).click();
+  await run(page, 'Many').getByRole('button', { name: 'Cancel: Many' }).click();
+  await run(page, 'Many').getByText(/^cancelled/).waitFor();
 });
 
 test('a folder outside the library is refused with the reason', async (page, url) => {

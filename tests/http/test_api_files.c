@@ -93,6 +93,15 @@ TEST(files_previewed, "what a browser cannot show comes as a JPEG that is kept")
         return;
     library_copy(&s.library, "demo/2022/ski-week/IMG_1041.HEIC", "p.heic");
     CHECK_INT(library_index(&s.library, "processed"), 1);
+    library_write(&s.library, "cut.jpg", "\xff\xd8\xff", 3);
+    CHECK_INT(library_index(&s.library, "processed"), 0);
+    http_json(&r, s.port, "GET", "/api/v1/assets?sort=taken", NULL);
+    CHECK(strstr(r.body, "\"total\":3"));
+    http_reply_release(&r);
+    http_json(&r, s.port, "GET", "/api/v1/assets?sort=taken&indexed=true", NULL);
+    CHECK(strstr(r.body, "\"total\":2") && !strstr(r.body, "cut.jpg"));
+    CHECK(strstr(r.body, "\"filename\":\"p.heic\"") < strstr(r.body, "\"filename\":\"p00.jpg\"")); /* taken later */
+    http_reply_release(&r);
     http_json(&r, s.port, "GET", "/api/v1/images/3/preview?size=2400", NULL);
     CHECK_INT(r.status, 200);
     CHECK_STR(http_header(&r, "Content-Type"), "image/jpeg");

@@ -48,6 +48,7 @@ static ims_status read_list_filter(struct ims_http_context *cx, const struct ims
     ims__json_free(some);
     if (!st)
         st = read_span(rq, out, err);
+    out->is_indexed = ims__in_bool(rq->query, "indexed", false);
     out->newest_taken = strcmp(ims__in_str(rq->query, "sort", ""), "taken") == 0;
     return st;
 }

@@ -65,13 +65,20 @@ class PersonPage {
       go(href('people', ['person', who.id]));
       offerUndo(`${plural(done.facesMoved, 'face')} of ${person.name} went to ${who.name}.`, done.eventId, async () => go(href('people', ['person', this.id])));
     });
+    const forget = async () => {
+      const done = await remove(this.path);
+      personsChanged();
+      go('#/people');
+      offerUndo(`${plural(done.facesUnassigned, 'face')} of ${done.personName} without a name.`, done.eventId, async () => go(href('people', ['person', this.id])));
+    };
     return element('details', {}, element('summary', {}, 'Change'),
       element('form', { class: 'fields', onsubmit: save },
         element('label', {}, 'Name', element('input', { name: 'name', required: true, maxlength: 255, value: person.name })),
         element('label', {}, 'Born', element('input', { name: 'birthDate', type: 'date', value: person.birthDate })),
         element('button', { class: 'main' }, 'Keep')),
       element('div', { class: 'field' }, element('span', { 'aria-hidden': 'true' }, 'This is the same person as'),
-        choosePerson({ label: 'This is the same person as', placeholder: 'a name', except: this.id, use: merge })));
+        choosePerson({ label: 'This is the same person as', placeholder: 'a name', except: this.id, use: merge })),
+      element('p', {}, act('Forget this person', forget, { title: 'Their faces have no name then' })));
   }
 
   async findMore() {

@@ -20,7 +20,7 @@ const keyOf = (state) => names.map((name) => state[name]).join('\n');
 function everything(state) {
   const { categoryId, ...filters } = wireFilters(state);
   return async (offset, limit, signal) => {
-    const page = await get(`/api/v1/assets${query({ sort: 'taken', page: offset / limit + 1, page_size: limit, category_id: categoryId,
+    const page = await get(`/api/v1/assets${query({ sort: 'taken', indexed: true, page: offset / limit + 1, page_size: limit, category_id: categoryId,
       ...filters })}`, signal);
     return { total: page.total, results: page.items.map((asset) => ({ asset, score: null })) };
   };
@@ -199,7 +199,7 @@ class SearchPage {
   nothing() {
     const isNarrowed = names.some((name) => name !== 'q' && this.state[name]);
     return element('p', { class: 'quiet' }, isNarrowed ? 'No photo passes these filters; remove one above.'
-      : 'The library has no photos yet. ', isNarrowed ? null : element('a', { href: '#/indexing' }, 'Index a folder'));
+      : 'No photo is indexed yet. ', isNarrowed ? null : element('a', { href: '#/indexing' }, 'Index a folder'));
   }
 
   // While one scrolls: when the photos in sight were taken.
