@@ -174,7 +174,7 @@ TEST(health, "health names the devices of every loaded part with its self-test, 
     http_json(&r, s.port, "GET", "/health", NULL);
     CHECK(strstr(r.body, "\"part\":\"clip_text\",\"device\":\"cpu\",\"provider\":\"CPUExecutionProvider\",\"state\":\"ready\","
                          "\"selfTest\":\"passed\""));
-    CHECK(strstr(r.body, "\"index\":{\"state\":\"open\",\"vectors\":2"));
+    CHECK(strstr(r.body, "\"index\":{\"state\":\"open\",") && strstr(r.body, "\"vectors\":2,\"memoryBytes\":"));
     CHECK(strstr(r.body, "\"queue\":{\"queued\":0,\"started\":0,\"failed\":0}"));
     http_reply_release(&r);
     serving_stop(&s, SIGTERM);
