@@ -38,6 +38,8 @@ void ims__task_gets_on(struct ims_task *t);
 bool ims__task_goes_on(const struct ims_task *t, ims_status st);
 /* For ims_index_options.on_progress; arg is the task. */
 bool ims__task_on_index(void *arg, const struct ims_index_progress *p);
+/* The same for ims_people_match. */
+bool ims__task_on_match(void *arg, size_t done, size_t total);
 
 typedef ims_status (*ims_work_fn)(struct ims_task *t, ims_err *err);
 

@@ -50,15 +50,6 @@ static ims_status detect(struct run *r, ims_err *err)
     return !st && s.is_cancelled ? ims_fail(err, IMS_E_CANCELLED, "engine", 0, "stopped") : st;
 }
 
-static bool on_match(void *arg, size_t done, size_t total)
-{
-    char text[120];
-
-    snprintf(text, sizeof(text), "{\"phase\":\"matching\",\"current\":%zu,\"total\":%zu,\"message\":\"comparing faces\"}", done,
-             total);
-    return ims__task_beat(arg, text);
-}
-
 static bool on_cluster(void *arg, const char *phase, double fraction)
 {
     char text[160];
@@ -80,7 +71,7 @@ static ims_status tell_people(struct run *r, ims_err *err)
                                       .arg = r->task };
     ims_status st;
 
-    r->match = (struct ims_people_match){ .on_progress = on_match, .arg = r->task };
+    r->match = (struct ims_people_match){ .is_after_indexing = true, .on_progress = ims__task_on_match, .arg = r->task };
     st = ims_people_match(r->task->engine, &by, &r->match, err);
     return st ? st : ims_engine_cluster_faces(r->task->engine, &o, &r->groups, err);
 }

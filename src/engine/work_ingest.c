@@ -28,6 +28,15 @@ bool ims__task_on_index(void *arg, const struct ims_index_progress *p)
     return ims__task_beat(t, text);
 }
 
+bool ims__task_on_match(void *arg, size_t done, size_t total)
+{
+    char text[120];
+
+    snprintf(text, sizeof(text), "{\"phase\":\"matching\",\"current\":%zu,\"total\":%zu,\"message\":\"comparing faces\"}", done,
+             total);
+    return ims__task_beat(arg, text);
+}
+
 /* The folders of a job: what it names, each as the folder that is there. */
 struct folders {
     struct ims_arena arena;
@@ -102,15 +111,6 @@ static ims_status read_folders(struct ims_task *t, struct folders *f, ims_err *e
     return st;
 }
 
-static bool on_match(void *arg, size_t done, size_t total)
-{
-    char text[120];
-
-    snprintf(text, sizeof(text), "{\"phase\":\"matching\",\"current\":%zu,\"total\":%zu,\"message\":\"comparing faces\"}", done,
-             total);
-    return ims__task_beat(arg, text);
-}
-
 /* The faces that were found since the job was given are compared with the persons who are known: also by a second try,
  * after the first one had found them. */
 static ims_status match_faces(struct ims_task *t, struct ims_people_match *out, ims_err *err)
@@ -119,7 +119,7 @@ static ims_status match_faces(struct ims_task *t, struct ims_people_match *out, 
 
     *out = (struct ims_people_match){ .created_from_us = t->job->created_us,
                                       .is_after_indexing = true,
-                                      .on_progress = on_match,
+                                      .on_progress = ims__task_on_match,
                                       .arg = t };
     return ims_people_match(t->engine, &by, out, err);
 }
