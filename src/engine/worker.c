@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/process.h"
 #include "engine/engine_internal.h"
+#include "engine/people.h"
 #include "engine/work.h"
 #include "store/face_sessions.h"
 #include "store/jobs.h"
@@ -21,6 +22,7 @@
 #define LOOK_MS 250            /* between two looks for a job when there is none */
 #define BEAT_NS ((uint64_t)2000000000)
 #define IDLE_BEAT_NS ((uint64_t)30000000000)
+#define EXPIRE_NS ((uint64_t)3600000000000)
 #define KEEP_ENDED_US ((int64_t)7 * 24 * 3600 * 1000000)
 
 struct ims_worker {
@@ -30,7 +32,7 @@ struct ims_worker {
     void *arg;
     char name[80];
     atomic_bool is_stopping;
-    uint64_t beaten_ns;
+    uint64_t beaten_ns, expired_ns;
 };
 
 static bool tell(struct ims_task *t, const char *progress_json, uint64_t at_least_ns)
@@ -137,6 +139,18 @@ static ims_status settle_sessions(struct ims_worker *w, ims_err *err)
     return st ? st : ims_store_settle_face_sessions(w->engine->store, &n, err);
 }
 
+/* Suggestions that nobody answered for too long, once an hour. */
+static void expire_suggestions(struct ims_worker *w)
+{
+    ims_err err;
+
+    if (w->expired_ns && ims__mono_ns() - w->expired_ns < EXPIRE_NS)
+        return;
+    w->expired_ns = ims__mono_ns();
+    if (ims_people_expire(w->engine, 0, NULL, &err))
+        ims__log_err(IMS_LOG_DEBUG, &err, "%s", w->name); /* made up for in an hour */
+}
+
 static void look_for_work(struct ims_worker *w)
 {
     struct ims_arena arena;
@@ -144,6 +158,7 @@ static void look_for_work(struct ims_worker *w)
     ims_err err;
 
     ims__arena_init(&arena, 0);
+    expire_suggestions(w);
     if (ims__mono_ns() - w->beaten_ns > IDLE_BEAT_NS) {
         w->beaten_ns = ims__mono_ns();
         if (ims_store_beat_worker(w->engine->store, w->name, &err) || settle_sessions(w, &err) ||

@@ -2,7 +2,9 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "serving_people.h"
 
+#include <signal.h>
 #include <string.h>
+#include <unistd.h>
 
 #define S "/api/v1/faces/suggestions"
 
@@ -237,6 +239,26 @@ TEST(find_more_draw, "faces are drawn to compare with, prototypes last, and the 
     CHECK_INT((int)few.n_known, 6);
     CHECK_OK(ims_people_find_more(sp.p.e, NULL, &all, &sp.p.err), sp.p.err);
     CHECK_INT((int)all.n_used, 12);
+    serving_people_close(&sp);
+}
+
+TEST(suggestions_expire, "what nobody answered for as long as is set expires while the server runs")
+{
+    bool is_over = false;
+
+    if (!open_people(true, false))
+        return;
+    CHECK(library_sql(&sp.p.l, "UPDATE face_suggestions SET created_us = created_us - 31 * 86400000000 WHERE id <= 2"));
+    serving_stop(&sp.s, SIGTERM);
+    CHECK(serving_people_start(&sp, true));
+    for (int i = 0; i < 200 && !is_over; i++) {
+        ims_json *o = serving_json(&sp.s, "GET", S "/stats", NULL, 200);
+
+        is_over = ims__json_int(ims__json_get(o, "expired"), 0) == 2 && ims__json_int(ims__json_get(o, "pending"), 0) == 6;
+        ims__json_free(o);
+        usleep(50000);
+    }
+    CHECK(is_over);
     serving_people_close(&sp);
 }
 
