@@ -93,6 +93,18 @@ bool ims__http_body_begin(struct ims_http_exchange *x)
     return true;
 }
 
+/* What was kept so far: nobody will ask for it. */
+static void drop_bytes(struct ims_http_exchange *x)
+{
+    struct ims_http_body *b = &x->body;
+
+    for (size_t i = 0; i < b->n_parts; i++)
+        ims__buf_release(&b->parts[i].data);
+    ims__buf_release(&b->text);
+    atomic_fetch_sub(&x->server->body_bytes, b->n_bytes);
+    b->n_bytes = 0;
+}
+
 void ims__http_body_add(struct ims_http_exchange *x, const char *p, size_t n)
 {
     struct ims_http_body *b = &x->body;
@@ -102,10 +114,10 @@ void ims__http_body_add(struct ims_http_exchange *x, const char *p, size_t n)
     if (b->form) {
         if (MHD_post_process(b->form, p, n) != MHD_YES)
             fail_body(b, 400, "the form is malformed");
-        return;
-    }
-    if (count_bytes(x, n) && ims__buf_add(&b->text, p, n))
+    } else if (count_bytes(x, n) && ims__buf_add(&b->text, p, n))
         fail_body(b, 503, "out of memory");
+    if (b->failed_status) /* the rest is thrown away as it comes, however much that is */
+        drop_bytes(x);
 }
 
 void ims__http_body_end(struct ims_http_exchange *x)
@@ -122,14 +134,12 @@ void ims__http_body_release(struct ims_http_exchange *x)
     struct ims_http_body *b = &x->body;
 
     ims__http_body_end(x);
+    drop_bytes(x);
     for (size_t i = 0; i < b->n_parts; i++) {
         ims__free(b->parts[i].field);
         ims__free(b->parts[i].name);
         ims__free(b->parts[i].content_type);
-        ims__buf_release(&b->parts[i].data);
     }
     ims__free(b->parts);
-    ims__buf_release(&b->text);
-    atomic_fetch_sub(&x->server->body_bytes, b->n_bytes);
     memset(b, 0, sizeof(*b));
 }
