@@ -112,6 +112,9 @@ TEST(demo_search, "M10 D-C1: a search for a person finds their photos under ever
     CHECK_INT(found("personId", 2, ""), 0);
     CHECK_INT(found("personId", 99, ""), 0);
     CHECK_INT(found("personId", 0, ""), 0);
+    v = ask(200, "POST", "/api/v1/search", "{\"query\":\"\",\"filters\":{\"personId\":\"00000000-0000-8002-8000-000000000001\"}}");
+    CHECK_INT(ims__json_int(ims__json_get(v, "total"), 0), N_EACH); /* without words: all of them */
+    ims__json_free(v);
     assign(4, 2, 200);
     assign(4, 3, 404); /* refused: nothing changes anywhere */
     CHECK_INT(found("personId", 2, ""), ASSET(4));
