@@ -75,6 +75,8 @@ ims_status ims__rejection_put(struct ims_store *s, struct ims_store_event *e, in
 
 /* --- store_persons.c --- */
 
+ims_store_person_status ims__parse_person_status(const char *name); /* deleted when it is none */
+
 /* A person in full; strings in the arena. */
 struct ims__person_state {
     const char *name;
