@@ -194,6 +194,8 @@ static ims_status compare_all(struct ims__match_run *x, ims_err *err)
         st = read_faces(x, &faces, &x->n_total, err);
     while (!st && x->n_done < x->n_total)
         st = compare_batch(x, faces, vectors, err);
+    if (!st && x->what->on_progress && !x->what->on_progress(x->what->arg, x->n_total, x->n_total))
+        st = ims_fail(err, IMS_E_CANCELLED, "people", 0, "cancelled; nothing was changed"); /* the last moment for it */
     ims__free(vectors);
     return st;
 }

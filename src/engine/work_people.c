@@ -23,7 +23,9 @@ static bool on_searching(void *arg, size_t done, size_t total)
 {
     struct ims_task *t = arg;
 
-    return tell_phase(t, "searching", "comparing faces", done, total, false);
+    if (done < total)
+        return tell_phase(t, "searching", "comparing faces", done, total, false);
+    return tell_phase(t, "creating", "writing suggestions", done, total, true);
 }
 
 static int64_t arg_int(const struct ims_task *t, const char *key, int64_t fallback)

@@ -206,7 +206,7 @@ TEST(find_more_D_F5_D_F6_D_F14_D_F21, "D-F5, D-F6, D-F14, D-F21: more faces of a
         return;
     ASK_PEOPLE(&sp, rows);
     post_job(S "/persons/$P1/find-more", "{\"maxSuggestions\":4}",
-             "\"suggestionsCreated\":4,\"prototypesUsed\":12,\"candidatesFound\":6,\"duplicatesSkipped\":0");
+             "\"suggestionsCreated\":4,\"prototypesUsed\":12,\"candidatesFound\":6,\"duplicatesSkipped\":0,\"current\":8,\"total\":8");
     post_job(S "/persons/$P1/find-more", "{\"maxSuggestions\":1}", /* what waits already takes nobody's place */
              "\"suggestionsCreated\":1,\"prototypesUsed\":12,\"candidatesFound\":6,\"duplicatesSkipped\":4");
     post_job(S "/persons/$P1/find-more-centroid", "{}",
