@@ -20,6 +20,7 @@ struct demo {
     struct ims_store_face *faces; /* best first */
     size_t n;
     int who[MAX_FACES]; /* identity as drawn; -1 = none */
+    double west;        /* of the filter by place */
     ims_err err;
 };
 
@@ -129,6 +130,111 @@ static void check_list(struct demo *d, size_t n)
     ims__json_free(none);
 }
 
+/* ---- filters together ---- */
+
+enum { N_FILTERS = 5, MAX_ID = 1000 };
+
+/* Of the bits set in which: folder, date, category, person, place. */
+static struct ims_search_filter filter_of(const struct demo *d, unsigned which)
+{
+    static char folder[1200];
+    static const char *const persons[] = { "Person 5" };
+    struct ims_search_filter f = { 0 };
+
+    snprintf(folder, sizeof(folder), "%s", test_source_path("demo/2022"));
+    f.path_prefix = which & 1 ? folder : NULL;
+    f.has_from = f.has_until = (which & 2) != 0;
+    f.from_us = INT64_C(1646092800000000); /* March 2022 to June 2024 */
+    f.until_us = INT64_C(1719792000000000);
+    f.category = which & 4 ? "chosen" : NULL;
+    f.persons = persons;
+    f.n_persons = which & 8 ? 1 : 0;
+    f.has_area = (which & 16) != 0;
+    f.west = d->west;
+    f.east = 180;
+    f.south = -90;
+    f.north = 90;
+    return f;
+}
+
+/* The assets in the order of their scores; how many. */
+static size_t rank_all(struct demo *d, struct ims_engine *e, unsigned which, int64_t *out)
+{
+    struct ims_search_query q = { .text = "a forest", .limit = MAX_ID, .filter = filter_of(d, which) };
+    struct ims_search_results r;
+    size_t n = 0;
+
+    if (!test_check_ok(__FILE__, __LINE__, "search", ims_engine_search(e, &q, &r, &d->err), &d->err))
+        return 0;
+    for (; n < r.n; n++)
+        out[n] = r.hits[n].asset.id;
+    ims_search_results_release(&r);
+    return n;
+}
+
+static void choose_some(struct demo *d, struct ims_engine *e)
+{
+    struct ims_search_query q = { .text = "a forest", .limit = MAX_ID };
+    struct ims_search_results r;
+    char sql[200];
+    int64_t id = 0;
+
+    CHECK_OK(ims_store_add_category(ims_people_store(e), "chosen", NULL, NULL, &id, &d->err), d->err);
+    snprintf(sql, sizeof(sql), "UPDATE assets SET category_id = %lld WHERE id %% 3 <> 0", (long long)id);
+    CHECK(library_sql(&d->l, sql));
+    CHECK(library_sql(&d->l, "UPDATE counters SET value = value + 1 WHERE name = 'epoch'"));
+    CHECK_OK(ims_engine_search(e, &q, &r, &d->err), d->err);
+    for (size_t i = 0, n = 0; i < r.n; i++) { /* some of the places: east of the third picture that has one */
+        n += r.hits[i].asset.has_gps;
+        if (r.hits[i].asset.has_gps && n == 3)
+            d->west = r.hits[i].asset.gps_lng;
+    }
+    ims_search_results_release(&r);
+}
+
+/* Every set of filters leaves what each of them alone leaves, in the order of the whole. */
+static void check_combinations(struct demo *d)
+{
+    char root[1100];
+    const char *roots[] = { root };
+    struct ims_engine_options options = { .data_dir = d->l.data, .model_roots = roots, .n_model_roots = 1 };
+    static bool passes[1u << N_FILTERS][MAX_ID];
+    static int64_t all[MAX_ID], got[MAX_ID];
+    struct ims_engine *e = NULL;
+    size_t n_all, n_narrow = 0;
+
+    snprintf(root, sizeof(root), "%s", test_source_path("models/demo"));
+    options.database_url = d->l.database_env[0] ? strchr(d->l.database_env, '=') + 1 : NULL;
+    CHECK_OK(ims_engine_open(&e, &options, &d->err), d->err);
+    choose_some(d, e);
+    n_all = rank_all(d, e, 0, all);
+    CHECK(n_all > 100 && n_all < MAX_ID);
+    for (unsigned i = 0; i < N_FILTERS; i++) {
+        size_t n = rank_all(d, e, 1u << i, got);
+
+        CHECK(n > 0 && n < n_all);
+        for (size_t k = 0; k < n; k++)
+            passes[1u << i][got[k]] = true;
+    }
+    for (unsigned which = 0; which < 2 * (1u << N_FILTERS); which++) { /* twice: what is remembered is as good */
+        unsigned set = which % (1u << N_FILTERS);
+        size_t n = rank_all(d, e, set, got), at = 0;
+
+        for (size_t k = 0; k < n_all; k++) {
+            bool is_in = true;
+
+            for (unsigned i = 0; i < N_FILTERS; i++)
+                is_in = is_in && (!(set >> i & 1) || passes[1u << i][all[k]]);
+            if (is_in)
+                CHECK(at < n && got[at++] == all[k]);
+        }
+        CHECK_INT(at, n);
+        n_narrow += n > 0 && n < n_all / 4;
+    }
+    CHECK(n_narrow > 4); /* not all of them leave nothing */
+    ims_engine_close(e);
+}
+
 TEST(demo_people, "with three faces of each person named, the rest of the demo's faces is found "
                   "and nobody is mistaken")
 {
@@ -182,6 +288,7 @@ TEST(demo_people, "with three faces of each person named, the rest of the demo's
     found = library_run(&d.l, 0, "search\n--json\n--person\nperson 5\nforest");
     CHECK(ims__json_len(ims__json_get(found, "results")) > 0);
     check_list(&d, ims__json_len(ims__json_get(found, "results")));
+    check_combinations(&d);
     ims__json_free(found);
     ims__arena_release(&d.arena);
 }

@@ -200,9 +200,9 @@ static void tell(struct ims_job *j, size_t n_reranked)
         a->n_bytes += j->collectors[i].n_bytes;
         a->n_floats += j->collectors[i].n_exact;
     }
-    a->n_skipped = ims__probe_skipped(&j->probe);
+    a->n_skipped = j->probe.may_skip ? ims__probe_skipped(&j->probe) : 0;
     if (a->n_coded) {
-        a->miss = j->rules->miss * (j->probe.n ? 1 + IMS_SKIP_SHARE : 1);
+        a->miss = j->rules->miss * (j->probe.may_skip ? 1 + IMS_SKIP_SHARE : 1);
         a->deviations = (double)j->rules->deviations;
     }
 }

@@ -37,7 +37,8 @@ struct ims_job {
     uint16_t *code_of_view;
     void *memory[3];
 
-    struct ims_probe probe; /* when units are skipped; else its n is 0 */
+    bool has_pass; /* nobody else reads with it: it may choose the order */
+    struct ims_probe probe; /* the units in that order; n 0: in any */
     struct ims_floor floor;
     unsigned n_collectors;
     struct ims_collector collectors[IMS_MAX_SEARCH_THREADS];

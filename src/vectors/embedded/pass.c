@@ -54,7 +54,7 @@ static size_t choose_stride(size_t n)
     return stride;
 }
 
-/* A query that reads some units only goes through them by itself; one thread's share of that. */
+/* A query that reads units in an order of its own goes through them by itself; one thread's share of that. */
 static void probe(struct ims_job *j, unsigned thread, struct ims_unit_room *room)
 {
     size_t n_done = 0, drain_at = 1;
@@ -182,7 +182,8 @@ static void drop_filter(struct ims_job *j)
         pthread_mutex_unlock(&f->lock);
 }
 
-static void add_job(struct ims_passes *all, struct ims_pass *p, struct ims_ticket *t, size_t i, unsigned n_threads)
+static void add_job(struct ims_passes *all, struct ims_pass *p, struct ims_ticket *t, size_t i, unsigned n_threads,
+                    bool has_pass)
 {
     struct ims_job *j = ims__zalloc(1, sizeof(*j));
     ims_status st;
@@ -194,6 +195,7 @@ static void add_job(struct ims_passes *all, struct ims_pass *p, struct ims_ticke
     j->query = &t->queries[i];
     j->result = &t->results[i];
     j->rules = all->rules;
+    j->has_pass = has_pass;
     st = resolve_filter(j, p->snapshot, all, &t->err);
     if (!st)
         st = ims__job_prepare(j, p->snapshot, n_threads, &t->err);
@@ -268,7 +270,7 @@ static void run_pass(struct ims_passes *all, struct ims_ticket **tickets, const 
 
     p.snapshot = ims__snapshot_take(all->snapshots, &slot);
     for (unsigned i = 0; i < n; i++)
-        add_job(all, &p, tickets[i], at[i], is_alone ? 1 : all->n_threads);
+        add_job(all, &p, tickets[i], at[i], is_alone ? 1 : all->n_threads, n == 1);
     for (unsigned i = 0; !room && i < n; i++)
         tickets[i]->status = ims_fail(&tickets[i]->err, IMS_E_NOMEM, "vectors", 0, "searching");
     scan_all(all, &p, is_alone, room);

@@ -19,7 +19,7 @@
 
 static bool has_parts(const struct ims_view *v)
 {
-    return v->is_ordered && v->n_coded && v->segment->parts;
+    return v->is_sealed && v->n_coded && v->segment->parts;
 }
 
 static size_t count_covered(const struct ims_snapshot *s)
@@ -27,7 +27,7 @@ static size_t count_covered(const struct ims_snapshot *s)
     size_t n = 0;
 
     for (size_t i = 0; i < s->n_views; i++)
-        n += has_parts(&s->views[i]) ? s->views[i].n_coded : 0;
+        n += has_parts(&s->views[i]) && s->views[i].is_ordered ? s->views[i].n_coded : 0;
     return n;
 }
 
@@ -62,7 +62,7 @@ static void list_units(const struct ims_job *j, struct ims_probe *p)
             n = n < IMS_UNIT_SLOTS ? n : IMS_UNIT_SLOTS;
             *u = (struct ims_probed){ .at = IMS_AT(view, unit), .n_rows = n };
             p->n_rows += n;
-            if (has_parts(v) && v->segment->parts[unit].n_coded == n) {
+            if (has_parts(v) && (v->is_ordered || !p->may_skip) && v->segment->parts[unit].n_coded == n) {
                 u->score = score_of_mean(j, view, unit);
                 u->per_deviation = 1.0f / fmaxf(v->segment->parts[unit].spread, 1e-9f);
                 if (!isfinite(u->score) || !(u->per_deviation > 0)) /* a file that lies with the right checksum */
@@ -145,14 +145,17 @@ bool ims__probe_prepare(struct ims_job *j)
     struct ims_probe *p = &j->probe;
     float deviation;
 
-    if (count_covered(j->snapshot) < j->rules->skip_rows)
+    p->may_skip = count_covered(j->snapshot) >= j->rules->skip_rows;
+    if (!p->may_skip && !j->has_pass)
         return true;
     p->units = ims__alloc(j->snapshot->n_views * UNITS_PER_VIEW, sizeof(*p->units));
     if (!p->units)
         return false;
     list_units(j, p);
-    deviation = learn_deviation(j, p);
+    /* without skipping a guess will do: that of directions without a preference */
+    deviation = p->may_skip ? learn_deviation(j, p) : j->codes[0].length / sqrtf((float)j->rules->rotation->dim);
     if (!(deviation > 0) || isinf(deviation)) {
+        p->may_skip = false;
         p->n = 0;
         return true;
     }
@@ -207,7 +210,7 @@ void ims__probe_narrow(struct ims_job *j, unsigned thread)
     size_t i = p->n;
     double lost = 0;
 
-    if (isinf(floor))
+    if (isinf(floor) || !p->may_skip)
         return;
     look_at_hits(j, &j->collectors[thread], floor);
     least_z = ims__floor_get(&p->farthest) + Z_MARGIN;

@@ -11,7 +11,9 @@
  *   neighbours are no normal draw: they belong to the few rows that are like the query, wherever these lie. If such
  *   rows are strays in their units, the hits that were found say so.
  *
- * Units of segments that are not in order, or that have no mean, are always read.
+ * Units of segments that are not in order, or that have no mean, are always read. Where there are too few rows to skip
+ * any, a query that has a pass to itself still reads the promising units first: the floor is then high early, and fewer
+ * bytes are read.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef IMS_VECTORS_EMBEDDED_PROBE_H
 #define IMS_VECTORS_EMBEDDED_PROBE_H
@@ -31,6 +33,7 @@ struct ims_probe {
     struct ims_probed *units; /* from the most promising on */
     size_t n;
     size_t n_rows; /* of all units */
+    bool may_skip;
     double budget; /* rows that may be lost */
     _Atomic size_t next, until; /* the next one to read; what lies from here on is skipped */
     _Atomic size_t n_rows_read;

@@ -378,6 +378,19 @@ TEST(many, "a batch gives each query what it gets alone")
     pair_close(&p);
 }
 
+TEST(threads, "the number of threads is bounded, whatever was asked for")
+{
+    struct ims_vectors_options options = { .dim = 64, .n_threads = 100000 };
+    struct ims_vectors *v = NULL;
+    struct ims_vectors_info info;
+    ims_err err;
+
+    CHECK_OK(ims_vectors_open(&v, "embedded", &options, &err), err);
+    ims_vectors_info(v, &info);
+    CHECK_INT(info.n_threads, 64);
+    ims_vectors_close(v);
+}
+
 TEST(audit, "searches are compared with the full scan, on demand and in the background")
 {
     enum { N = 24000, DIM = 64 };
@@ -421,7 +434,7 @@ enum { STABLE = 25000, SHARED_DIM = 64 };
 struct shared {
     struct pair p;
     _Atomic bool is_over;
-    _Atomic int n_searches, n_wrong;
+    _Atomic int n_searches, n_wrong, n_shared;
 };
 
 /* Ids below STABLE are replaced by equal rows all the time: each must be there once in every answer. */
@@ -446,6 +459,7 @@ static void read_all_the_time(void *arg)
                 is_right = is_right && hits[a].id != hits[b].id;
         }
         s->n_wrong += !is_right;
+        s->n_shared += r.answer.n_shared > 1;
         s->n_searches++;
     } while (!s->is_over);
 }
@@ -459,7 +473,7 @@ TEST(readers, "searches beside a writer see every row once, neither half a chang
     CHECK(pair_open(&s.p, "c10", SHARED_DIM, STABLE, 2));
     for (int i = 0; i < 3; i++)
         CHECK_OK(ims__thread_start(&readers[i], "reader", read_all_the_time, &s, &err), err);
-    for (int round = 0; round < 60 || s.n_searches < 100; round++) {
+    for (int round = 0; round < 60 || s.n_searches < 100 || !s.n_shared; round++) /* some that queued went together */ {
         int64_t extra[1000];
 
         CHECK(add_rows(&s.p, (size_t)round * 300 % (STABLE - 1000), 1000, round * 300 % (STABLE - 1000)));
