@@ -110,7 +110,7 @@ struct child {
     pid_t pid; /* 0 = none, or waited for */
     int sock;
     int stderr_fd;
-    bool is_dead;
+    atomic_bool is_dead; /* read without the lock, too: one that is about to die may still be found */
     char cause[160]; /* why it is dead */
     struct child_region region;
     uint64_t sessions;                  /* numbers in use, a bit each */

@@ -24,7 +24,7 @@ static void drop_dead(struct split *s)
     for (struct child **at = &s->children; *at;) {
         struct child *c = *at;
 
-        if (!c->is_dead || c->n_sessions > 0) {
+        if (c->n_sessions > 0 || !c->is_dead) {
             at = &c->next;
             continue;
         }
