@@ -16,8 +16,8 @@ void ims__asset_from_store(struct ims_asset *out, const struct ims_store_asset *
 /* The number of the picture model that serves; 0 = the library has never seen it. */
 ims_status ims_engine_serving_model(struct ims_engine *e, int64_t *out_id, ims_err *err) IMS_MUST_CHECK;
 
-/* How many pictures of a training session are done with the serving model. */
-ims_status ims_engine_count_done(struct ims_engine *e, int64_t session_id,
+/* How many pictures of a training session are done with the serving model; of a completed one: were, then. */
+ims_status ims_engine_count_done(struct ims_engine *e, const struct ims_store_session *session,
                                  struct ims_store_session_counts *out, ims_err *err) IMS_MUST_CHECK;
 
 /* Empties the library (store/deletions.h) and removes the thumbnails; the photos stay. IMS_E_BUSY while somebody

@@ -281,9 +281,12 @@ ims_status ims_engine_serving_model(struct ims_engine *e, int64_t *out_id, ims_e
     return st;
 }
 
-ims_status ims_engine_count_done(struct ims_engine *e, int64_t session_id, struct ims_store_session_counts *out, ims_err *err)
+ims_status ims_engine_count_done(struct ims_engine *e, const struct ims_store_session *session,
+                                 struct ims_store_session_counts *out, ims_err *err)
 {
-    ims_status st = ims__engine_need_model_id(e, false, err);
+    ims_status st = session->has_counts ? IMS_OK : ims__engine_need_model_id(e, false, err);
 
-    return st ? st : ims_store_count_session(e->store, session_id, IMS_TASK_CLIP, e->model_id, out, err);
+    if (session->has_counts)
+        *out = session->counts;
+    return st || session->has_counts ? st : ims_store_count_session(e->store, session->id, IMS_TASK_CLIP, e->model_id, out, err);
 }

@@ -95,10 +95,14 @@ static ims_status index_session(struct train *t, struct ims_arena *arena, struct
 static ims_status run_done(struct ims_store *s, void *arg, ims_err *err)
 {
     struct train *t = arg;
+    struct ims_store_session_counts c = { 0 };
     int64_t id;
     ims_status st = report(t, IMS_SESSION_DONE, NULL, err);
 
-    (void)s;
+    if (!st)
+        st = ims_store_count_session(s, t->id, IMS_TASK_CLIP, t->task->engine->model_id, &c, err);
+    if (!st)
+        st = ims_store_keep_session_counts(s, t->id, &c, err);
     return st ? st : ims__sessions_follow_up(t->task->engine, t->id, &id, err);
 }
 

@@ -2,7 +2,7 @@
  *
  * The state is a row; every event is one transaction that looks at the state and changes it, so two events never
  * both win. A run carries the generation that its start gave it: what a run of an older generation reports is
- * refused. Counters are not stored: they are counted from the work states of the pictures below the folders.
+ * refused. Counters are counted from the work states of the pictures below the folders, and kept when a run is complete.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef IMS_STORE_SESSIONS_H
 #define IMS_STORE_SESSIONS_H
@@ -39,6 +39,12 @@ bool ims_session_next(ims_session_status from, ims_session_event event, ims_sess
 /* Is the event one that a run reports (and not a user)? */
 bool ims_session_is_report(ims_session_event event);
 
+struct ims_store_session_counts {
+    int64_t assets, done, failed; /* the others are queued */
+    int64_t unique;               /* different contents */
+    int64_t skipped; /* of done: nothing had to be computed, since another one above has the same content */
+};
+
 struct ims_store_session {
     int64_t id;
     const char *name;
@@ -49,6 +55,8 @@ struct ims_store_session {
     int64_t generation;
     const char *reset_reason, *error;
     int64_t created_us, started_us, completed_us, paused_us, reset_us; /* 0 = not */
+    bool has_counts; /* of a completed one: as it was then */
+    struct ims_store_session_counts counts;
 };
 
 struct ims_store_subdirectory {
@@ -95,11 +103,9 @@ ims_status ims_store_settle_sessions(struct ims_store *s, int64_t *out_n, ims_er
  * The pictures below its selected subdirectories, or below its root when none is selected, each once, that are there
  * and in no ignored folder. task, model_id: whose work states are meant. */
 
-struct ims_store_session_counts {
-    int64_t assets, done, failed; /* the others are queued */
-    int64_t unique;               /* different contents */
-    int64_t skipped; /* of done: nothing had to be computed, since another one above has the same content */
-};
+/* Of a session that was completed just now, for good: until it starts again. */
+ims_status ims_store_keep_session_counts(struct ims_store *s, int64_t id, const struct ims_store_session_counts *counts,
+                                         ims_err *err) IMS_MUST_CHECK;
 /* session_id 0: the whole library. */
 ims_status ims_store_count_session(struct ims_store *s, int64_t session_id, const char *task, int64_t model_id,
                                    struct ims_store_session_counts *out, ims_err *err) IMS_MUST_CHECK;

@@ -66,7 +66,7 @@ static ims_status read_list(struct ims_store *s, void *arg, ims_err *err)
     x->items = items;
     for (size_t i = 0; !st && i < x->n; i++) {
         if (is_at_work(&x->items[i]))
-            st = ims__face_session_count(s, x->model_id, &x->items[i], err);
+            st = ims__face_session_count(s, x->model_id, false, &x->items[i], err);
     }
     return st;
 }
@@ -227,8 +227,11 @@ static ims_status apply(struct ims_store *s, struct event *x, struct ims_arena *
         return ims_fail(err, is_report ? IMS_E_CANCELLED : IMS_E_INVALID, "store", 0, "a face session that is %s cannot %s",
                         ims_face_session_status_name(was.status), ims_face_session_event_name(step->event));
     x->generation = was.generation + (step->event == IMS_FACE_SESSION_RESUME);
-    if (is_at_work(&was) && ims_face_session_is_over(next))
-        st = write_counts(s, &was, err);
+    if (is_at_work(&was) && ims_face_session_is_over(next)) {
+        st = ims__face_session_count(s, step->model_id, true, &was, err);
+        if (!st)
+            st = write_counts(s, &was, err);
+    }
     return st ? st : write_state(s, x, &was, next, err);
 }
 

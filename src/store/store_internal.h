@@ -8,13 +8,29 @@
 #include "db/db.h"
 #include "store/store.h"
 
+/* store_counted.c: one count that took long. key: what, of which session, of which model. */
+#define IMS__COUNTED_VALUES 8
+#define IMS__COUNTED_PICTURES 1
+#define IMS__COUNTED_FACES 2
+struct ims__counted {
+    int64_t key[3];
+    uint64_t at_ns, cost_ns; /* cost 0 = unused */
+    int64_t values[IMS__COUNTED_VALUES];
+};
+
 struct ims_store {
     struct ims_db *db;
     unsigned busy_timeout_ms;
     char library_id[40];
     size_t n_written; /* rows through this handle */
     size_t analyze_at;
+    struct ims__counted counted[8];
 };
+
+bool ims__counted_get(const struct ims_store *s, const int64_t key[3], int64_t values[IMS__COUNTED_VALUES]);
+/* Keeps it when counting, since since_ns, took long. */
+void ims__counted_put(struct ims_store *s, const int64_t key[3], const int64_t values[IMS__COUNTED_VALUES],
+                      uint64_t since_ns);
 
 /* --- store.c: transactions and lists --- */
 
@@ -109,8 +125,8 @@ void ims__store_sql_scope(struct ims__store_sql *q, int64_t session_id, const ch
 /* --- store_session_faces.c --- */
 
 struct ims_store_face_session;
-/* Fills the counters of a session that is at work. */
-ims_status ims__face_session_count(struct ims_store *s, int64_t model_id, struct ims_store_face_session *x,
+/* Fills the counters of a session that is at work; what took long may be some seconds old unless is_exact. */
+ims_status ims__face_session_count(struct ims_store *s, int64_t model_id, bool is_exact, struct ims_store_face_session *x,
                                    ims_err *err) IMS_MUST_CHECK;
 
 /* --- store_library.c --- */

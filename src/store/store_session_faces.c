@@ -77,7 +77,7 @@ static ims_status take_faces(void *arg, const struct ims_db_query *row, ims_err 
     return IMS_OK;
 }
 
-ims_status ims__face_session_count(struct ims_store *s, int64_t model_id, struct ims_store_face_session *x, ims_err *err)
+static ims_status count_now(struct ims_store *s, int64_t model_id, struct ims_store_face_session *x, ims_err *err)
 {
     struct ims_store_session_counts c;
     struct ims__store_sql q;
@@ -97,6 +97,28 @@ ims_status ims__face_session_count(struct ims_store *s, int64_t model_id, struct
                IMS_DB_ARGS(since, since, since),
                "LEFT JOIN clusters k ON k.id = f.cluster_id LEFT JOIN face_suggestions u ON u.face_id = f.id", err);
     return select_rows(s, &q, st, take_faces, x, err);
+}
+
+ims_status ims__face_session_count(struct ims_store *s, int64_t model_id, bool is_exact, struct ims_store_face_session *x,
+                                   ims_err *err)
+{
+    int64_t *const counts[IMS__COUNTED_VALUES] = { &x->images,   &x->processed,     &x->failed,   &x->faces,
+                                                   &x->assigned, &x->auto_assigned, &x->clusters, &x->suggestions };
+    const int64_t key[3] = { IMS__COUNTED_FACES, x->id, model_id };
+    int64_t v[IMS__COUNTED_VALUES];
+    uint64_t since = ims__mono_ns();
+    bool is_kept = !is_exact && ims__counted_get(s, key, v);
+    ims_status st = is_kept ? IMS_OK : count_now(s, model_id, x, err);
+
+    for (size_t i = 0; !st && i < IMS__COUNTED_VALUES; i++) {
+        if (is_kept)
+            *counts[i] = v[i];
+        else
+            v[i] = *counts[i];
+    }
+    if (!st && !is_kept)
+        ims__counted_put(s, key, v, since);
+    return st;
 }
 
 /* ---- lists ---- */

@@ -11,7 +11,8 @@
 
 #define SESSION_COLUMNS                                                                                               \
     "SELECT id, name, status, root_path, category_id, config_json, generation, reset_reason, error, created_us, "    \
-    "started_us, completed_us, paused_us, reset_us FROM training_sessions "
+    "started_us, completed_us, paused_us, reset_us, n_assets, n_done, n_failed, n_unique, n_skipped "                  \
+    "FROM training_sessions "
 
 static ims_status read_session(struct ims_arena *arena, const struct ims_db_query *row, struct ims_store_session *x,
                                ims_err *err)
@@ -32,6 +33,12 @@ static ims_status read_session(struct ims_arena *arena, const struct ims_db_quer
     x->completed_us = ims_db_column_int(row, 11);
     x->paused_us = ims_db_column_int(row, 12);
     x->reset_us = ims_db_column_int(row, 13);
+    x->has_counts = !ims_db_column_is_null(row, 14);
+    x->counts = (struct ims_store_session_counts){ .assets = ims_db_column_int(row, 14),
+                                                   .done = ims_db_column_int(row, 15),
+                                                   .failed = ims_db_column_int(row, 16),
+                                                   .unique = ims_db_column_int(row, 17),
+                                                   .skipped = ims_db_column_int(row, 18) };
     return st;
 }
 
@@ -278,7 +285,7 @@ static ims_status write_state(struct ims_store *s, const struct event *x, ims_se
         "started_us = CASE WHEN $4 = 1 THEN NULL WHEN $5 = 1 THEN COALESCE(started_us, $9) ELSE started_us END, "
         "paused_us = CASE WHEN $6 = 1 THEN $9 ELSE NULL END, "
         "completed_us = CASE WHEN $7 = 1 THEN $9 ELSE NULL END, "
-        "reset_us = CASE WHEN $4 = 1 THEN $9 ELSE reset_us END, "
+        "reset_us = CASE WHEN $4 = 1 THEN $9 ELSE reset_us END, n_assets = NULL, "
         "reset_reason = CASE WHEN $4 = 1 THEN $8 ELSE reset_reason END, "
         "error = CASE WHEN $10 = 1 THEN $8 ELSE NULL END WHERE id = $1",
         IMS_DB_ARGS(ims_db_int(x->id), ims_db_text(ims_session_status_name(next)), ims_db_int(generation),
@@ -322,6 +329,29 @@ ims_status ims_store_session_event(struct ims_store *s, int64_t id, ims_session_
     if (!st && out_generation)
         *out_generation = x.found_generation;
     return st;
+}
+
+struct keep {
+    int64_t id;
+    const struct ims_store_session_counts *c;
+};
+
+static ims_status keep_counts(struct ims_store *s, void *arg, ims_err *err)
+{
+    const struct keep *x = arg;
+
+    return ims_db_run(s->db,
+                      "UPDATE training_sessions SET n_assets = $2, n_done = $3, n_failed = $4, n_unique = $5, n_skipped = $6 "
+                      "WHERE id = $1",
+                      IMS_DB_ARGS(ims_db_int(x->id), ims_db_int(x->c->assets), ims_db_int(x->c->done), ims_db_int(x->c->failed),
+                                  ims_db_int(x->c->unique), ims_db_int(x->c->skipped)),
+                      NULL, err);
+}
+
+ims_status ims_store_keep_session_counts(struct ims_store *s, int64_t id, const struct ims_store_session_counts *counts,
+                                         ims_err *err)
+{
+    return ims__store_write(s, keep_counts, &(struct keep){ id, counts }, err);
 }
 
 /* ---- runs whose job ended without a word ---- */

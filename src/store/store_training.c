@@ -1,6 +1,7 @@
 /* The pictures of training sessions: counted, listed, gone through. Nothing of this is stored: it follows from the
  * work states and the evidence.
  * SPDX-License-Identifier: Apache-2.0 */
+#include "base/clock.h"
 #include "store/sessions.h"
 #include "store/store_internal.h"
 
@@ -21,8 +22,8 @@ static ims_status take_counts(void *arg, const struct ims_db_query *row, ims_err
     return IMS_OK;
 }
 
-ims_status ims_store_count_session(struct ims_store *s, int64_t session_id, const char *task, int64_t model_id,
-                                   struct ims_store_session_counts *out, ims_err *err)
+static ims_status count_now(struct ims_store *s, int64_t session_id, const char *task, int64_t model_id,
+                            struct ims_store_session_counts *out, ims_err *err)
 {
     struct ims_store_session_counts c = { 0 };
     struct ims__store_sql q;
@@ -39,6 +40,28 @@ ims_status ims_store_count_session(struct ims_store *s, int64_t session_id, cons
     ims__store_sql_release(&q);
     if (!st)
         *out = c;
+    return st;
+}
+
+/* Within a transaction the numbers are for keeping. */
+ims_status ims_store_count_session(struct ims_store *s, int64_t session_id, const char *task, int64_t model_id,
+                                   struct ims_store_session_counts *out, ims_err *err)
+{
+    const int64_t key[3] = { IMS__COUNTED_PICTURES, session_id, model_id };
+    bool is_exact = ims_db_is_in_transaction(s->db);
+    int64_t v[IMS__COUNTED_VALUES] = { 0 };
+    uint64_t since = ims__mono_ns();
+    ims_status st;
+
+    if (!is_exact && ims__counted_get(s, key, v)) {
+        *out = (struct ims_store_session_counts){ v[0], v[1], v[2], v[3], v[4] };
+        return IMS_OK;
+    }
+    st = count_now(s, session_id, task, model_id, out, err);
+    if (!st && !is_exact)
+        ims__counted_put(s, key,
+                         (const int64_t[IMS__COUNTED_VALUES]){ out->assets, out->done, out->failed, out->unique, out->skipped },
+                         since);
     return st;
 }
 

@@ -29,7 +29,7 @@ static ims_json *session_json(struct ims_http_context *cx, const struct ims_stor
     struct ims_store_session_counts c = { 0 };
     ims_json *o;
 
-    if (s->status != IMS_SESSION_PENDING && ims_engine_count_done(cx->engine, s->id, &c, err))
+    if (s->status != IMS_SESSION_PENDING && ims_engine_count_done(cx->engine, s, &c, err))
         return NULL;
     o = ims__json_new_object();
     return ims__whole(
@@ -276,8 +276,15 @@ IMS_API_HANDLER(ims__api_session_restart_training)
                          .id = ims__in_int(rq->path, "session_id", 0),
                          .started_ns = ims__mono_ns() };
     struct ims_store_session_counts c = { 0 };
-    ims_status st = ims_engine_count_done(cx->engine, x.id, &c, err);
+    struct ims_store_session s;
+    struct ims_arena arena;
+    ims_status st;
 
+    ims__arena_init(&arena, 0);
+    st = ims_store_session(cx->store, x.id, &arena, &s, err);
+    if (!st)
+        st = ims_engine_count_done(cx->engine, &s, &c, err);
+    ims__arena_release(&arena);
     if (!st)
         st = ims_sessions_restart(cx->engine, x.id, reason_of(rq), false, err);
     x.reset = c.failed;

@@ -162,11 +162,11 @@ IMS_API_HANDLER(ims__api_session_thumbnails)
 
     ims__arena_init(&arena, 0);
     st = ims_store_session(cx->store, id, &arena, &s, err);
+    if (!st)
+        st = ims_engine_count_done(cx->engine, &s, &c, err);
     ims__arena_release(&arena);
     snprintf(key, sizeof(key), "thumbnails:%lld", (long long)id);
     snprintf(args, sizeof(args), "{\"session\":%lld}", (long long)id);
-    if (!st)
-        st = ims_engine_count_done(cx->engine, id, &c, err);
     if (!st)
         st = ims_store_push_job(cx->store, &job, &job_id, err);
     if (st && st != IMS_E_EXISTS) /* then it is on its way already */

@@ -102,7 +102,7 @@ IMS_API_HANDLER(ims__api_session_progress)
     ims__arena_init(&arena, 0);
     st = ims_store_session(cx->store, id, &arena, &s, err);
     if (!st)
-        st = ims_engine_count_done(cx->engine, id, &c, err);
+        st = ims_engine_count_done(cx->engine, &s, &c, err);
     if (!st) {
         if (is_at_work(&s))
             speed = speed_of(cx, "session", id, s.generation);
@@ -242,7 +242,7 @@ static ims_status look(struct ims_http_context *cx, int64_t id, struct ims_arena
     ims_status st = ims_store_session(cx->store, id, arena, &u->s, err);
 
     if (!st)
-        st = ims_engine_count_done(cx->engine, id, &u->c, err);
+        st = ims_engine_count_done(cx->engine, &u->s, &u->c, err);
     if (!st)
         st = ims_face_sessions_model(cx->engine, &model_id, err);
     if (!st)

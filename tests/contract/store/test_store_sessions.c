@@ -2,9 +2,11 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "contract/store/store_fixture.h"
 
+#include "base/clock.h"
 #include "base/thread.h"
 #include "store/jobs.h"
 #include "store/sessions.h"
+#include "store/store_internal.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -244,6 +246,13 @@ TEST(sessions_counts, "D-T15: a session counts each picture below its folders on
     CHECK(c.assets == 3 && c.done == 3 && c.unique == 2);
     CHECK_OK(ims_store_count_session(l.store, some, IMS_TASK_CLIP, l.model_id + 1, &c, &l.err), l.err);
     CHECK(c.assets == 3 && c.done == 0 && c.skipped == 0);
+    /* kept when it is complete, until it starts again */
+    CHECK_OK(ims_store_count_session(l.store, some, IMS_TASK_CLIP, l.model_id, &c, &l.err), l.err);
+    CHECK(!look(&l, some).has_counts);
+    CHECK_OK(ims_store_keep_session_counts(l.store, some, &c, &l.err), l.err);
+    CHECK(look(&l, some).has_counts && look(&l, some).counts.unique == 2 && look(&l, some).counts.skipped == 1);
+    CHECK_OK(ims_store_session_event(l.store, some, IMS_SESSION_START, 0, NULL, NULL, &l.err), l.err);
+    CHECK(!look(&l, some).has_counts);
     /* as rows: the later copy is the duplicate, of the one that is in the session too */
     which.which = IMS_ITEMS_SKIPPED;
     CHECK_OK(ims_store_session_items(l.store, some, &which, 0, 9, &l.arena, &items, &n, &total, &l.err), l.err);
@@ -268,6 +277,28 @@ TEST(sessions_counts, "D-T15: a session counts each picture below its folders on
     CHECK_OK(ims_store_count_session(l.store, some, IMS_TASK_CLIP, l.model_id, &c, &l.err), l.err);
     CHECK_INT(c.assets, 3);
     library_close(&l);
+}
+
+TEST(sessions_counted, "a count that took long is good for twenty times as long; a fast one is not kept")
+{
+    static const int64_t values[IMS__COUNTED_VALUES] = { 7, 6, 5 };
+    const int64_t key[3] = { IMS__COUNTED_PICTURES, 1, 2 }, other[3] = { IMS__COUNTED_FACES, 1, 2 };
+    struct ims_store s = { .db = NULL };
+    int64_t got[IMS__COUNTED_VALUES] = { 0 };
+    uint64_t now = ims__mono_ns();
+
+    CHECK(!ims__counted_get(&s, key, got));
+    ims__counted_put(&s, key, values, now); /* it took no time */
+    CHECK(!ims__counted_get(&s, key, got));
+    ims__counted_put(&s, key, values, now - 60000000000u);
+    CHECK(ims__counted_get(&s, key, got) && got[0] == 7 && got[2] == 5);
+    CHECK(!ims__counted_get(&s, other, got));
+    s.counted[0].at_ns = now - 21 * s.counted[0].cost_ns;
+    CHECK(!ims__counted_get(&s, key, got));
+    for (int64_t i = 0; i < 20; i++) /* more sessions than there is room for: the newest are kept */
+        ims__counted_put(&s, (const int64_t[3]){ IMS__COUNTED_PICTURES, 100 + i, 2 }, values, ims__mono_ns() - 60000000000u);
+    CHECK(ims__counted_get(&s, (const int64_t[3]){ IMS__COUNTED_PICTURES, 119, 2 }, got));
+    CHECK(!ims__counted_get(&s, (const int64_t[3]){ IMS__COUNTED_PICTURES, 100, 2 }, got));
 }
 
 TEST(sessions_at_work, "a folder is in training while a session at work is on it, above or below it")
