@@ -12,4 +12,8 @@ unsigned ims__open_files(void);
  * are wanted. There is no way back. Where the system has no such thing nothing happens. */
 void ims__yield_to_others(void);
 
+/* Threads share at most n pools of small memory from now on, where the system's allocator has such a limit (glibc: eight a
+ * core otherwise, each of which keeps what its threads once needed). Before threads are started; no effect elsewhere. */
+void ims__limit_arenas(unsigned n);
+
 #endif

@@ -27,3 +27,8 @@ void ims__yield_to_others(void)
 {
     (void)pthread_set_qos_class_self_np(QOS_CLASS_UTILITY, 0);
 }
+
+void ims__limit_arenas(unsigned n)
+{
+    (void)n;
+}

@@ -3,6 +3,7 @@
 #include "base/process.h"
 
 #include <dirent.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -38,4 +39,13 @@ unsigned ims__open_files(void)
 void ims__yield_to_others(void)
 {
     (void)setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), BACKGROUND_NICE);
+}
+
+void ims__limit_arenas(unsigned n)
+{
+#if defined(__GLIBC__) && defined(M_ARENA_MAX)
+    (void)mallopt(M_ARENA_MAX, (int)n);
+#else
+    (void)n;
+#endif
 }

@@ -5,7 +5,9 @@
 #include "base/clock.h"
 #include "base/fs.h"
 #include "base/log.h"
+#include "base/process.h"
 #include "base/thread.h"
+#include "device/device.h"
 #include "engine/engine_parts.h"
 #include "engine/worker.h"
 #include "http/api/api.h"
@@ -20,6 +22,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#define LEAST_ARENAS 2
 #define STOP_LOOK_US 100000
 
 struct service {
@@ -131,8 +134,10 @@ ims_status ims__serve(const struct ims_serve_options *options, ims_err *err)
 {
     struct service s = { .api = { .host = options->engine, .started_ns = ims__mono_ns() } };
     char url[320];
-    ims_status st = ims__spec_open(&s.spec, err);
+    ims_status st;
 
+    ims__limit_arenas(ims_device_usable_cores() < LEAST_ARENAS ? LEAST_ARENAS : ims_device_usable_cores());
+    st = ims__spec_open(&s.spec, err);
     s.api.spec = s.spec;
     if (!st)
         st = add_root(s.api.host, options->root, err);
