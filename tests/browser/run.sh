@@ -45,7 +45,7 @@ serve()
     server=$!
     servers="$servers $server"
     for _ in $(seq 300); do
-        ! grep -q serves "$work/$name.out" || break
+        ! grep -qs serves "$work/$name.out" || break
         kill -0 "$server" 2>/dev/null || {
             sed 's/^/# /' "$work/$name.log"
             echo "Bail out! the server does not start"
