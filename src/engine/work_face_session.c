@@ -30,7 +30,9 @@ static ims_status report(struct run *r, ims_face_session_event event, const char
     };
     ims_status st = ims__engine_find_face_model(e, &step.model_id, err);
 
-    return st ? st : ims_store_face_session_event(e->store, &step, NULL, err);
+    if (!st)
+        st = ims_store_face_session_event(e->store, &step, NULL, err);
+    return st == IMS_E_NOT_FOUND ? IMS_E_CANCELLED : st; /* deleted meanwhile: it wants to hear nothing more */
 }
 
 /* ---- the steps ---- */

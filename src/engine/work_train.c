@@ -43,9 +43,12 @@ struct train {
     bool is_told; /* that its pictures are known */
 };
 
+/* A session that was deleted meanwhile wants to hear nothing more. */
 static ims_status report(struct train *t, ims_session_event event, const char *text, ims_err *err)
 {
-    return ims_store_session_event(t->task->engine->store, t->id, event, t->generation, text, NULL, err);
+    ims_status st = ims_store_session_event(t->task->engine->store, t->id, event, t->generation, text, NULL, err);
+
+    return st == IMS_E_NOT_FOUND ? IMS_E_CANCELLED : st;
 }
 
 /* The session hears at once when the walk is over; one that is paused or cancelled meanwhile refuses it. */

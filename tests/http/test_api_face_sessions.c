@@ -152,6 +152,12 @@ TEST(d_f27_delete, "D-F27: a session at work is cancelled and stays; one that is
     training_want(&s, "DELETE", one, NULL, 200, "\"status\":\"deleted\"");
     training_want(&s, "GET", one, NULL, 404, NULL);
     training_want(&s, "DELETE", one, NULL, 404, NULL);
+    /* the training session goes while its faces are looked for: the job ends and does not fail */
+    CHECK_INT(training_session(&s, NULL), 1);
+    two = make(&s, "{\"trainingSessionId\":1}");
+    training_want(&s, "DELETE", S "/1", NULL, 204, NULL);
+    training_want(&s, "GET", two, NULL, 404, NULL);
+    CHECK(training_await(&s, "/api/v1/queues", "\"name\":\"default\",\"count\":0,\"isEmpty\":true,\"startedCount\":0,\"failedCount\":0"));
     two = make(&s, "{\"minFaceSize\":30}");
     CHECK(training_await(&s, two, "\"status\":\"completed\""));
     training_want(&s, "POST", add(two, "/pause"), NULL, 400, "cannot pause");
