@@ -121,6 +121,21 @@ static long long kept_batch(struct library *l, const char *words)
     return batch;
 }
 
+/* Pictures from..until of the demo library, by two devices. */
+static void index_more(struct library *l, size_t from, size_t until)
+{
+    char words[1400];
+
+    for (size_t i = from; i < until; i++) {
+        char name[40];
+
+        snprintf(name, sizeof(name), "%zu.jpg", i);
+        library_copy(l, library_demo_jpeg(i), name);
+    }
+    snprintf(words, sizeof(words), "index\n--json\n--device\ncpu,cpu\n--batch\n2\n%s", l->photos);
+    ims__json_free(library_run(l, 0, words));
+}
+
 TEST(batches, "two devices find their batch size while they index, and evidence says what was run")
 {
     struct library l;
@@ -130,15 +145,8 @@ TEST(batches, "two devices find their batch size while they index, and evidence 
 
     library_init(&l);
     library_add_env(&l, "IMS_FACES=false");
-    for (size_t i = 0; i < N_MANY; i++) {
-        char name[40];
-
-        snprintf(name, sizeof(name), "%zu.jpg", i);
-        library_copy(&l, library_demo_jpeg(i), name);
-    }
     CHECK_INT(kept_batch(&l, "devices\n--json\n--device\ncpu,cpu"), 0);
-    snprintf(words, sizeof(words), "index\n--json\n--device\ncpu,cpu\n--batch\n2\n%s", l.photos);
-    ims__json_free(library_run(&l, 0, words));
+    index_more(&l, 0, N_MANY);
     for (size_t i = 0; i < N_MANY; i++) {
         const ims_json *ev;
         const char *device;
@@ -156,6 +164,9 @@ TEST(batches, "two devices find their batch size while they index, and evidence 
     }
     test_note("%zu on the one share of the CPU, %zu on the other", n_on[0], n_on[1]);
     CHECK(n_on[0] > 0 && n_on[1] > 0);
+    /* On a busy machine the first device may have got too few full batches to judge by: it goes on with the next ones. */
+    for (size_t n = N_MANY; kept_batch(&l, "devices\n--json\n--device\ncpu,cpu") == 0 && n < 6 * N_MANY; n += 12)
+        index_more(&l, n, n + 12);
     CHECK(kept_batch(&l, "devices\n--json\n--device\ncpu,cpu") >= 1);
     CHECK(kept_batch(&l, "devices\n--json\n--device\ncpu,cpu") <= 2);
     CHECK_INT(kept_batch(&l, "devices\n--json\n--device\ncpu,cpu\n--again"), 0);
