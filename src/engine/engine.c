@@ -64,7 +64,8 @@ static ims_status keep_options(struct ims_engine *e, const struct ims_engine_opt
  * library's owner has it open. */
 static ims_status open_database(struct ims_engine *e, ims_err *err)
 {
-    struct ims_store_options options = { .must_exist = e->options.is_read_only };
+    struct ims_store_options options = { .must_exist = e->options.is_read_only,
+                                         .beside = e->host ? e->host->store : NULL };
     char shown[IMS_SHOWN_BYTES];
     ims_status st = ims_store_open(&e->store, e->database, &options, err);
 

@@ -59,6 +59,12 @@ ims_status ims_store_open(struct ims_store **out, const char *url,
         return ims_fail(err, IMS_E_NOMEM, "store", 0, "allocating the handle");
     s->busy_timeout_ms = o.busy_timeout_ms;
     s->analyze_at = FIRST_ANALYZE;
+    st = ims__lock_init(&s->own_counts.lock);
+    if (st) {
+        ims__free(s);
+        return ims_fail(err, st, "store", 0, "making a lock");
+    }
+    s->counts = o.beside ? o.beside->counts : &s->own_counts;
     st = ims_db_open(&s->db, url,
                      &(struct ims_db_options){ .is_read_only = o.is_read_only,
                                                .must_exist = o.must_exist || o.is_read_only,
@@ -90,6 +96,7 @@ void ims_store_close(struct ims_store *s)
     if (!s)
         return;
     ims_db_close(s->db);
+    ims__lock_release(&s->own_counts.lock);
     ims__free(s);
 }
 

@@ -30,6 +30,8 @@ struct ims_store_options {
     bool is_read_only; /* implies must_exist; a database that needs migrating is IMS_E_VERSION */
     bool must_exist;   /* a missing SQLite file is IMS_E_NOT_FOUND instead of a new library */
     unsigned busy_timeout_ms; /* 0 = 10 seconds */
+    struct ims_store *beside;  /* another handle on the same library, which outlives this one, or NULL: what either
+                                * took long to count the other need not count again for a while */
 };
 
 /* url: DATABASE_URL or the path of a SQLite file (its folder must exist). Migrates to this

@@ -5,10 +5,12 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "base/thread.h"
 #include "db/db.h"
 #include "store/store.h"
 
-/* store_counted.c: one count that took long. key: what, of which session, of which model. */
+/* store_counted.c: counts that took long, for all handles beside each other. key: what, of which session, of which
+ * model. */
 #define IMS__COUNTED_VALUES 8
 #define IMS__COUNTED_PICTURES 1
 #define IMS__COUNTED_FACES 2
@@ -17,6 +19,10 @@ struct ims__counted {
     uint64_t at_ns, cost_ns; /* cost 0 = unused */
     int64_t values[IMS__COUNTED_VALUES];
 };
+struct ims__counts {
+    struct ims_lock lock;
+    struct ims__counted rows[16];
+};
 
 struct ims_store {
     struct ims_db *db;
@@ -24,10 +30,10 @@ struct ims_store {
     char library_id[40];
     size_t n_written; /* rows through this handle */
     size_t analyze_at;
-    struct ims__counted counted[8];
+    struct ims__counts own_counts, *counts; /* counts: own, or those of the handle that this one is beside */
 };
 
-bool ims__counted_get(const struct ims_store *s, const int64_t key[3], int64_t values[IMS__COUNTED_VALUES]);
+bool ims__counted_get(struct ims_store *s, const int64_t key[3], int64_t values[IMS__COUNTED_VALUES]);
 /* Keeps it when counting, since since_ns, took long. */
 void ims__counted_put(struct ims_store *s, const int64_t key[3], const int64_t values[IMS__COUNTED_VALUES],
                       uint64_t since_ns);

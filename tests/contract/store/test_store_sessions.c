@@ -279,26 +279,34 @@ TEST(sessions_counts, "D-T15: a session counts each picture below its folders on
     library_close(&l);
 }
 
-TEST(sessions_counted, "a count that took long is good for twenty times as long; a fast one is not kept")
+TEST(sessions_counted, "a count that took long is good for twenty times as long, for handles beside each other; a fast one is not kept")
 {
     static const int64_t values[IMS__COUNTED_VALUES] = { 7, 6, 5 };
-    const int64_t key[3] = { IMS__COUNTED_PICTURES, 1, 2 }, other[3] = { IMS__COUNTED_FACES, 1, 2 };
-    struct ims_store s = { .db = NULL };
+    const int64_t key[3] = { IMS__COUNTED_PICTURES, 1, 2 }, elsewhere[3] = { IMS__COUNTED_FACES, 1, 2 };
     int64_t got[IMS__COUNTED_VALUES] = { 0 };
-    uint64_t now = ims__mono_ns();
+    uint64_t now;
+    struct ims_store *beside, *s;
+    struct library l;
 
-    CHECK(!ims__counted_get(&s, key, got));
-    ims__counted_put(&s, key, values, now); /* it took no time */
-    CHECK(!ims__counted_get(&s, key, got));
-    ims__counted_put(&s, key, values, now - 60000000000u);
-    CHECK(ims__counted_get(&s, key, got) && got[0] == 7 && got[2] == 5);
-    CHECK(!ims__counted_get(&s, other, got));
-    s.counted[0].at_ns = now - 21 * s.counted[0].cost_ns;
-    CHECK(!ims__counted_get(&s, key, got));
+    if (!library_open(&l))
+        return;
+    s = l.store;
+    CHECK_OK(ims_store_open(&beside, l.url, &(struct ims_store_options){ .beside = s }, &l.err), l.err);
+    CHECK(!ims__counted_get(s, key, got));
+    now = ims__mono_ns();
+    ims__counted_put(s, key, values, now); /* it took no time */
+    CHECK(!ims__counted_get(s, key, got));
+    ims__counted_put(beside, key, values, now - 60000000000u);
+    CHECK(ims__counted_get(s, key, got) && got[0] == 7 && got[2] == 5);
+    CHECK(!ims__counted_get(s, elsewhere, got));
+    s->counts->rows[0].at_ns = now - 21 * s->counts->rows[0].cost_ns;
+    CHECK(!ims__counted_get(beside, key, got));
     for (int64_t i = 0; i < 20; i++) /* more sessions than there is room for: the newest are kept */
-        ims__counted_put(&s, (const int64_t[3]){ IMS__COUNTED_PICTURES, 100 + i, 2 }, values, ims__mono_ns() - 60000000000u);
-    CHECK(ims__counted_get(&s, (const int64_t[3]){ IMS__COUNTED_PICTURES, 119, 2 }, got));
-    CHECK(!ims__counted_get(&s, (const int64_t[3]){ IMS__COUNTED_PICTURES, 100, 2 }, got));
+        ims__counted_put(s, (const int64_t[3]){ IMS__COUNTED_PICTURES, 100 + i, 2 }, values, ims__mono_ns() - 60000000000u);
+    CHECK(ims__counted_get(beside, (const int64_t[3]){ IMS__COUNTED_PICTURES, 119, 2 }, got));
+    CHECK(!ims__counted_get(beside, (const int64_t[3]){ IMS__COUNTED_PICTURES, 100, 2 }, got));
+    ims_store_close(beside);
+    library_close(&l);
 }
 
 TEST(sessions_at_work, "a folder is in training while a session at work is on it, above or below it")
