@@ -25,7 +25,7 @@ cd "$source_dir"
 kernels="src/kernels/kernels.c src/kernels/generic.c src/kernels/generic_codes.c src/kernels/generic_resample.c
     src/kernels/generic_tiles.c
     src/kernels/resample.c src/kernels/resample_axis.c src/kernels/arm/*.c"
-base="src/base/status.c src/base/mem.c"
+base="src/base/status.c src/base/mem.c src/base/mem_large_linux.c"
 for test_file in "$@"; do
     program=$work_dir/$(basename "$test_file" .c)
     # shellcheck disable=SC2086 # the lists are meant to be split

@@ -26,7 +26,7 @@ cd "$source_dir"
 device=$(find src/device -name '*.c' ! -name '*_apple.c' ! -name '*_generic.c')
 kernels="src/kernels/kernels.c src/kernels/generic.c src/kernels/generic_codes.c src/kernels/generic_resample.c
     src/kernels/generic_tiles.c src/kernels/arm/detect.c src/kernels/arm/neon*.c"
-base="src/base/status.c src/base/mem.c src/base/arena.c src/base/buf.c src/base/clock.c src/base/text.c src/base/fs.c"
+base="src/base/status.c src/base/mem.c src/base/mem_large_linux.c src/base/arena.c src/base/buf.c src/base/clock.c src/base/text.c src/base/fs.c"
 for test_file in "$@"; do
     program=$work_dir/$(basename "$test_file" .c)
     # shellcheck disable=SC2086 # the lists are meant to be split
