@@ -44,11 +44,13 @@ static bool setup(void)
     const char *npm[] = { "/bin/sh", "-c", "command -v npm && command -v curl", NULL };
     const char *make[] = { "/bin/sh", "-c", make_tree, "sh", root, test_source_path(""), test_build_path("imgsearch"), NULL };
     char text[900];
+    bool has_both;
 
     run_program(&result, NULL, npm);
-    if (result.exit_code != 0)
-        return false;
+    has_both = result.exit_code == 0;
     run_release(&result);
+    if (!has_both)
+        return false;
     snprintf(root, sizeof(root), "%s", test_tmp_dir());
     run_program(&result, NULL, make);
     if (result.exit_code != 0)
