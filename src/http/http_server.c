@@ -153,6 +153,17 @@ static ims_status read_port(struct ims_http *h, ims_err *err)
     return IMS_OK;
 }
 
+/* Not MHD_quiesce_daemon: in 0.9.75 it and each polling thread may take the socket out of the same epoll set, and the
+ * second to try ends the program. */
+static enum MHD_Result may_connect(void *cls, const struct sockaddr *from, socklen_t len)
+{
+    struct ims_http *h = cls;
+
+    (void)from;
+    (void)len;
+    return atomic_load(&h->is_closing) ? MHD_NO : MHD_YES;
+}
+
 static ims_status listen_on(struct ims_http *h, ims_err *err)
 {
     const struct ims_http_options *o = &h->options;
@@ -168,7 +179,7 @@ static ims_status listen_on(struct ims_http *h, ims_err *err)
         flags |= MHD_USE_IPv6;
     errno = 0;
     h->daemon = MHD_start_daemon(
-        flags, o->port, NULL, NULL, ims__http_intake, h, MHD_OPTION_EXTERNAL_LOGGER, log_line, NULL,
+        flags, o->port, may_connect, h, ims__http_intake, h, MHD_OPTION_EXTERNAL_LOGGER, log_line, NULL,
         MHD_OPTION_SOCK_ADDR, at->ai_addr, MHD_OPTION_NOTIFY_COMPLETED, ims__http_completed, h,
         MHD_OPTION_UNESCAPE_CALLBACK, keep_encoded, NULL, MHD_OPTION_THREAD_POOL_SIZE, (unsigned)IO_THREADS,
         MHD_OPTION_CONNECTION_LIMIT, max, MHD_OPTION_CONNECTION_TIMEOUT,
@@ -223,15 +234,9 @@ static void drain(struct ims_http *h)
 
 void ims__http_close(struct ims_http *h)
 {
-    MHD_socket fd = MHD_INVALID_SOCKET;
-
     if (!h)
         return;
-    atomic_store(&h->is_closing, true); /* requests that begin now are refused */
-    if (h->daemon)
-        fd = MHD_quiesce_daemon(h->daemon);
-    if (fd != MHD_INVALID_SOCKET)
-        (void)shutdown(fd, SHUT_RDWR); /* no new connections, though it stays open for now */
+    atomic_store(&h->is_closing, true); /* connections and requests that begin now are refused */
     if (h->streams) /* they end while libmicrohttpd still lets go of them */
         ims__http_streams_end(h->streams);
     drain(h);
@@ -243,8 +248,6 @@ void ims__http_close(struct ims_http *h)
         ims__http_streams_close(h->streams);
     if (h->daemon)
         MHD_stop_daemon(h->daemon);
-    if (fd != MHD_INVALID_SOCKET)
-        close(fd); /* not before: its threads may still be taking it out of their epoll sets */
     ims__chan_free(h->queue);
     ims__free(h->workers);
     ims__free(h->clocks);
