@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <ftw.h>
+#include <pthread.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -142,10 +143,13 @@ static void remove_tmp_dir(void)
 
 const char *test_tmp_dir(void)
 {
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* threads of a server under test ask too */
     static unsigned counter;
     static char dirs[64][560];
-    char *dir = dirs[counter % 64];
+    char *dir;
 
+    pthread_mutex_lock(&lock);
+    dir = dirs[counter % 64];
     if (!tmp_dir[0]) {
         const char *base = getenv("TMPDIR");
 
@@ -161,6 +165,7 @@ const char *test_tmp_dir(void)
         fprintf(stderr, "mkdir %s: %s\n", dir, strerror(errno));
         exit(99);
     }
+    pthread_mutex_unlock(&lock);
     return dir;
 }
 
