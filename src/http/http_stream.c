@@ -5,6 +5,7 @@
  * stops its own source (nothing is asked while the buffer is full) and is cut off after a while.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "http/http_internal.h"
 
@@ -75,11 +76,14 @@ static void ask(struct ims_http_streams *o, struct stream *s)
 {
     struct ims_buf events;
     bool is_done = false;
+    ims_err err = { 0 };
     ims_status st;
 
     ims__buf_init(&events, IMS_HTTP_MAX_STREAM_BYTES);
     ims__unlock(&o->lock);
-    st = s->ops->next(s->source, &events, &is_done, NULL);
+    st = s->ops->next(s->source, &events, &is_done, &err);
+    if (st)
+        ims__log_err(IMS_LOG_WARN, &err, "an event stream ends");
     ims__lock(&o->lock);
     take_events(s, &events, st, is_done);
     ims__buf_release(&events);
