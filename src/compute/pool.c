@@ -204,7 +204,7 @@ static bool make_room(struct ims_pool *p, struct ims_pool_slot *s, struct attemp
         s->info.n_halvings++;
         ims__log_ring_addf(&p->log,
                            "%s: %zu rows do not fit into the memory of %s, going on with %zu",
-                           p->label, rows, s->info.name, rows / 2);
+                           p->label, rows, s->info.name, s->info.batch.rows);
         ims__unlock(&p->lock);
         if (is_found)
             ims__pool_batch_keep(p, s);

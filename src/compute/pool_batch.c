@@ -107,19 +107,21 @@ bool ims__batch_note(struct ims_batch_plan *p, size_t rows, uint64_t ns)
 
 bool ims__batch_halve(struct ims_batch_plan *p, size_t rows)
 {
-    size_t half = rows > 1 ? rows / 2 : 1;
+    size_t fits = rows > 1 ? rows / 2 : 1;
 
-    if (half >= p->limit)
+    if (p->best_rate > 0 && p->best < rows && p->best > fits)
+        fits = p->best; /* it did, when it was measured */
+    if (fits >= p->limit)
         return false;
-    p->limit = half;
+    p->limit = fits;
     if (p->is_fixed) {
-        ims__batch_fix(p, half);
+        ims__batch_fix(p, fits);
         return false;
     }
-    if (p->rows <= half)
+    if (p->rows <= fits)
         return false;
-    if (!p->best || p->best > half) { /* what had won does not fit any more */
-        p->best = half;
+    if (!p->best || p->best > fits) { /* what had won does not fit any more */
+        p->best = fits;
         p->best_rate = 0;
     }
     settle(p);

@@ -39,8 +39,8 @@ void ims__batch_resume(struct ims_batch_plan *p, size_t best, double best_rate);
 void ims__batch_limit(struct ims_batch_plan *p, size_t limit);
 /* A batch came out. Sizes other than rows say nothing. true: the search ended with it. */
 bool ims__batch_note(struct ims_batch_plan *p, size_t rows, uint64_t ns);
-/* rows did not fit into memory: half as many at most, from now on. true: that ended the search, or
- * changed what it had found. */
+/* rows did not fit into memory: half as many at most from now on, or the best so far where that is
+ * between. true: that ended the search, or changed what it had found. */
 bool ims__batch_halve(struct ims_batch_plan *p, size_t rows);
 
 #endif

@@ -121,16 +121,25 @@ static long long kept_batch(struct library *l, const char *words)
     return batch;
 }
 
-/* Pictures from..until of the demo library, by two devices. */
+/* Pictures from..until, by two devices: the demo library's over and over, each with bytes of its own
+ * behind its end. */
 static void index_more(struct library *l, size_t from, size_t until)
 {
     char words[1400];
 
     for (size_t i = from; i < until; i++) {
+        size_t n;
+        char *jpeg = test_read_file(test_source_path(library_demo_jpeg(i % N_MANY)), &n);
+        char *copy = malloc(n + sizeof(i));
         char name[40];
 
+        CHECK(copy != NULL);
+        memcpy(copy, jpeg, n);
+        memcpy(copy + n, &i, sizeof(i));
         snprintf(name, sizeof(name), "%zu.jpg", i);
-        library_copy(l, library_demo_jpeg(i), name);
+        library_write(l, name, copy, n + sizeof(i));
+        free(copy);
+        free(jpeg);
     }
     snprintf(words, sizeof(words), "index\n--json\n--device\ncpu,cpu\n--batch\n2\n%s", l->photos);
     ims__json_free(library_run(l, 0, words));
@@ -164,9 +173,9 @@ TEST(batches, "two devices find their batch size while they index, and evidence 
     }
     test_note("%zu on the one share of the CPU, %zu on the other", n_on[0], n_on[1]);
     CHECK(n_on[0] > 0 && n_on[1] > 0);
-    /* On a busy machine the first device may have got too few full batches to judge by: it goes on with the next ones. */
-    for (size_t n = N_MANY; kept_batch(&l, "devices\n--json\n--device\ncpu,cpu") == 0 && n < 6 * N_MANY; n += 12)
-        index_more(&l, n, n + 12);
+    /* On a busy machine the first device may have got too few full batches of a run to judge by. */
+    for (size_t n = 1; kept_batch(&l, "devices\n--json\n--device\ncpu,cpu") == 0 && n < 10; n++)
+        index_more(&l, n * 3 * N_MANY, (n + 1) * 3 * N_MANY);
     CHECK(kept_batch(&l, "devices\n--json\n--device\ncpu,cpu") >= 1);
     CHECK(kept_batch(&l, "devices\n--json\n--device\ncpu,cpu") <= 2);
     CHECK_INT(kept_batch(&l, "devices\n--json\n--device\ncpu,cpu\n--again"), 0);

@@ -167,6 +167,22 @@ TEST(memory, "less memory than before halves what was found, for good")
     CHECK_INT(p.rows, 1);
 }
 
+TEST(part, "a part of a batch that does not fit takes nothing away that is known to")
+{
+    struct ims_batch_plan p;
+
+    ims__batch_begin(&p, 64);
+    while (p.rows < 16)
+        (void)ims__batch_note(&p, p.rows, (uint64_t)cost(&small_memory, p.rows));
+    CHECK_INT(p.best, 8);
+    CHECK(ims__batch_halve(&p, 10)); /* the end of a run */
+    CHECK(p.is_settled);
+    CHECK_INT(p.rows, 8);
+    CHECK(p.best_rate > 0);
+    CHECK(ims__batch_halve(&p, 6)); /* memory is short by now */
+    CHECK_INT(p.rows, 3);
+}
+
 TEST(kept, "what was found before is taken as it is, and checked by going on")
 {
     struct ims_batch_plan p;
