@@ -70,7 +70,8 @@ void ims_pool_limit_rows(struct ims_pool *p, size_t max_rows);
 /* Which devices, and why. */
 void ims_pool_choice(const struct ims_pool *p, struct ims_device_choice *out);
 
-/* How many devices are meant to work at once, the reserve not counted. */
+/* How many devices are meant to work at once, the reserve not counted: so many batches are worth
+ * giving in one call. 1 for NULL. */
 size_t ims_pool_n_devices(const struct ims_pool *p);
 
 /* Where a row was computed: the slot's number, and how many rows the batch had. */
@@ -108,10 +109,12 @@ struct ims_pool_info {
     size_t n_slots;
     struct ims_pool_slot_info slots[IMS_POOL_MAX_SLOTS];
 };
-void ims_pool_describe(struct ims_pool *p, struct ims_pool_info *out);
-/* Where the next batch would go first: the first slot that has a session and is not benched. */
-size_t ims_pool_main_slot(struct ims_pool *p);
-/* The report of a slot that ims_pool_run named. */
+/* false, and no slots, for NULL. */
+bool ims_pool_describe(struct ims_pool *p, struct ims_pool_info *out);
+/* Of where the next batch would go first: the first slot that has a session and is not benched.
+ * false while no session has been opened, and for NULL. */
+bool ims_pool_report(struct ims_pool *p, struct ims_compute_report *out);
+/* Of a slot that ims_pool_run named. */
 bool ims_pool_slot_report(struct ims_pool *p, size_t slot, struct ims_compute_report *out);
 /* The last faults and recoveries, oldest first, one a line; bytes written. */
 size_t ims_pool_log(struct ims_pool *p, char *out, size_t size);

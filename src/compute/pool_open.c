@@ -193,51 +193,69 @@ void ims_pool_choice(const struct ims_pool *p, struct ims_device_choice *out)
 
 size_t ims_pool_n_devices(const struct ims_pool *p)
 {
-    return p->n_primary;
+    return p ? p->n_primary : 1;
 }
 
-void ims_pool_describe(struct ims_pool *p, struct ims_pool_info *out)
+bool ims_pool_describe(struct ims_pool *p, struct ims_pool_info *out)
 {
     memset(out, 0, sizeof(*out));
+    if (!p)
+        return false;
     ims__lock(&p->lock);
     out->n_slots = p->n_slots;
     for (size_t i = 0; i < p->n_slots; i++)
         out->slots[i] = p->slots[i].info;
     ims__unlock(&p->lock);
+    return true;
 }
 
-bool ims_pool_slot_report(struct ims_pool *p, size_t slot, struct ims_compute_report *out)
+/* Under the lock. n_slots: no session was opened. */
+static size_t main_slot(const struct ims_pool *p)
 {
-    bool has_report = false;
+    size_t found = p->n_slots;
 
-    ims__lock(&p->lock);
-    if (slot < p->n_slots && p->slots[slot].info.has_report) {
-        *out = p->slots[slot].info.report;
-        has_report = true;
+    for (size_t i = 0; i < p->n_slots; i++) {
+        const struct ims_pool_slot_info *s = &p->slots[i].info;
+
+        if (s->has_report && s->health.state != IMS_HEALTH_BENCHED)
+            return i;
+        if (s->has_report && found == p->n_slots)
+            found = i;
     }
+    return found;
+}
+
+/* Under the lock. */
+static bool report_of(const struct ims_pool *p, size_t slot, struct ims_compute_report *out)
+{
+    if (slot >= p->n_slots || !p->slots[slot].info.has_report)
+        return false;
+    *out = p->slots[slot].info.report;
+    return true;
+}
+
+bool ims_pool_report(struct ims_pool *p, struct ims_compute_report *out)
+{
+    bool has_report;
+
+    if (!p)
+        return false;
+    ims__lock(&p->lock);
+    has_report = report_of(p, main_slot(p), out);
     ims__unlock(&p->lock);
     return has_report;
 }
 
-size_t ims_pool_main_slot(struct ims_pool *p)
+bool ims_pool_slot_report(struct ims_pool *p, size_t slot, struct ims_compute_report *out)
 {
-    size_t found = p->n_slots;
+    bool has_report;
 
+    if (!p)
+        return false;
     ims__lock(&p->lock);
-    for (size_t i = 0; i < p->n_slots; i++) {
-        const struct ims_pool_slot_info *s = &p->slots[i].info;
-
-        if (!s->has_report)
-            continue;
-        if (s->health.state != IMS_HEALTH_BENCHED) {
-            found = i;
-            break;
-        }
-        if (found == p->n_slots)
-            found = i;
-    }
+    has_report = report_of(p, slot, out);
     ims__unlock(&p->lock);
-    return found;
+    return has_report;
 }
 
 size_t ims_pool_log(struct ims_pool *p, char *out, size_t size)

@@ -196,7 +196,7 @@ static void describe(struct bench *b, struct ims_bench *out)
     (void)snprintf(out->model, sizeof(out->model), "%s", b->e->pack->name);
     memcpy(out->digest, b->e->pack->digest, sizeof(out->digest));
     (void)snprintf(out->precision, sizeof(out->precision), "%s", ims_precision_name(b->info.precision));
-    if (ims_clip_report(b->clip, IMS_CLIP_IMAGE, &report)) {
+    if (ims_pool_report(ims_clip_pool(b->clip, IMS_CLIP_IMAGE), &report)) {
         memcpy(out->device, report.device_name, sizeof(out->device));
         memcpy(out->provider, report.provider, sizeof(out->provider));
     }

@@ -49,7 +49,7 @@ static ims_status prepare_pictures(struct bench_faces *b, unsigned *out_side_px,
     const struct ims_rgb_view view = { pixels, PICTURE_PX, PICTURE_PX, (size_t)PICTURE_PX * 3 };
     ims_status st;
 
-    b->n_inputs = IMS_FACE_DETECT_BATCH * ims_face_n_devices(b->models, IMS_FACE_DETECT);
+    b->n_inputs = IMS_FACE_DETECT_BATCH * ims_pool_n_devices(ims_face_pool(b->models, IMS_FACE_DETECT));
     b->inputs = ims__zalloc(b->n_inputs, sizeof(*b->inputs));
     b->lists = ims__zalloc(b->n_inputs, sizeof(*b->lists));
     if (!pixels || !b->inputs || !b->lists) {
@@ -95,7 +95,7 @@ static ims_status load(struct bench_faces *b, struct ims_engine *e, size_t max_b
         return st;
     out->load_ms = ims__bench_ms_since(start);
     (void)snprintf(out->model, sizeof(out->model), "%s", e->face_pack->name);
-    if (ims_face_report(b->models, IMS_FACE_DETECT, &report))
+    if (ims_pool_report(ims_face_pool(b->models, IMS_FACE_DETECT), &report))
         (void)snprintf(out->device, sizeof(out->device), "%s", report.device_name);
     return IMS_OK;
 }

@@ -350,7 +350,7 @@ void ims__engine_note_device(struct ims_engine *e, bool is_image_tower)
     struct ims_device_choice choice;
     struct ims_compute_report report;
 
-    if (!ims_clip_report(e->clip, tower, &report))
+    if (!ims_pool_report(ims_clip_pool(e->clip, tower), &report))
         return;
     if (note_report(e, &report) && ims_clip_choose(e->clip, tower, &choice, NULL) == IMS_OK)
         snprintf(e->used.reason, sizeof(e->used.reason), "%s", choice.reason);
@@ -361,7 +361,7 @@ void ims__engine_note_face_device(struct ims_engine *e)
 {
     struct ims_compute_report report;
 
-    if (ims_face_report(e->faces, IMS_FACE_DETECT, &report))
+    if (ims_pool_report(ims_face_pool(e->faces, IMS_FACE_DETECT), &report))
         (void)note_report(e, &report);
 }
 
@@ -408,7 +408,7 @@ static ims_status choose_loaded(struct ims_engine *e, struct ims_device_choice *
     struct ims_compute_report report;
 
     for (int t = 0; e->clip && t < IMS_CLIP_N_TOWERS; t++) {
-        if (ims_clip_report(e->clip, (ims_clip_tower)t, &report))
+        if (ims_pool_report(ims_clip_pool(e->clip, (ims_clip_tower)t), &report))
             return ims_clip_choose(e->clip, (ims_clip_tower)t, out, NULL);
     }
     return ims_compute_choose(e->compute, out, NULL);

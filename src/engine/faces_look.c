@@ -206,7 +206,7 @@ static ims_status look_at(struct look *l, const struct ims_buf *bytes, ims_err *
     st = detect(l, err);
     if (!st)
         st = describe(l, err);
-    if (!st && ims_face_report(l->e->faces, IMS_FACE_DETECT, &report))
+    if (!st && ims_pool_report(ims_face_pool(l->e->faces, IMS_FACE_DETECT), &report))
         snprintf(l->out->device, sizeof(l->out->device), "%s", report.device_name);
     return st;
 }

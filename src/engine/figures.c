@@ -36,11 +36,11 @@ void ims__engine_pools(struct ims_engine *e, ims_pool_fn fn, void *arg)
         return;
     info = ims__zalloc(1, sizeof(*info));
     for (int i = 0; info && host->clip && i < IMS_CLIP_N_TOWERS; i++) {
-        if (ims_clip_describe(host->clip, (ims_clip_tower)i, info))
+        if (ims_pool_describe(ims_clip_pool(host->clip, (ims_clip_tower)i), info))
             fn(arg, clip_parts[i], info);
     }
     for (int i = 0; info && host->faces && i < IMS_FACE_N_PARTS; i++) {
-        if (ims_face_describe(host->faces, (ims_face_part)i, info))
+        if (ims_pool_describe(ims_face_pool(host->faces, (ims_face_part)i), info))
             fn(arg, face_parts[i], info);
     }
     ims__unlock(&host->sharing);

@@ -74,7 +74,7 @@ static void note_place(struct ims_ingest *g, struct ims_job *j, struct ims_pool_
 {
     struct ims_compute_report report;
 
-    if (j->failure || !ims_clip_slot_report(g->e->clip, IMS_CLIP_IMAGE, place.slot, &report))
+    if (j->failure || !ims_pool_slot_report(ims_clip_pool(g->e->clip, IMS_CLIP_IMAGE), place.slot, &report))
         return;
     j->batch = place.batch;
     memcpy(j->device, report.device_name, sizeof(j->device));
@@ -213,8 +213,8 @@ static bool make_room(struct batcher *b, size_t n)
 /* Known after the first batch. */
 static size_t n_devices(const struct ims_ingest *g)
 {
-    return g->has_clip ? ims_clip_n_devices(g->e->clip, IMS_CLIP_IMAGE)
-                       : ims_face_n_devices(g->e->faces, IMS_FACE_EMBED);
+    return g->has_clip ? ims_pool_n_devices(ims_clip_pool(g->e->clip, IMS_CLIP_IMAGE))
+                       : ims_pool_n_devices(ims_face_pool(g->e->faces, IMS_FACE_EMBED));
 }
 
 void ims__ingest_embed(void *arg)

@@ -54,7 +54,7 @@ static ims_status detect(struct ims_ingest *g, struct ims_job *j, const struct i
     ims__ingest_count(g, IMS_FIGURE_DETECT_N, 1, ims__mono_ns() - start);
     g->face_times.detect_ns += ims__mono_ns() - start;
     ims_face_input_release(&input);
-    if (!st && ims_face_slot_report(models, IMS_FACE_DETECT, place.slot, &report)) {
+    if (!st && ims_pool_slot_report(ims_face_pool(models, IMS_FACE_DETECT), place.slot, &report)) {
         memcpy(j->faces.device, report.device_name, sizeof(j->faces.device));
         memcpy(j->faces.provider, report.provider, sizeof(j->faces.provider));
     }

@@ -32,12 +32,12 @@ static void sum_up_devices(const struct ims_ingest *g, struct ims_index_summary 
     if (!info)
         return;
     for (int part = 0; g->has_faces && part < IMS_FACE_N_PARTS; part++) {
-        if (ims_face_describe(g->e->faces, (ims_face_part)part, info)) {
+        if (ims_pool_describe(ims_face_pool(g->e->faces, (ims_face_part)part), info)) {
             *out_is_isolated = info->slots[0].is_isolated;
             add_faults(s, info);
         }
     }
-    if (g->has_clip && ims_clip_describe(g->e->clip, IMS_CLIP_IMAGE, info)) {
+    if (g->has_clip && ims_pool_describe(ims_clip_pool(g->e->clip, IMS_CLIP_IMAGE), info)) {
         *out_is_isolated = info->slots[0].is_isolated;
         add_faults(s, info);
     }

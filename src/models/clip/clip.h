@@ -100,15 +100,8 @@ ims_status ims_clip_load(struct ims_clip *c, ims_clip_tower tower, ims_err *err)
  * session to stay. */
 ims_status ims_clip_choose(struct ims_clip *c, ims_clip_tower tower, struct ims_device_choice *out,
                            ims_err *err) IMS_MUST_CHECK;
-/* Where a tower runs now; false while its first session has not been opened. */
-bool ims_clip_report(struct ims_clip *c, ims_clip_tower tower, struct ims_compute_report *out);
-/* The same for a slot that ims_clip_embed_images_on named. */
-bool ims_clip_slot_report(struct ims_clip *c, ims_clip_tower tower, size_t slot,
-                          struct ims_compute_report *out);
-/* How many devices work at once: so many batches are worth giving in one call. At least 1. */
-size_t ims_clip_n_devices(struct ims_clip *c, ims_clip_tower tower);
-/* The devices and what happened to them; false as above. */
-struct ims_pool_info;
-bool ims_clip_describe(struct ims_clip *c, ims_clip_tower tower, struct ims_pool_info *out);
+/* What a tower runs on, to ask where it ran and what happened (compute/pool.h); NULL until it is
+ * loaded. Lives as long as c. */
+struct ims_pool *ims_clip_pool(struct ims_clip *c, ims_clip_tower tower);
 
 #endif

@@ -53,7 +53,7 @@ static ims_status begin(struct ims_clip *c, ims_clip_tower tower, size_t n, floa
     size_t n_floats;
     ims_status st;
 
-    st = ims__clip_side_load(c, tower, err);
+    st = ims_clip_load(c, tower, err);
     if (st)
         return st;
     *out = ims__mul_size(n, c->config.dim, &n_floats) ? ims__alloc(n_floats, sizeof(**out)) : NULL;
@@ -257,7 +257,7 @@ ims_status ims_clip_embed_text(struct ims_clip *c, const char *const *texts, siz
 
     if (n == 0)
         return IMS_OK;
-    st = ims__clip_side_load(c, IMS_CLIP_TEXT, err);
+    st = ims_clip_load(c, IMS_CLIP_TEXT, err);
     if (!st)
         st = ims__clip_ids(c, &c->sides[IMS_CLIP_TEXT], texts, n, &ids, &length, err);
     if (!st)

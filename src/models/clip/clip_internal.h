@@ -52,9 +52,6 @@ ims_status ims__clip_open(struct ims_clip **out, const struct ims_pack *pack,
 /* Is every row of unit length? The look of the towers' pools. */
 ims_status ims__clip_look(void *clip, const struct ims_compute_value *out, size_t n_out,
                           ims_err *err) IMS_MUST_CHECK;
-/* Opens the session of a tower if it is not there yet. */
-ims_status ims__clip_side_load(struct ims_clip *c, ims_clip_tower tower,
-                               ims_err *err) IMS_MUST_CHECK;
 /* What the first session of a tower says about its inputs, into side; IMS_E_MODEL when they are not
  * what the configuration says. */
 ims_status ims__clip_read_ports(const struct ims_clip *c, struct ims_clip_side *side,

@@ -250,7 +250,7 @@ ims_status ims_clip_choose(struct ims_clip *c, ims_clip_tower tower, struct ims_
     return st;
 }
 
-ims_status ims__clip_side_load(struct ims_clip *c, ims_clip_tower tower, ims_err *err)
+ims_status ims_clip_load(struct ims_clip *c, ims_clip_tower tower, ims_err *err)
 {
     struct ims_clip_side *side = &c->sides[tower];
     ims_status st = IMS_OK;
@@ -262,12 +262,7 @@ ims_status ims__clip_side_load(struct ims_clip *c, ims_clip_tower tower, ims_err
     return st;
 }
 
-ims_status ims_clip_load(struct ims_clip *c, ims_clip_tower tower, ims_err *err)
-{
-    return ims__clip_side_load(c, tower, err);
-}
-
-static struct ims_pool *pool_of(struct ims_clip *c, ims_clip_tower tower)
+struct ims_pool *ims_clip_pool(struct ims_clip *c, ims_clip_tower tower)
 {
     struct ims_clip_side *side = &c->sides[tower];
     struct ims_pool *pool;
@@ -276,35 +271,4 @@ static struct ims_pool *pool_of(struct ims_clip *c, ims_clip_tower tower)
     pool = side->pool;
     ims__unlock(&side->lock);
     return pool;
-}
-
-bool ims_clip_slot_report(struct ims_clip *c, ims_clip_tower tower, size_t slot,
-                          struct ims_compute_report *out)
-{
-    struct ims_pool *pool = pool_of(c, tower);
-
-    return pool && ims_pool_slot_report(pool, slot, out);
-}
-
-bool ims_clip_report(struct ims_clip *c, ims_clip_tower tower, struct ims_compute_report *out)
-{
-    struct ims_pool *pool = pool_of(c, tower);
-
-    return pool && ims_pool_slot_report(pool, ims_pool_main_slot(pool), out);
-}
-
-size_t ims_clip_n_devices(struct ims_clip *c, ims_clip_tower tower)
-{
-    struct ims_pool *pool = pool_of(c, tower);
-
-    return pool ? ims_pool_n_devices(pool) : 1;
-}
-
-bool ims_clip_describe(struct ims_clip *c, ims_clip_tower tower, struct ims_pool_info *out)
-{
-    struct ims_pool *pool = pool_of(c, tower);
-
-    if (pool)
-        ims_pool_describe(pool, out);
-    return pool != NULL;
 }

@@ -220,7 +220,7 @@ static ims_status open_side(struct ims_face_models *m, ims_face_part part, ims_e
     return st;
 }
 
-ims_status ims__face_side_load(struct ims_face_models *m, ims_face_part part, ims_err *err)
+ims_status ims_face_load(struct ims_face_models *m, ims_face_part part, ims_err *err)
 {
     struct ims_face_side *side = &m->sides[part];
     ims_status st = IMS_OK;
@@ -232,11 +232,6 @@ ims_status ims__face_side_load(struct ims_face_models *m, ims_face_part part, im
     return st;
 }
 
-ims_status ims_face_load(struct ims_face_models *m, ims_face_part part, ims_err *err)
-{
-    return ims__face_side_load(m, part, err);
-}
-
 size_t ims__face_turn(const struct ims_face_models *m, ims_face_part part, size_t left)
 {
     const struct ims_face_side *side = &m->sides[part];
@@ -246,9 +241,7 @@ size_t ims__face_turn(const struct ims_face_models *m, ims_face_part part, size_
     return left < most ? left : most;
 }
 
-/* ---- where it ran ---- */
-
-static struct ims_pool *pool_of(struct ims_face_models *m, ims_face_part part)
+struct ims_pool *ims_face_pool(struct ims_face_models *m, ims_face_part part)
 {
     struct ims_face_side *side = &m->sides[part];
     struct ims_pool *pool;
@@ -257,35 +250,4 @@ static struct ims_pool *pool_of(struct ims_face_models *m, ims_face_part part)
     pool = side->pool;
     ims__unlock(&side->lock);
     return pool;
-}
-
-bool ims_face_slot_report(struct ims_face_models *m, ims_face_part part, size_t slot,
-                          struct ims_compute_report *out)
-{
-    struct ims_pool *pool = pool_of(m, part);
-
-    return pool && ims_pool_slot_report(pool, slot, out);
-}
-
-bool ims_face_report(struct ims_face_models *m, ims_face_part part, struct ims_compute_report *out)
-{
-    struct ims_pool *pool = pool_of(m, part);
-
-    return pool && ims_pool_slot_report(pool, ims_pool_main_slot(pool), out);
-}
-
-size_t ims_face_n_devices(struct ims_face_models *m, ims_face_part part)
-{
-    struct ims_pool *pool = pool_of(m, part);
-
-    return pool ? ims_pool_n_devices(pool) : 1;
-}
-
-bool ims_face_describe(struct ims_face_models *m, ims_face_part part, struct ims_pool_info *out)
-{
-    struct ims_pool *pool = pool_of(m, part);
-
-    if (pool)
-        ims_pool_describe(pool, out);
-    return pool != NULL;
 }

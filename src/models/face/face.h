@@ -36,7 +36,6 @@
     4 /* pictures per run of the detector, where its graph takes several */
 
 struct ims_face_models;
-struct ims_pool_info;
 
 typedef enum ims_face_point {
     IMS_FACE_LEFT_EYE, /* left in the picture, as are the others */
@@ -155,16 +154,8 @@ ims_status ims_face_landmarks(struct ims_face_models *m, const uint8_t *crops,
                               const struct ims_face_affine *affines, size_t n,
                               struct ims_face_shape *out, ims_err *err) IMS_MUST_CHECK;
 
-/* ---- where it ran ---- */
-
-/* Where a part runs now; false while it has no session. */
-bool ims_face_report(struct ims_face_models *m, ims_face_part part, struct ims_compute_report *out);
-/* The same for a slot that ims_face_detect or ims_face_embed named. */
-bool ims_face_slot_report(struct ims_face_models *m, ims_face_part part, size_t slot,
-                          struct ims_compute_report *out);
-/* How many devices work at once: so many batches are worth giving in one call. At least 1. */
-size_t ims_face_n_devices(struct ims_face_models *m, ims_face_part part);
-/* The devices and what happened to them; false as above. */
-bool ims_face_describe(struct ims_face_models *m, ims_face_part part, struct ims_pool_info *out);
+/* What a part runs on, to ask where it ran and what happened (compute/pool.h); NULL until it is
+ * loaded. Lives as long as m. */
+struct ims_pool *ims_face_pool(struct ims_face_models *m, ims_face_part part);
 
 #endif

@@ -71,7 +71,7 @@ ims_status ims_face_prepare(struct ims_face_models *m, const struct ims_rgb_view
     if (view->width <= 0 || view->height <= 0)
         return ims_fail(err, IMS_E_INVALID, ORIGIN, 0, "%d x %d: not a picture", view->width,
                         view->height);
-    st = ims__face_side_load(m, IMS_FACE_DETECT, err);
+    st = ims_face_load(m, IMS_FACE_DETECT, err);
     if (st)
         return st;
     in.n_px = input_px(m);
@@ -273,7 +273,7 @@ ims_status ims_face_detect(struct ims_face_models *m, const struct ims_face_inpu
 
     if (n == 0)
         return IMS_OK;
-    st = ims__face_side_load(m, IMS_FACE_DETECT, err);
+    st = ims_face_load(m, IMS_FACE_DETECT, err);
     if (st)
         return st;
     for (size_t i = 0; i < n; i++) {

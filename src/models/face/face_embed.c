@@ -49,7 +49,7 @@ static ims_status run_part(struct ims_face_models *m, ims_face_part part, const 
     const size_t crop_bytes = (size_t)side * (size_t)side * 3;
     float *planes = NULL, *rows = NULL;
     size_t n_floats;
-    ims_status st = ims__face_side_load(m, part, err);
+    ims_status st = ims_face_load(m, part, err);
 
     if (st)
         return st;

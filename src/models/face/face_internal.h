@@ -56,9 +56,6 @@ struct ims_face_models {
     bool no_proof; /* tests with graphs that give constants */
 };
 
-/* Opens the sessions of a part if they are not there yet. */
-ims_status ims__face_side_load(struct ims_face_models *m, ims_face_part part,
-                               ims_err *err) IMS_MUST_CHECK;
 /* Rows that one call of ims_pool_run should get at most: the batch, for every device. */
 size_t ims__face_turn(const struct ims_face_models *m, ims_face_part part, size_t left);
 

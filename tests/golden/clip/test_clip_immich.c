@@ -189,11 +189,11 @@ static void check_form(const struct form *f)
     CHECK_OK(ims_compute_open(&compute, &options, &err), err);
     CHECK_OK(ims_clip_open(&clip, pack, compute, NULL, &err), err);
     CHECK_INT(ims_clip_info(clip)->dim, DIM);
-    CHECK(!ims_clip_report(clip, IMS_CLIP_IMAGE, &report));
+    CHECK(!ims_pool_report(ims_clip_pool(clip, IMS_CLIP_IMAGE), &report));
     check_texts(clip);
-    CHECK(!ims_clip_report(clip, IMS_CLIP_IMAGE, &report)); /* words alone load no image tower */
+    CHECK(!ims_pool_report(ims_clip_pool(clip, IMS_CLIP_IMAGE), &report)); /* words alone load no image tower */
     check_images(clip, f->image_type == IMS_ONNX_FLOAT);
-    CHECK(ims_clip_report(clip, IMS_CLIP_IMAGE, &report));
+    CHECK(ims_pool_report(ims_clip_pool(clip, IMS_CLIP_IMAGE), &report));
     CHECK_STR(report.device_name, "cpu");
     ims_clip_close(clip);
     ims_compute_close(compute);

@@ -182,7 +182,7 @@ TEST(devices, "two devices share the pictures of one call, each with its own pla
         CHECK_OK(ims_face_prepare(g.models, &pictures[i].view, &pictures[i].input, &err), err);
         inputs[i] = pictures[i].input;
     }
-    CHECK_INT(ims_face_n_devices(g.models, IMS_FACE_DETECT), 2);
+    CHECK_INT(ims_pool_n_devices(ims_face_pool(g.models, IMS_FACE_DETECT)), 2);
     CHECK_OK(ims_face_detect(g.models, inputs, n, lists, NULL, &err), err);
     for (size_t i = 0; i < n; i++) {
         pictures[i].found = lists[i];
