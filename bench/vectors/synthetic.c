@@ -10,19 +10,23 @@
 
 #define PER_EVENT 100
 #define PER_BURST 5
-#define PER_TOPIC 10 /* events */
 
-/* Shares of the variance around the mean, and of a text's length. Chosen so that cosines between random
- * pictures are 0.56, of the ten nearest 0.89, between texts and random pictures 0.17 and of their ten
- * nearest 0.37, as published for CLIP. */
-#define TOPIC 0.30f
-#define EVENT 0.40f
-#define BURST 0.15f
-#define PICTURE 0.15f
+/* Shares of the variance around the mean, and of a text's length. Chosen so that a million of them are as CLIP's
+ * vectors are: cosines of random pictures 0.56 +- 0.09, of a picture's ten nearest 0.89, of a text and random pictures
+ * 0.17 +- 0.05, of its ten nearest 0.37. A text means something of an event and its topic and something that no event
+ * means, so its ten nearest lie in several events, at the tail of all rows' scores and not in a group of their own: a
+ * text that meant one event alone would be far easier for a graph than texts are. */
+#define TOPIC 0.48f
+#define EVENT 0.15f
+#define BURST 0.13f
+#define PICTURE 0.24f
 #define OFFSET 0.556f /* of the squared length */
+#define MEANS_TOPIC 0.25f /* of a text's meaning, squared */
+#define MEANS_EVENT 0.25f
+#define MEANS_OTHER 0.50f
 #define TEXT_GAP 0.80f
-#define TEXT_MEANING 0.36f
-#define TEXT_REST 0.48f
+#define TEXT_MEANING 0.40f
+#define TEXT_REST 0.45f
 #define TEXT_ALONG 0.28f /* cosine of the texts' mean and the pictures' */
 
 struct synthetic {
@@ -132,7 +136,7 @@ struct synthetic *synthetic_new(const char *family, uint32_t dim, size_t n, uint
     *s = (struct synthetic){ .dim = dim, .n = n, .seed = seed, .has_topics = is_clip };
     s->is_uniform = strcmp(family, "u") == 0;
     s->n_events = n / PER_EVENT + 1;
-    s->n_topics = s->n_events / PER_TOPIC + 1;
+    s->n_topics = (size_t)(2 * sqrt((double)s->n_events)) + 1;
     s->energy = calloc(dim, sizeof(float));
     s->mean = calloc(dim, sizeof(float));
     s->gap = calloc(dim, sizeof(float));
@@ -172,14 +176,14 @@ static size_t topic_of(const struct synthetic *s, size_t event)
     return (size_t)(seed_of(s, 6, event) % s->n_topics);
 }
 
-/* What an event means, in principal directions, before the energies. */
-static void add_event(const struct synthetic *s, size_t event, float *v)
+/* What an event and its topic mean, in principal directions, before the energies. */
+static void add_event(const struct synthetic *s, size_t event, float by_event, float by_topic, float *v)
 {
     const float *own = s->events + event * s->dim;
     const float *topic = s->has_topics ? s->topics + topic_of(s, event) * s->dim : NULL;
 
     for (uint32_t i = 0; i < s->dim; i++)
-        v[i] += own[i] + (topic ? topic[i] : 0.0f);
+        v[i] += by_event * own[i] + (topic ? by_topic * topic[i] : 0.0f);
 }
 
 static void draw_picture(const struct synthetic *s, size_t event, uint64_t burst, uint64_t picture, float *out)
@@ -192,7 +196,7 @@ static void draw_picture(const struct synthetic *s, size_t event, uint64_t burst
         k->normalise_f32(out, s->dim);
         return;
     }
-    add_event(s, event, out);
+    add_event(s, event, 1, 1, out);
     if (s->has_topics)
         add_normals(burst, s->dim, sqrtf(BURST), out);
     add_normals(picture, s->dim, s->has_topics ? sqrtf(PICTURE) : 0.93f, out);
@@ -216,7 +220,9 @@ static void draw_text(const struct synthetic *s, size_t event, uint64_t i, float
     float rest[8192] = { 0 };
 
     memset(out, 0, s->dim * sizeof(float));
-    add_event(s, event, out);
+    add_event(s, event, sqrtf(MEANS_EVENT / EVENT), sqrtf(MEANS_TOPIC / TOPIC), out);
+    if (s->has_topics)
+        add_normals(seed_of(s, 13, i), s->dim, sqrtf(MEANS_OTHER), out);
     for (uint32_t d = 0; d < s->dim; d++)
         out[d] *= s->energy[d];
     turn(s, out);

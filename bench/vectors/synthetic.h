@@ -6,8 +6,8 @@
  *   g    n / 100 round clusters, off-centre
  *   u    uniform on the sphere: the worst case
  *
- * Queries are held-out pictures, or texts: across the modality gap, with the meaning of an event and energy
- * in directions that no picture has. The same arguments draw the same rows on every machine, up to rounding.
+ * Queries are held-out pictures, or texts: across the modality gap, meaning something of an event, something of its
+ * topic and something else, and with energy in directions that no picture has. The same arguments draw the same rows on every machine, up to rounding.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef IMS_BENCH_SYNTHETIC_H
 #define IMS_BENCH_SYNTHETIC_H
