@@ -7,7 +7,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 
-#include <ctype.h>
+#include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -25,10 +25,14 @@ struct ims_guard {
 
 /* ---- opening ---- */
 
+/* Only whole numbers: "127.evil.example" is a name, which anybody may own. */
 bool ims__guard_is_loopback(const char *address)
 {
-    return strcmp(address, "localhost") == 0 || strcmp(address, "::1") == 0 || strcmp(address, "[::1]") == 0 ||
-           strncmp(address, "127.", 4) == 0;
+    struct in_addr v4;
+
+    if (ims__strcasecmp_ascii(address, "localhost") == 0 || strcmp(address, "::1") == 0 || strcmp(address, "[::1]") == 0)
+        return true;
+    return inet_pton(AF_INET, address, &v4) == 1 && ntohl(v4.s_addr) >> 24 == 127;
 }
 
 /* Cuts a list at its commas, in place. */

@@ -27,6 +27,9 @@ TEST(guard_needs_token, "an address that others can reach needs a token, and a l
         { "127.0.0.1", NULL, NULL, IMS_OK },
         { "127.0.0.1", "", NULL, IMS_OK },
         { "::1", NULL, NULL, IMS_OK },
+        { "127.0.0.2", NULL, NULL, IMS_OK },
+        { "127.photos.example", NULL, NULL, IMS_E_CONFIG }, /* a name, whatever it begins with */
+        { "127.0.0.1.example", NULL, NULL, IMS_E_CONFIG },
         { "0.0.0.0", NULL, NULL, IMS_E_CONFIG },
         { "0.0.0.0", "", NULL, IMS_E_CONFIG },
         { "192.168.1.5", NULL, NULL, IMS_E_CONFIG },
@@ -93,6 +96,10 @@ TEST(guard_origins, "pages of our own, of loopback and of configured origins may
     CHECK(!ims__guard_allows_origin(local, "https://photos.example:444", "localhost:8000"));
     CHECK(!ims__guard_allows_origin(local, "http://evil.example", "localhost:8000"));
     CHECK(!ims__guard_allows_origin(local, "http://localhost.evil.example", "localhost:8000"));
+    CHECK(ims__guard_allows_origin(local, "http://127.0.0.9:5173", "localhost:8000"));
+    CHECK(!ims__guard_allows_origin(local, "http://127.evil.example", "localhost:8000"));
+    CHECK(!ims__guard_allows_origin(local, "http://127.0.0.1.evil.example:8000", "localhost:8000"));
+    CHECK(!ims__guard_allows_origin(local, "http://127.0.0.1x", "localhost:8000"));
     CHECK(!ims__guard_allows_origin(local, "null", "localhost:8000"));
     CHECK(!ims__guard_allows_origin(local, "file://", "localhost:8000"));
     CHECK(ims__guard_allows_origin(open, "http://192.168.1.5:8000", "192.168.1.5:8000")); /* its own page */
