@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "http/exchange.h"
 
+#include "base/mem.h"
 #include "http/http_limits.h"
 
 #include <string.h>
@@ -18,6 +19,7 @@ void ims__reply_release(struct ims_http_reply *rp)
 {
     ims__json_free(rp->json);
     ims__buf_release(&rp->bytes);
+    ims__free(rp->location);
     if (rp->fd >= 0)
         close(rp->fd);
     if (rp->stream_ops && rp->stream)

@@ -56,7 +56,7 @@ struct ims_http_reply {
     char content_type[64];
     char etag[80];            /* quoted; answers If-None-Match with 304 */
     char cache_control[64];
-    char location[256];
+    char *location;           /* owned; NULL = none */
     char cookie[256];         /* Set-Cookie */
     char disposition[300];    /* Content-Disposition */
     unsigned retry_after_s;

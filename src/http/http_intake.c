@@ -31,7 +31,6 @@ static struct ims_http_exchange *new_exchange(struct ims_http *h, struct MHD_Con
     ims__hex(id, sizeof(id), x->id);
     x->server = h;
     x->connection = c;
-    x->is_first = true;
     x->started_ns = ims__mono_ns();
     snprintf(x->method, sizeof(x->method), "%s", method);
     ims__reply_init(&x->reply);
@@ -50,12 +49,63 @@ static bool is_too_long(const struct ims_http_exchange *x)
     return text && (!ims__parse_int(text, 0, INT64_MAX, &n) || (uint64_t)n > x->operation->max_body_bytes);
 }
 
+/* As it came: libmicrohttpd made spaces of pluses and left the rest alone. */
+static enum MHD_Result add_query_field(void *cls, enum MHD_ValueKind kind, const char *key, const char *value)
+{
+    struct ims_buf *b = cls;
+    size_t from = b->len;
+
+    (void)kind;
+    if (ims__buf_status(b))
+        return MHD_NO;
+    (void)ims__buf_addf(b, "%c%s%s%s", memchr(b->data, '?', b->len) ? '&' : '?', key, value ? "=" : "", value ? value : "");
+    for (size_t i = from; i < b->len; i++) {
+        if (b->data[i] == ' ')
+            b->data[i] = '+';
+    }
+    return MHD_YES;
+}
+
 static void redirect(struct ims_http_exchange *x)
 {
-    size_t n = strlen(x->path);
+    struct ims_buf to;
+    size_t n;
 
-    snprintf(x->reply.location, sizeof(x->reply.location), "%.*s", (int)(n < 240 ? n - 1 : 0), x->path);
-    ims__http_refuse(x, 307, "the address has no slash at its end");
+    ims__buf_init(&to, 2 * IMS_HTTP_MAX_URL_BYTES);
+    (void)ims__buf_add(&to, x->path, strlen(x->path) - 1);
+    MHD_get_connection_values(x->connection, MHD_GET_ARGUMENT_KIND, add_query_field, &to);
+    x->reply.location = ims__buf_take(&to, &n);
+    ims__buf_release(&to);
+    if (x->reply.location)
+        ims__http_refuse(x, 307, "the address has no slash at its end");
+    else
+        ims__http_refuse(x, 503, "out of memory");
+}
+
+static enum MHD_Result add_length(void *cls, enum MHD_ValueKind kind, const char *key, const char *value)
+{
+    (void)kind;
+    *(size_t *)cls += strlen(key) + (value ? strlen(value) + 2 : 1);
+    return MHD_YES;
+}
+
+/* What is larger yet does not fit what libmicrohttpd keeps for a connection: it answers by itself then, in HTML. */
+static int check_size(struct ims_http_exchange *x, const char **out_text)
+{
+    const union MHD_ConnectionInfo *head =
+        MHD_get_connection_info(x->connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+    size_t n_url = strlen(x->path);
+
+    MHD_get_connection_values(x->connection, MHD_GET_ARGUMENT_KIND, add_length, &n_url);
+    if (n_url > IMS_HTTP_MAX_URL_BYTES) {
+        *out_text = "the address is too long";
+        return 414;
+    }
+    if (head && head->header_size > IMS_HTTP_MAX_HEADER_BYTES) {
+        *out_text = "the headers are too long";
+        return 431;
+    }
+    return 0;
 }
 
 /* Who may ask at all. */
@@ -84,6 +134,8 @@ static bool answer_early(struct ims_http_exchange *x)
     const char *text = NULL;
     int status = check_client(x, &text);
 
+    if (!status)
+        status = check_size(x, &text);
     if (status) {
         ims__http_refuse(x, status, text);
         return true;
@@ -120,20 +172,23 @@ static bool answer_early(struct ims_http_exchange *x)
 
 /* ---- libmicrohttpd's callbacks ---- */
 
-static enum MHD_Result send_now(struct ims_http_exchange *x)
+static bool has_body(const struct ims_http_exchange *x)
 {
-    x->is_answered = true;
-    return ims__http_send(x);
+    const char *length = ims__http_header(x, MHD_HTTP_HEADER_CONTENT_LENGTH);
+
+    return ims__http_header(x, MHD_HTTP_HEADER_TRANSFER_ENCODING) || (length && strcmp(length, "0") != 0);
 }
 
 static enum MHD_Result begin(struct ims_http_exchange *x)
 {
-    x->is_first = false;
-    if (answer_early(x)) {
+    if (!answer_early(x))
+        return ims__http_body_begin(x) ? MHD_YES : MHD_NO;
+    if (x->reply.status >= 400)
         atomic_fetch_add(&x->server->n_rejected, 1);
-        return send_now(x);
-    }
-    return ims__http_body_begin(x) ? MHD_YES : MHD_NO;
+    x->is_answered = true;
+    /* An answer now ends the connection, so that nobody sends a body in vain. Without one it waits for the end of the
+     * head, and the next request (a preflight's!) finds the connection open. */
+    return has_body(x) ? ims__http_send(x) : MHD_YES;
 }
 
 /* The whole request is here: to a worker, while the connection sleeps. */

@@ -68,7 +68,8 @@ struct ims_http_exchange {
     char method[12];
     char id[17];
     uint64_t started_ns;
-    bool is_first, is_answered, is_known;
+    bool is_answered, is_known;
+    bool is_packed, is_gzip; /* the reply as bytes; those bytes */
     struct ims_http_body body;
     struct ims_http_reply reply;
     int status; /* sent */
@@ -98,6 +99,11 @@ void ims__http_body_release(struct ims_http_exchange *x);
 void ims__http_work(struct ims_http_exchange *x, struct ims_http_context *cx);
 /* Puts an error into the reply; text NULL = the status's own. */
 void ims__http_refuse(struct ims_http_exchange *x, int status, const char *text);
+
+/* http_pack.c: the reply as bytes, on the worker that made it; does nothing the second time */
+void ims__http_pack(struct ims_http_exchange *x);
+/* The client has this version already. */
+bool ims__http_is_unchanged(const struct ims_http_exchange *x);
 
 /* http_send.c: the reply onto the wire */
 enum MHD_Result ims__http_send(struct ims_http_exchange *x);

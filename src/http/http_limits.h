@@ -5,8 +5,9 @@
 
 #include "base/limits.h"
 
-#define IMS_HTTP_MAX_HEADER_BYTES (32 * IMS_KIB)       /* request line and headers of one request, and their parsing */
-#define IMS_HTTP_MAX_URL_BYTES (8 * IMS_KIB)
+#define IMS_HTTP_MAX_HEADER_BYTES (24 * IMS_KIB)       /* request line and headers of one request */
+#define IMS_HTTP_MAX_URL_BYTES (16 * IMS_KIB)          /* of it, path and query: the longest path of a file, each byte as %XX */
+#define IMS_HTTP_MAX_PARSER_BYTES (32 * IMS_KIB)       /* what libmicrohttpd may keep for one connection */
 #define IMS_HTTP_MAX_JSON_BYTES (1 * IMS_MIB)          /* body, where the contract names no other limit */
 #define IMS_HTTP_MAX_UPLOAD_BYTES (64 * IMS_MIB)       /* multipart body: one picture */
 #define IMS_HTTP_MAX_UPLOADS_BYTES (256 * IMS_MIB)     /* bodies of all requests together */

@@ -1,4 +1,4 @@
-/* Puts a reply on the wire: conditional and partial replies, compression, the headers that every reply has.
+/* Puts a reply on the wire: conditional and partial replies, the headers that every reply has.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "base/mem.h"
 #include "base/text.h"
@@ -9,9 +9,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
-#include <zlib.h>
-
-#define LEAST_GZIP_BYTES 1024
 
 static bool add_header(struct MHD_Response *r, const char *name, const char *value)
 {
@@ -20,55 +17,18 @@ static bool add_header(struct MHD_Response *r, const char *name, const char *val
 
 /* ---- bodies ---- */
 
-/* The text as gzip, or nothing when that does not help. */
-static bool gzip(const struct ims_buf *in, struct ims_buf *out)
-{
-    z_stream z = { 0 };
-    bool is_done = false;
-
-    if (in->len > UINT32_MAX / 2 || deflateInit2(&z, 1, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) != Z_OK)
-        return false;
-    if (ims__buf_reserve(out, in->len) == IMS_OK) {
-        z.next_in = (Bytef *)in->data;
-        z.avail_in = (uInt)in->len;
-        z.next_out = (Bytef *)out->data;
-        z.avail_out = (uInt)in->len;
-        is_done = deflate(&z, Z_FINISH) == Z_STREAM_END;
-        out->len = is_done ? z.total_out : 0;
-    }
-    deflateEnd(&z);
-    return is_done;
-}
-
-/* A text body; the response frees it. */
-static struct MHD_Response *text_response(struct ims_http_exchange *x, struct ims_buf *text, bool *out_is_gzip)
+/* The reply's bytes; the response frees them. */
+static struct MHD_Response *bytes_response(struct ims_http_exchange *x)
 {
     struct MHD_Response *r;
-    struct ims_buf packed;
     size_t n;
     char *p;
 
-    ims__buf_init(&packed, IMS_HTTP_MAX_REPLY_BYTES);
-    *out_is_gzip = text->len >= LEAST_GZIP_BYTES && ims__wire_takes_gzip(ims__http_header(x, MHD_HTTP_HEADER_ACCEPT_ENCODING)) && gzip(text, &packed);
-    p = ims__buf_take(*out_is_gzip ? &packed : text, &n);
-    ims__buf_release(&packed);
+    ims__http_pack(x); /* what was settled from the head alone comes straight to here */
+    p = ims__buf_take(&x->reply.bytes, &n);
     r = MHD_create_response_from_buffer_with_free_callback(p ? n : 0, p, ims__free);
     if (!r)
         ims__free(p);
-    return r;
-}
-
-static struct MHD_Response *json_response(struct ims_http_exchange *x, bool *out_is_gzip)
-{
-    struct MHD_Response *r = NULL;
-    struct ims_buf text;
-
-    ims__buf_init(&text, IMS_HTTP_MAX_REPLY_BYTES);
-    if (ims__json_write(x->reply.json, 0, &text, NULL) == IMS_OK) {
-        r = text_response(x, &text, out_is_gzip);
-        snprintf(x->reply.content_type, sizeof(x->reply.content_type), "application/json");
-    }
-    ims__buf_release(&text);
     return r;
 }
 
@@ -85,7 +45,10 @@ static struct MHD_Response *file_response(struct ims_http_exchange *x)
 
     if (status == 416) {
         snprintf(span, sizeof(span), "bytes */%llu", (unsigned long long)rp->n_file_bytes);
-        r = MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
+        rp->cache_control[0] = '\0';
+        ims__http_refuse(x, 416, "the file has no such part");
+        x->is_packed = false;
+        r = bytes_response(x);
     } else {
 #if defined(POSIX_FADV_WILLNEED)
         (void)posix_fadvise(rp->fd, (off_t)first, (off_t)count, POSIX_FADV_WILLNEED);
@@ -107,29 +70,17 @@ static struct MHD_Response *file_response(struct ims_http_exchange *x)
     return r;
 }
 
-/* The client has this version already. */
-static bool is_unchanged(const struct ims_http_exchange *x)
-{
-    return x->reply.status == 200 && x->reply.etag[0] &&
-           ims__wire_knows_etag(ims__http_header(x, MHD_HTTP_HEADER_IF_NONE_MATCH), x->reply.etag);
-}
-
-static struct MHD_Response *make_response(struct ims_http_exchange *x, bool *out_is_gzip)
+static struct MHD_Response *make_response(struct ims_http_exchange *x)
 {
     struct ims_http_reply *rp = &x->reply;
 
-    *out_is_gzip = false;
-    if (is_unchanged(x)) {
+    if (ims__http_is_unchanged(x)) {
         rp->status = 304;
         return MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
     }
     if (rp->stream)
         return ims__http_stream_response(x->server->streams, x);
-    if (rp->fd >= 0)
-        return file_response(x);
-    if (rp->json)
-        return json_response(x, out_is_gzip);
-    return text_response(x, &rp->bytes, out_is_gzip);
+    return rp->fd >= 0 ? file_response(x) : bytes_response(x);
 }
 
 /* ---- headers ---- */
@@ -155,18 +106,21 @@ static bool add_cors(const struct ims_http_exchange *x, struct MHD_Response *r)
            add_header(r, "Access-Control-Max-Age", "600");
 }
 
-static bool add_headers(const struct ims_http_exchange *x, struct MHD_Response *r, bool is_gzip)
+static bool add_headers(const struct ims_http_exchange *x, struct MHD_Response *r)
 {
     const struct ims_http_reply *rp = &x->reply;
-    char seconds[16] = "";
+    char seconds[16] = "", etag[sizeof(rp->etag) + 2];
+
+    /* packed, it is another row of bytes of the same version */
+    snprintf(etag, sizeof(etag), "%s%s", x->is_gzip && rp->etag[0] == '"' ? "W/" : "", rp->etag);
 
     if (rp->retry_after_s)
         snprintf(seconds, sizeof(seconds), "%u", rp->retry_after_s);
     return add_header(r, MHD_HTTP_HEADER_CONTENT_TYPE, rp->status == 304 ? "" : rp->content_type) &&
-           add_header(r, MHD_HTTP_HEADER_CONTENT_ENCODING, is_gzip ? "gzip" : "") &&
-           add_header(r, MHD_HTTP_HEADER_ETAG, rp->etag) &&
+           add_header(r, MHD_HTTP_HEADER_CONTENT_ENCODING, x->is_gzip ? "gzip" : "") &&
+           add_header(r, MHD_HTTP_HEADER_ETAG, etag) &&
            add_header(r, MHD_HTTP_HEADER_CACHE_CONTROL, rp->cache_control[0] ? rp->cache_control : "no-store") &&
-           add_header(r, MHD_HTTP_HEADER_LOCATION, rp->location) &&
+           add_header(r, MHD_HTTP_HEADER_LOCATION, rp->location ? rp->location : "") &&
            add_header(r, MHD_HTTP_HEADER_SET_COOKIE, rp->cookie) &&
            add_header(r, "Content-Disposition", rp->disposition) &&
            add_header(r, "X-Accel-Buffering", rp->stream_ops ? "no" : "") && /* a proxy hands events on at once */
@@ -183,13 +137,12 @@ static bool add_headers(const struct ims_http_exchange *x, struct MHD_Response *
 
 enum MHD_Result ims__http_send(struct ims_http_exchange *x)
 {
-    bool is_gzip;
-    struct MHD_Response *r = make_response(x, &is_gzip);
+    struct MHD_Response *r = make_response(x);
     enum MHD_Result rc = MHD_NO;
 
     if (!r)
         return MHD_NO; /* no memory even for a refusal: the connection ends */
-    if (add_headers(x, r, is_gzip))
+    if (add_headers(x, r))
         rc = MHD_queue_response(x->connection, (unsigned)x->reply.status, r);
     x->status = x->reply.status;
     MHD_destroy_response(r);

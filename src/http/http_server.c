@@ -35,6 +35,7 @@ static void run_worker(void *arg)
             ims__http_refuse(x, ims_status_http(err.status), "the library cannot be opened; the log says why");
         } else
             ims__http_work(x, cx);
+        ims__http_pack(x);
         MHD_resume_connection(x->connection);
     }
     if (cx)
@@ -184,7 +185,7 @@ static ims_status listen_on(struct ims_http *h, ims_err *err)
         MHD_OPTION_UNESCAPE_CALLBACK, keep_encoded, NULL, MHD_OPTION_THREAD_POOL_SIZE, (unsigned)IO_THREADS,
         MHD_OPTION_CONNECTION_LIMIT, max, MHD_OPTION_CONNECTION_TIMEOUT,
         o->idle_timeout_s ? o->idle_timeout_s : (unsigned)IMS_HTTP_IDLE_TIMEOUT_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        (size_t)IMS_HTTP_MAX_HEADER_BYTES, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_LISTENING_ADDRESS_REUSE, 1u,
+        (size_t)IMS_HTTP_MAX_PARSER_BYTES, MHD_OPTION_STRICT_FOR_CLIENT, 1,
         MHD_OPTION_END);
     freeaddrinfo(at);
     if (!h->daemon)

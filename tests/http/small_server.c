@@ -119,14 +119,16 @@ static ims_status big(struct ims_http_context *cx, const struct ims_http_request
 static ims_status text(struct ims_http_context *cx, const struct ims_http_request *rq, struct ims_http_reply *rp,
                        ims_err *err)
 {
+    const char *type = rq->header(rq, "X-Type"); /* the one that the reply shall have */
+
     (void)cx;
-    (void)rq;
     (void)err;
     for (int i = 0; i < 500; i++) {
         if (ims__buf_add_str(&rp->bytes, "the same again and again "))
             return IMS_E_NOMEM;
     }
-    strcpy(rp->content_type, "text/plain");
+    snprintf(rp->content_type, sizeof(rp->content_type), "%s", type ? type : "text/plain");
+    strcpy(rp->etag, "\"t1\"");
     return IMS_OK;
 }
 
@@ -237,30 +239,48 @@ static const struct ims_http_route routes[] = {
     { "events", events }, { "upload", upload }, { "fail", fail_on_purpose }, { "wipe", health },
 };
 
-bool test_server_open(struct test_server *s, const char *token, unsigned idle_timeout_s)
+static ims_status open_on(struct test_server *s, uint16_t port, const char *token, unsigned idle_timeout_s, ims_err *err)
 {
     struct ims_http_options o = { .host = "127.0.0.1",
+                                  .port = port,
                                   .guard = { .bind = "127.0.0.1", .token = token },
                                   .routes = routes,
                                   .n_routes = IMS_ARRAY_LEN(routes),
                                   .n_workers = 4,
                                   .idle_timeout_s = idle_timeout_s };
-    ims_err err = { 0 };
+    ims_status st;
 
     memset(s, 0, sizeof(*s));
-    atomic_store(&is_released, false);
-    if (ims__spec_read(&s->spec, contract, strlen(contract), "small", &err)) {
-        test_fail(__FILE__, __LINE__, "%s", err.text);
-        return false;
-    }
+    st = ims__spec_read(&s->spec, contract, strlen(contract), "small", err);
     o.spec = s->spec;
-    if (ims__http_open(&s->http, &o, &err)) {
-        test_fail(__FILE__, __LINE__, "%s", err.text);
+    if (!st)
+        st = ims__http_open(&s->http, &o, err);
+    if (st)
         ims__spec_close(s->spec);
+    return st;
+}
+
+bool test_server_open(struct test_server *s, const char *token, unsigned idle_timeout_s)
+{
+    ims_err err = { 0 };
+
+    atomic_store(&is_released, false);
+    if (open_on(s, 0, token, idle_timeout_s, &err)) {
+        test_fail(__FILE__, __LINE__, "%s", err.text);
         return false;
     }
     s->port = ims__http_port(s->http);
     return true;
+}
+
+ims_status test_server_try_port(uint16_t port)
+{
+    struct test_server s;
+    ims_status st = open_on(&s, port, NULL, 0, NULL);
+
+    if (!st)
+        test_server_close(&s);
+    return st;
 }
 
 void test_server_close(struct test_server *s)

@@ -14,6 +14,8 @@ struct test_server {
 /* token NULL = none. Fails the test when it cannot be opened. */
 bool test_server_open(struct test_server *s, const char *token, unsigned idle_timeout_s);
 void test_server_close(struct test_server *s);
+/* Opens one on that port and ends it: what came of the opening. */
+ims_status test_server_try_port(uint16_t port);
 
 /* Handlers of the operation "hold" wait until this is called; n_held counts them. */
 void test_server_release_held(void);

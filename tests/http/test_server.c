@@ -43,6 +43,7 @@ TEST(misses, "unknown paths, wrong methods, slashes too many and parts that are 
         { "GET", "/nothing", 404, "Content-Type", "application/json" },
         { "PUT", "/health", 405, "Allow", "GET" },
         { "GET", "/health/", 307, "Location", "/health" },
+        { "GET", "/health/?a=1%2f&b=x+y&c", 307, "Location", "/health?a=1%2f&b=x+y&c" },
         { "GET", "/later", 501, "Content-Type", "application/json" },
         { "HEAD", "/health", 200, "Content-Length", "15" },
         { "POST", "/wipe", 403, "Content-Type", "application/json" },
@@ -90,6 +91,45 @@ TEST(cors, "an origin of ours is echoed with its preflight; a foreign one is ref
     http_request(&r, s.port, "GET", "/health", "Host: evil.example\r\n", NULL, 0);
     CHECK_INT(r.status, 421);
     http_reply_release(&r);
+    test_server_close(&s);
+}
+
+TEST(kept_open, "a refusal or a preflight without a body leaves the connection open for the next request")
+{
+    static const char *const heads[] = {
+        "OPTIONS /echo/1 HTTP/1.1\r\nHost: localhost\r\nOrigin: http://localhost:5173\r\n\r\n",
+        "GET /nothing HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        "POST /wipe HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n",
+        "GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        "POST /wipe HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\n", /* a body in vain: the last one */
+    };
+    static const int statuses[] = { 204, 404, 403, 200, 403 };
+    struct test_server s;
+    struct http_reply r;
+    int fd;
+
+    if (!test_server_open(&s, NULL, 0))
+        return;
+    fd = http_connect(s.port);
+    for (size_t i = 0; i < sizeof(heads) / sizeof(heads[0]); i++) {
+        CHECK(http_send_text(fd, heads[i]));
+        http_read_reply(fd, &r, statuses[i] != 204, 5000);
+        test_note("request %zu", i);
+        CHECK_INT(r.status, statuses[i]);
+        CHECK_STR(http_header(&r, "Connection"), i == 4 ? "close" : "");
+        http_reply_release(&r);
+    }
+    close(fd);
+    test_server_close(&s);
+}
+
+TEST(port_taken, "a port that another server has is refused: two would share its clients at random")
+{
+    struct test_server s;
+
+    if (!test_server_open(&s, NULL, 0))
+        return;
+    CHECK_INT(test_server_try_port(s.port), IMS_E_BUSY);
     test_server_close(&s);
 }
 
@@ -152,6 +192,8 @@ TEST(files, "a file comes whole, in part, not again when it is known, and not be
         test_note("row %zu", i);
         CHECK_INT(r.status, rows[i].status);
         CHECK(strncmp(http_header(&r, "Content-Range"), rows[i].range, strlen(rows[i].range)) == 0);
+        if (r.status == 416)
+            CHECK(strstr(r.body, "\"detail\"") && strcmp(http_header(&r, "Content-Type"), "application/json") == 0);
         if (rows[i].n) {
             CHECK_INT(r.n_body, rows[i].n);
             CHECK_MEM(r.body, rows[i].headers[13] == '-' ? whole + len - rows[i].n : whole, rows[i].n);
@@ -162,7 +204,7 @@ TEST(files, "a file comes whole, in part, not again when it is known, and not be
     test_server_close(&s);
 }
 
-TEST(gzip, "a client that takes gzip gets long texts packed, another does not")
+TEST(gzip, "a client that takes gzip gets long texts packed, another does not, and nobody gets packed pictures")
 {
     struct test_server s;
     struct http_reply r;
@@ -171,9 +213,18 @@ TEST(gzip, "a client that takes gzip gets long texts packed, another does not")
         return;
     http_request(&r, s.port, "GET", "/text", "Accept-Encoding: gzip, br\r\n", NULL, 0);
     CHECK_STR(http_header(&r, "Content-Encoding"), "gzip");
+    CHECK_STR(http_header(&r, "ETag"), "W/\"t1\""); /* other bytes than those of "t1" */
     CHECK(r.n_body < 1000 && (unsigned char)r.body[0] == 0x1f && (unsigned char)r.body[1] == 0x8b);
     http_reply_release(&r);
     http_json(&r, s.port, "GET", "/text", NULL);
+    CHECK_STR(http_header(&r, "Content-Encoding"), "");
+    CHECK_STR(http_header(&r, "ETag"), "\"t1\"");
+    CHECK_INT(r.n_body, 500 * strlen("the same again and again "));
+    http_reply_release(&r);
+    http_request(&r, s.port, "GET", "/text", "Accept-Encoding: gzip\r\nIf-None-Match: W/\"t1\"\r\n", NULL, 0);
+    CHECK_INT(r.status, 304);
+    http_reply_release(&r);
+    http_request(&r, s.port, "GET", "/text", "Accept-Encoding: gzip\r\nX-Type: image/jpeg\r\n", NULL, 0);
     CHECK_STR(http_header(&r, "Content-Encoding"), "");
     CHECK_INT(r.n_body, 500 * strlen("the same again and again "));
     http_reply_release(&r);

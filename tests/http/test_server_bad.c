@@ -84,24 +84,34 @@ TEST(bad_fields, "paths and queries with broken percent signs, NULs or bytes tha
 
 TEST(too_large, "heads, addresses and bodies beyond their limits are refused and the rest goes on")
 {
+    static const struct {
+        int n_path, n_header, status;
+        bool is_html; /* libmicrohttpd answers what does not fit its memory */
+    } heads[] = {
+        { 7, 1, 200, false },          { 16000, 1, 200, false },    { 12300, 8000, 200, false },
+        { 17000, 1, 414, false },      { 7, 25000, 431, false },    { 7, 50000, 431, true },
+        { 60000, 1, 414, true },
+    };
     struct test_server s;
     struct http_reply r;
     char *long_text = malloc(200001);
-    char headers[64 + 60000];
+    char headers[64 + 60000], path[60001];
     int fd;
 
     if (!test_server_open(&s, NULL, 0))
         return;
     memset(long_text, 'a', 200000);
     long_text[200000] = '\0';
-    snprintf(headers, sizeof(headers), "X-Long: %.50000s\r\n", long_text);
-    http_request(&r, s.port, "GET", "/health", headers, NULL, 0);
-    CHECK_INT(r.status, 431);
-    http_reply_release(&r);
-    long_text[0] = '/';
-    http_request(&r, s.port, "GET", long_text, NULL, NULL, 0);
-    CHECK(r.status == 414 || r.status == 431 || r.status == 0);
-    http_reply_release(&r);
+    memcpy(long_text, "/health?a=", 10);
+    for (size_t i = 0; i < sizeof(heads) / sizeof(heads[0]); i++) {
+        snprintf(path, sizeof(path), "%.*s", heads[i].n_path, long_text);
+        snprintf(headers, sizeof(headers), "X-Long: %.*s\r\n", heads[i].n_header, long_text);
+        http_request(&r, s.port, "GET", path, headers, NULL, 0);
+        test_note("row %zu", i);
+        CHECK_INT(r.status, heads[i].status);
+        CHECK(heads[i].is_html || r.status == 200 || strstr(r.body, "\"detail\""));
+        http_reply_release(&r);
+    }
     http_request(&r, s.port, "POST", "/echo/1", "Content-Length: 2000000\r\n", NULL, 0);
     CHECK_INT(r.status, 413);
     http_reply_release(&r);
