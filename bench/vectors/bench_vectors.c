@@ -1,21 +1,23 @@
 /* The vector index beside hnswlib, faiss and sqlite-vec, in one run on the same drawn rows.
  *
  *   bench_vectors [--n N] [--dim D] [--set c10] [--queries Q] [--miss P] [--work DIR] [--rivals LIST]
- *                 [--only-build] [--skip-rows N] [--shuffle] [--reuse] [--unfiltered]
+ *                 [--only-build] [--skip-rows N] [--shuffle] [--reuse] [--keep] [--one-in LIST]
  *
  *   --rivals   of hnswlib16, hnswlib32, faiss, sqlite-vec, separated by commas; what was not built in is named
  *   --work     where the index's files go, and the rivals' that take long to build, to be taken from there
  *              the next time (default build/bench/vectors)
  *   --skip-rows  full segments with so many rows are put in order of likeness (built in: 3 million)
  *   --shuffle  the rows come in an order that has nothing to do with their likeness
- *   --reuse    the index of an earlier run in the same folder is taken as it is
- *   --unfiltered  queries without a filter only, and no inserts and removals
+ *   --reuse    the index of an earlier run in the same folder is taken as it is, and what its full scans found
+ *   --keep     no inserts and removals: the index stays for --reuse
+ *   --one-in   one row in how many is allowed, separated by commas (default 1,10,100,1000; 1 = no filter)
  *   IMS_BENCH_SQLITE_VEC   path of the extension vec0
  *
  * One query at a time. Times are milliseconds; the floor is what the codes' bytes take at the bandwidth that
  * was measured before. Recall is over the ten best of the full scan; a rival's effort is raised until
  * it reaches 0.99.
  * SPDX-License-Identifier: Apache-2.0 */
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/fs.h"
 #include "base/mem.h"
@@ -39,7 +41,8 @@ struct bench {
     const char *family, *work, *rivals;
     size_t n_queries;
     double miss;
-    bool only_build, is_shuffled, is_reused, is_unfiltered;
+    const char *one_in;
+    bool only_build, is_shuffled, is_reused, is_kept;
     struct ims_vectors_tuning tuning;
     struct synthetic *set;
     float *rows;
@@ -132,12 +135,18 @@ static void run_halves(struct half *h, unsigned n, void (*fn)(void *))
         ims__thread_join(&h[i].thread);
 }
 
-static void draw(struct bench *b)
+static void draw_rows(struct bench *b)
 {
     struct half h[2] = { { .b = b, .until = b->n / 2 }, { .b = b, .from = b->n / 2, .until = b->n } };
 
+    if (b->rows)
+        return;
     b->rows = need(b->n * b->dim, sizeof(float));
     run_halves(h, 2, draw_half);
+}
+
+static void draw_queries(struct bench *b)
+{
     for (int kind = 0; kind < 2; kind++) {
         b->queries[kind] = need(b->n_queries * b->dim, sizeof(float));
         b->truth[kind] = need(b->n_queries * K, sizeof(int64_t));
@@ -250,11 +259,52 @@ static struct ims_vectors_filter *make_filter(struct bench *b, unsigned one_in)
     return f;
 }
 
-static void find_truth(struct bench *b, struct ims_vectors *v, struct ims_vectors_filter *f)
+/* What a full scan found is kept beside the index. */
+static char *truth_path(const struct bench *b, unsigned one_in)
 {
-    struct ims_vectors_hit hits[K];
+    char *path = ims__strfmt("%s/truth-%s%s-%zu-%u-%zu-%u", b->work, b->family, b->is_shuffled ? "-shuffled" : "", b->n,
+                             b->dim, b->n_queries, one_in);
+
+    if (!path)
+        die("out of memory");
+    return path;
+}
+
+static bool load_truth(struct bench *b, const char *path)
+{
+    size_t each = b->n_queries * K * sizeof(int64_t);
+    struct ims_buf file = { 0 };
+    ims_err err;
+    bool is_there = ims__read_file(path, 2 * each, &file, NULL, &err) == IMS_OK && file.len == 2 * each;
+
+    for (size_t kind = 0; is_there && kind < 2; kind++)
+        memcpy(b->truth[kind], file.data + kind * each, each);
+    ims__buf_release(&file);
+    return is_there;
+}
+
+static void save_truth(struct bench *b, const char *path)
+{
+    size_t each = b->n_queries * K;
+    int64_t *both = need(2 * each, sizeof(*both));
     ims_err err;
 
+    for (size_t kind = 0; kind < 2; kind++)
+        memcpy(both + kind * each, b->truth[kind], each * sizeof(*both));
+    must(ims__write_derived(path, both, 2 * each * sizeof(*both), &err), &err);
+    ims__free(both);
+}
+
+static void find_truth(struct bench *b, struct ims_vectors *v, struct ims_vectors_filter *f, unsigned one_in)
+{
+    struct ims_vectors_hit hits[K];
+    char *path = truth_path(b, one_in);
+    ims_err err;
+
+    if (b->is_reused && load_truth(b, path)) {
+        ims__free(path);
+        return;
+    }
     for (int kind = 0; kind < 2; kind++) {
         for (size_t i = 0; i < b->n_queries; i++) {
             struct ims_vectors_query q = {
@@ -267,6 +317,8 @@ static void find_truth(struct bench *b, struct ims_vectors *v, struct ims_vector
                 b->truth[kind][i * K + k] = k < n ? hits[k].id : -1;
         }
     }
+    save_truth(b, path);
+    ims__free(path);
 }
 
 static void measure_own(struct bench *b, struct ims_vectors *v, unsigned n_threads, struct ims_vectors_filter *f)
@@ -314,6 +366,8 @@ static void measure_build(struct bench *b, const char *dir, struct ims_vectors *
     ims_err err;
 
     if (!b->is_reused || ims_vectors_count(v) != b->n) {
+        b->is_reused = false;
+        draw_rows(b);
         must(ims_vectors_clear(v, &err), &err);
         start = ims__mono_ns();
         add_rows(b, v, 0, b->n, BATCH);
@@ -443,6 +497,8 @@ static size_t open_rivals(struct bench *b, struct rival *out)
         n += rival_faiss(&out[n]);
     if (has_word(b->rivals, "sqlite-vec") && extension)
         n += rival_sqlite_vec(&out[n], extension);
+    if (n)
+        draw_rows(b);
     for (size_t i = 0; i < n; i++) {
         char *path = ims__strfmt("%s/%s-%s-%zu-%u", b->work, out[i].name, b->family, b->n, b->dim);
         struct ims_file_info file;
@@ -464,19 +520,21 @@ static size_t open_rivals(struct bench *b, struct rival *out)
 
 static void measure_filters(struct bench *b, struct ims_vectors *own[3], struct rival *rivals, size_t n_rivals)
 {
-    static const unsigned one_in[] = { 1, 10, 100, 1000 };
+    for (const char *rest = b->one_in; rest && *rest; rest = strchr(rest, ',') ? strchr(rest, ',') + 1 : NULL) {
+        unsigned one_in = (unsigned)strtoul(rest, NULL, 10);
+        struct ims_vectors_filter *f;
 
-    for (size_t i = 0; i < (b->is_unfiltered ? 1 : IMS_ARRAY_LEN(one_in)); i++) {
-        struct ims_vectors_filter *f = make_filter(b, one_in[i]);
-
-        printf("%s %zu x %u, %g %% allowed\n", b->family, b->n, b->dim, 100.0 / one_in[i]);
-        find_truth(b, own[2], f);
+        if (!one_in)
+            die("--one-in takes whole numbers above 0");
+        f = make_filter(b, one_in);
+        printf("%s %zu x %u, %g %% allowed\n", b->family, b->n, b->dim, 100.0 / one_in);
+        find_truth(b, own[2], f, one_in);
         for (unsigned n_threads = 1; n_threads <= 2; n_threads++)
             measure_own(b, own[n_threads], n_threads, f);
         for (size_t r = 0; r < n_rivals; r++) {
-            if (one_in[i] == 1 || rivals[r].can_filter)
+            if (one_in == 1 || rivals[r].can_filter)
                 measure_rival(b, &rivals[r], 1);
-            if (one_in[i] == 1 && strncmp(rivals[r].name, "faiss", 5) == 0)
+            if (one_in == 1 && strncmp(rivals[r].name, "faiss", 5) == 0)
                 measure_rival(b, &rivals[r], 2);
         }
         ims_vectors_filter_close(f);
@@ -505,7 +563,7 @@ static void run(struct bench *b)
     b->set = synthetic_new(b->family, b->dim, b->n, 1);
     if (!b->set || !dir || !scratch)
         die("no such set, or out of memory");
-    draw(b);
+    draw_queries(b);
     printf("%s %zu x %u\n", b->family, b->n, b->dim);
     measure_bandwidth(b);
     n_rivals = open_rivals(b, rivals);
@@ -515,11 +573,12 @@ static void run(struct bench *b)
         ims_vectors_warm(own[1]);
         measure_filters(b, own, rivals, n_rivals);
         ims_vectors_close(own[1]);
-        if (!b->is_unfiltered) {
+        if (!b->is_kept) {
+            draw_rows(b);
             measure_inserts(b, scratch);
             measure_removal(b, own[2]);
         }
-        for (size_t i = 0; !b->is_unfiltered && i < n_rivals; i++)
+        for (size_t i = 0; !b->is_kept && i < n_rivals; i++)
             measure_rival_removal(b, &rivals[i]);
         ims_vectors_close(own[2]);
     }
@@ -534,6 +593,7 @@ static void run(struct bench *b)
 int main(int argc, char **argv)
 {
     struct bench b = { .n = 100000, .dim = 512, .family = "c10", .n_queries = 200, .work = "build/bench/vectors",
+                       .one_in = "1,10,100,1000",
                        .rivals = "hnswlib16,hnswlib32,faiss,sqlite-vec" };
     ims_err err;
 
@@ -548,14 +608,16 @@ int main(int argc, char **argv)
             b.is_shuffled = true;
             continue;
         }
-        if (strcmp(argv[i], "--reuse") == 0 || strcmp(argv[i], "--unfiltered") == 0) {
-            *(argv[i][2] == 'r' ? &b.is_reused : &b.is_unfiltered) = true;
+        if (strcmp(argv[i], "--reuse") == 0 || strcmp(argv[i], "--keep") == 0) {
+            *(argv[i][2] == 'r' ? &b.is_reused : &b.is_kept) = true;
             continue;
         }
         if (strcmp(argv[i], "--n") == 0)
             b.n = strtoull(value, NULL, 10);
         else if (strcmp(argv[i], "--skip-rows") == 0)
             b.tuning.skip_rows = strtoull(value, NULL, 10);
+        else if (strcmp(argv[i], "--one-in") == 0)
+            b.one_in = value;
         else if (strcmp(argv[i], "--dim") == 0)
             b.dim = (uint32_t)strtoul(value, NULL, 10);
         else if (strcmp(argv[i], "--set") == 0)
