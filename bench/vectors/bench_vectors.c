@@ -14,26 +14,30 @@
  *   IMS_BENCH_SQLITE_VEC   path of the extension vec0
  *
  * One query at a time. Times are milliseconds; the floor is what the codes' bytes take at the bandwidth that
- * was measured before. Recall is over the ten best of the full scan; a rival's effort is raised until
- * it reaches 0.99.
+ * was measured before. Recall is over the ten best of all rows, found in full while they are drawn; a rival's effort is
+ * raised until it reaches 0.99. Without rivals neither rows nor index need be in memory: ten million take 3 GB and 35 GB
+ * of disk while they are put in order.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "base/buf.h"
 #include "base/clock.h"
 #include "base/fs.h"
 #include "base/mem.h"
 #include "base/thread.h"
 #include "rivals.h"
 #include "synthetic.h"
+#include "truth.h"
 #include "vectors/vectors.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
-#define K 10
+#define K TRUTH_K
 #define ENOUGH 0.99
 #define BANDWIDTH_BYTES ((size_t)1 << 30)
 #define BATCH 8192
+#define SLICE ((size_t)65536)      /* rows drawn at once, unless rivals need all of them */
+#define SAVE_ROWS ((size_t)1 << 20) /* rows after which the index is saved: it needs memory for so many */
 
 struct bench {
     size_t n;
@@ -41,14 +45,17 @@ struct bench {
     const char *family, *work, *rivals;
     size_t n_queries;
     double miss;
-    const char *one_in;
     bool only_build, is_shuffled, is_reused, is_kept;
     struct ims_vectors_tuning tuning;
     struct synthetic *set;
-    float *rows;
-    float *queries[2]; /* pictures, texts */
-    uint8_t *allowed;  /* of the present filter; NULL = all */
-    int64_t *truth[2]; /* n_queries x K; -1 where there are fewer */
+    float *rows;         /* all of them, for rivals; else NULL */
+    float *slice;        /* room for SLICE of them */
+    float *queries[2];   /* pictures, texts; one behind the other */
+    uint8_t *allowed;    /* of the present filter; NULL = all */
+    unsigned filters[TRUTH_FILTERS]; /* one in so many is allowed */
+    size_t n_filters;
+    struct truth *truth; /* of all queries, pictures first */
+    const int64_t *wanted[2]; /* of the present filter: n_queries x K; -1 where there are fewer */
     double gb_per_s[3]; /* on 1 and 2 threads */
 };
 
@@ -92,6 +99,7 @@ static int by_value(const void *a, const void *b)
 struct half {
     struct bench *b;
     size_t from, until;
+    float *out; /* of row `from` */
     uint64_t sum;
     const uint64_t *words;
     struct ims_thread thread;
@@ -108,7 +116,7 @@ static void draw_half(void *arg)
     struct half *h = arg;
 
     for (size_t i = h->from; i < h->until; i++)
-        synthetic_rows(h->b->set, row_of(h->b, i), 1, h->b->rows + i * h->b->dim);
+        synthetic_rows(h->b->set, row_of(h->b, i), 1, h->out + (i - h->from) * h->b->dim);
 }
 
 static void sum_half(void *arg)
@@ -135,24 +143,42 @@ static void run_halves(struct half *h, unsigned n, void (*fn)(void *))
         ims__thread_join(&h[i].thread);
 }
 
+static void draw_part(struct bench *b, size_t from, size_t n, float *out)
+{
+    size_t half = from + n / 2;
+    struct half h[2] = { { .b = b, .from = from, .until = half, .out = out },
+                         { .b = b, .from = half, .until = from + n, .out = out + n / 2 * b->dim } };
+
+    run_halves(h, 2, draw_half);
+}
+
 static void draw_rows(struct bench *b)
 {
-    struct half h[2] = { { .b = b, .until = b->n / 2 }, { .b = b, .from = b->n / 2, .until = b->n } };
-
-    if (b->rows)
-        return;
     b->rows = need(b->n * b->dim, sizeof(float));
-    run_halves(h, 2, draw_half);
+    draw_part(b, 0, b->n, b->rows);
+}
+
+/* Up to SLICE rows, drawn now unless all are there. */
+static const float *some_rows(struct bench *b, size_t from, size_t n)
+{
+    if (b->rows)
+        return b->rows + from * b->dim;
+    draw_part(b, from, n, b->slice);
+    return b->slice;
 }
 
 static void draw_queries(struct bench *b)
 {
+    b->queries[0] = need(2 * b->n_queries * b->dim, sizeof(float));
+    b->queries[1] = b->queries[0] + b->n_queries * b->dim;
+    b->slice = need(SLICE * b->dim, sizeof(float));
     for (int kind = 0; kind < 2; kind++) {
-        b->queries[kind] = need(b->n_queries * b->dim, sizeof(float));
-        b->truth[kind] = need(b->n_queries * K, sizeof(int64_t));
         for (size_t i = 0; i < b->n_queries; i++)
             synthetic_query(b->set, kind == 1, i, b->queries[kind] + i * b->dim);
     }
+    b->truth = truth_new(b->queries[0], 2 * b->n_queries, b->dim, b->filters, b->n_filters);
+    if (!b->truth)
+        die("out of memory");
 }
 
 static void measure_bandwidth(struct bench *b)
@@ -222,16 +248,17 @@ static struct ims_vectors *open_index(struct bench *b, unsigned n_threads, const
     return v;
 }
 
-static void add_rows(struct bench *b, struct ims_vectors *v, size_t from, size_t until, size_t batch)
+/* rows: of the ids from .. until - 1 */
+static void add_rows(struct bench *b, struct ims_vectors *v, const float *rows, size_t from, size_t until, size_t batch)
 {
     int64_t ids[BATCH];
     ims_err err;
 
-    for (size_t n; from < until; from += n) {
+    for (size_t n; from < until; from += n, rows += n * b->dim) {
         n = until - from < batch ? until - from : batch;
         for (size_t i = 0; i < n; i++)
             ids[i] = (int64_t)(from + i);
-        must(ims_vectors_add(v, ids, b->rows + from * b->dim, n, &err), &err);
+        must(ims_vectors_add(v, ids, rows, n, &err), &err);
     }
 }
 
@@ -240,7 +267,6 @@ static struct ims_vectors_filter *make_filter(struct bench *b, unsigned one_in)
     struct ims_vectors_filter *f = NULL;
     int64_t *ids = need(b->n, sizeof(*ids));
     size_t n = 0;
-    uint64_t state = 99;
     ims_err err;
 
     ims__free(b->allowed);
@@ -248,8 +274,7 @@ static struct ims_vectors_filter *make_filter(struct bench *b, unsigned one_in)
     if (one_in > 1) {
         b->allowed = need(b->n, 1);
         for (size_t i = 0; i < b->n; i++) {
-            state = state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-            b->allowed[i] = (state >> 33) % one_in == 0;
+            b->allowed[i] = truth_allows(one_in, i);
             if (b->allowed[i])
                 ids[n++] = (int64_t)i;
         }
@@ -259,7 +284,7 @@ static struct ims_vectors_filter *make_filter(struct bench *b, unsigned one_in)
     return f;
 }
 
-/* What a full scan found is kept beside the index. */
+/* What was found in full is kept beside the index. */
 static char *truth_path(const struct bench *b, unsigned one_in)
 {
     char *path = ims__strfmt("%s/truth-%s%s-%zu-%u-%zu-%u", b->work, b->family, b->is_shuffled ? "-shuffled" : "", b->n,
@@ -270,55 +295,28 @@ static char *truth_path(const struct bench *b, unsigned one_in)
     return path;
 }
 
-static bool load_truth(struct bench *b, const char *path)
+static bool load_truth(struct bench *b)
 {
-    size_t each = b->n_queries * K * sizeof(int64_t);
-    struct ims_buf file = { 0 };
-    ims_err err;
-    bool is_there = ims__read_file(path, 2 * each, &file, NULL, &err) == IMS_OK && file.len == 2 * each;
+    bool is_there = true;
 
-    for (size_t kind = 0; is_there && kind < 2; kind++)
-        memcpy(b->truth[kind], file.data + kind * each, each);
-    ims__buf_release(&file);
+    for (size_t i = 0; is_there && i < b->n_filters; i++) {
+        char *path = truth_path(b, b->filters[i]);
+
+        is_there = truth_load(b->truth, i, path);
+        ims__free(path);
+    }
     return is_there;
 }
 
-static void save_truth(struct bench *b, const char *path)
+static void save_truth(struct bench *b)
 {
-    size_t each = b->n_queries * K;
-    int64_t *both = need(2 * each, sizeof(*both));
-    ims_err err;
+    for (size_t i = 0; i < b->n_filters; i++) {
+        char *path = truth_path(b, b->filters[i]);
 
-    for (size_t kind = 0; kind < 2; kind++)
-        memcpy(both + kind * each, b->truth[kind], each * sizeof(*both));
-    must(ims__write_derived(path, both, 2 * each * sizeof(*both), &err), &err);
-    ims__free(both);
-}
-
-static void find_truth(struct bench *b, struct ims_vectors *v, struct ims_vectors_filter *f, unsigned one_in)
-{
-    struct ims_vectors_hit hits[K];
-    char *path = truth_path(b, one_in);
-    ims_err err;
-
-    if (b->is_reused && load_truth(b, path)) {
+        if (!truth_save(b->truth, i, path))
+            die("what was found cannot be kept");
         ims__free(path);
-        return;
     }
-    for (int kind = 0; kind < 2; kind++) {
-        for (size_t i = 0; i < b->n_queries; i++) {
-            struct ims_vectors_query q = {
-                .vector = b->queries[kind] + i * b->dim, .k = K, .filter = f, .is_exact = true
-            };
-            size_t n;
-
-            must(ims_vectors_search(v, &q, hits, &n, NULL, &err), &err);
-            for (size_t k = 0; k < K; k++)
-                b->truth[kind][i * K + k] = k < n ? hits[k].id : -1;
-        }
-    }
-    save_truth(b, path);
-    ims__free(path);
 }
 
 static void measure_own(struct bench *b, struct ims_vectors *v, unsigned n_threads, struct ims_vectors_filter *f)
@@ -342,7 +340,7 @@ static void measure_own(struct bench *b, struct ims_vectors *v, unsigned n_threa
             ms[s.n++] = ms_since(start);
             for (size_t k = 0; k < r.n; k++)
                 got[k] = hits[k].id;
-            count_found(&s, b->truth[kind] + i * K, got, r.n);
+            count_found(&s, b->wanted[kind] + i * K, got, r.n);
             n_coded += (double)r.answer.n_coded;
             n_skipped += (double)r.answer.n_skipped;
             n_bytes += (double)r.answer.n_bytes;
@@ -357,25 +355,50 @@ static void measure_own(struct bench *b, struct ims_vectors *v, unsigned n_threa
     ims__free(ms);
 }
 
+/* Every row passes by once: what the full scan finds is noted, and the row is added to the index (NULL: it is there).
+ * Saved as it grows, so that neither the rows nor the index need be in memory. */
+static void pass_rows(struct bench *b, struct ims_vectors *v, double *build_ms, double *save_ms)
+{
+    ims_err err;
+
+    for (size_t from = 0, n; from < b->n; from += n) {
+        const float *rows;
+        uint64_t start;
+
+        n = b->n - from < SLICE ? b->n - from : SLICE;
+        rows = some_rows(b, from, n);
+        truth_pass(b->truth, rows, from, n);
+        if (b->n > SAVE_ROWS)
+            fprintf(stderr, "\r%zu of %zu rows", from + n, b->n);
+        if (!v)
+            continue;
+        start = ims__mono_ns();
+        add_rows(b, v, rows, from, from + n, BATCH);
+        *build_ms += ms_since(start);
+        if ((from + n) % SAVE_ROWS && from + n < b->n)
+            continue;
+        start = ims__mono_ns();
+        must(ims_vectors_save(v, (int64_t)(from + n), &err), &err);
+        *save_ms += ms_since(start);
+    }
+    if (b->n > SAVE_ROWS)
+        fprintf(stderr, "\n");
+    save_truth(b);
+}
+
 static void measure_build(struct bench *b, const char *dir, struct ims_vectors **out)
 {
     struct ims_vectors *v = open_index(b, 2, dir);
     struct ims_vectors_info info;
+    bool is_there = b->is_reused && ims_vectors_count(v) == b->n;
     uint64_t start;
     double build_ms = 0, save_ms = 0, load_ms;
     ims_err err;
 
-    if (!b->is_reused || ims_vectors_count(v) != b->n) {
-        b->is_reused = false;
-        draw_rows(b);
+    if (!is_there)
         must(ims_vectors_clear(v, &err), &err);
-        start = ims__mono_ns();
-        add_rows(b, v, 0, b->n, BATCH);
-        build_ms = ms_since(start);
-        start = ims__mono_ns();
-        must(ims_vectors_save(v, 1, &err), &err);
-        save_ms = ms_since(start);
-    }
+    if (!is_there || !load_truth(b))
+        pass_rows(b, is_there ? NULL : v, &build_ms, &save_ms);
     ims_vectors_close(v);
     start = ims__mono_ns();
     v = open_index(b, 2, dir);
@@ -388,12 +411,15 @@ static void measure_build(struct bench *b, const char *dir, struct ims_vectors *
            "memory for all\n",
            "imgsearch", build_ms / 1e3, save_ms / 1e3, load_ms, (double)info.code_bytes / (double)info.n_coded,
            (double)info.disk_bytes / (double)b->n, (double)info.memory_bytes / (double)b->n);
+    printf("  %-18s %zu of %zu segments in order of likeness\n", "imgsearch", info.n_ordered, info.n_segments);
     *out = v;
 }
 
 static void measure_inserts(struct bench *b, const char *dir)
 {
     static const size_t batches[] = { 1, 16, 256, 4096 };
+    size_t most = b->n < 60000 ? b->n : 60000;
+    const float *rows = some_rows(b, 0, most);
     ims_err err;
 
     for (size_t i = 0; i < IMS_ARRAY_LEN(batches); i++) {
@@ -403,8 +429,8 @@ static void measure_inserts(struct bench *b, const char *dir)
 
         must(ims_vectors_clear(v, &err), &err);
         start = ims__mono_ns();
-        while (ms_since(start) < 1000 && n + batches[i] <= b->n && n < 60000) {
-            add_rows(b, v, n, n + batches[i], batches[i]);
+        while (ms_since(start) < 1000 && n + batches[i] <= most) {
+            add_rows(b, v, rows + n * b->dim, n, n + batches[i], batches[i]);
             n += batches[i];
             must(ims_vectors_save(v, (int64_t)n, &err), &err);
         }
@@ -446,7 +472,7 @@ static struct series run_rival(struct bench *b, struct rival *r, int kind, int e
         size_t n = r->search(r->ctx, b->queries[kind] + i * b->dim, K, effort, b->allowed, n_threads, got);
 
         ms[s.n++] = ms_since(start);
-        count_found(&s, b->truth[kind] + i * K, got, n);
+        count_found(&s, b->wanted[kind] + i * K, got, n);
     }
     return s;
 }
@@ -504,12 +530,13 @@ static size_t open_rivals(struct bench *b, struct rival *out)
         struct ims_file_info file;
         bool was_there = path && ims__stat(path, true, &file, NULL) == IMS_OK;
         uint64_t start = ims__mono_ns();
+        clock_t start_cpu = clock();
 
         if (!path || !out[i].build(out[i].ctx, b->rows, b->n, b->dim, 2, path))
             die("a rival cannot be built");
-        printf("  %-18s %s in %.2f s, %.0f bytes per vector in memory\n", out[i].name,
+        printf("  %-18s %s in %.2f s (%.2f s of processor time), %.0f bytes per vector in memory\n", out[i].name,
                was_there ? "loaded" : "built", ms_since(start) / 1e3,
-               (double)out[i].bytes(out[i].ctx) / (double)b->n);
+               (double)(clock() - start_cpu) / CLOCKS_PER_SEC, (double)out[i].bytes(out[i].ctx) / (double)b->n);
         fflush(stdout);
         ims__free(path);
     }
@@ -520,15 +547,13 @@ static size_t open_rivals(struct bench *b, struct rival *out)
 
 static void measure_filters(struct bench *b, struct ims_vectors *own[3], struct rival *rivals, size_t n_rivals)
 {
-    for (const char *rest = b->one_in; rest && *rest; rest = strchr(rest, ',') ? strchr(rest, ',') + 1 : NULL) {
-        unsigned one_in = (unsigned)strtoul(rest, NULL, 10);
-        struct ims_vectors_filter *f;
+    for (size_t i = 0; i < b->n_filters; i++) {
+        unsigned one_in = b->filters[i];
+        struct ims_vectors_filter *f = make_filter(b, one_in);
 
-        if (!one_in)
-            die("--one-in takes whole numbers above 0");
-        f = make_filter(b, one_in);
+        b->wanted[0] = truth_of(b->truth, i);
+        b->wanted[1] = b->wanted[0] + b->n_queries * K;
         printf("%s %zu x %u, %g %% allowed\n", b->family, b->n, b->dim, 100.0 / one_in);
-        find_truth(b, own[2], f, one_in);
         for (unsigned n_threads = 1; n_threads <= 2; n_threads++)
             measure_own(b, own[n_threads], n_threads, f);
         for (size_t r = 0; r < n_rivals; r++) {
@@ -574,7 +599,6 @@ static void run(struct bench *b)
         measure_filters(b, own, rivals, n_rivals);
         ims_vectors_close(own[1]);
         if (!b->is_kept) {
-            draw_rows(b);
             measure_inserts(b, scratch);
             measure_removal(b, own[2]);
         }
@@ -585,16 +609,31 @@ static void run(struct bench *b)
     for (size_t i = 0; i < n_rivals; i++)
         rivals[i].close(rivals[i].ctx);
     synthetic_free(b->set);
+    truth_free(b->truth);
+    ims__free(b->allowed);
+    ims__free(b->slice);
+    ims__free(b->queries[0]);
     ims__free(b->rows);
     ims__free(dir);
     ims__free(scratch);
 }
 
+static void take_filters(struct bench *b, const char *list)
+{
+    for (const char *rest = list; rest; rest = strchr(rest, ',') ? strchr(rest, ',') + 1 : NULL) {
+        unsigned one_in = (unsigned)strtoul(rest, NULL, 10);
+
+        if (!one_in || b->n_filters == TRUTH_FILTERS)
+            die("--one-in takes up to 8 whole numbers above 0");
+        b->filters[b->n_filters++] = one_in;
+    }
+}
+
 int main(int argc, char **argv)
 {
     struct bench b = { .n = 100000, .dim = 512, .family = "c10", .n_queries = 200, .work = "build/bench/vectors",
-                       .one_in = "1,10,100,1000",
                        .rivals = "hnswlib16,hnswlib32,faiss,sqlite-vec" };
+    const char *one_in = "1,10,100,1000";
     ims_err err;
 
     for (int i = 1; i < argc; i++) {
@@ -617,7 +656,7 @@ int main(int argc, char **argv)
         else if (strcmp(argv[i], "--skip-rows") == 0)
             b.tuning.skip_rows = strtoull(value, NULL, 10);
         else if (strcmp(argv[i], "--one-in") == 0)
-            b.one_in = value;
+            one_in = value;
         else if (strcmp(argv[i], "--dim") == 0)
             b.dim = (uint32_t)strtoul(value, NULL, 10);
         else if (strcmp(argv[i], "--set") == 0)
@@ -636,6 +675,7 @@ int main(int argc, char **argv)
     }
     if (!b.n || !b.n_queries || !b.dim || b.dim > 8192)
         die("sizes must be above 0, dimensions at most 8192");
+    take_filters(&b, one_in);
     must(ims__mkdir_p(b.work, &err), &err);
     run(&b);
     return 0;
