@@ -39,13 +39,12 @@ static bool has_cuda_card(const struct cli_steps *s, char *text, size_t size)
 {
     const struct ims_cuda_facts *f = s->cuda;
 
-    if (f->problem[0])
-        snprintf(text, size, "%s", f->problem);
-    else if (f->n_devices == 0)
-        snprintf(text, size, "no NVIDIA device is shown");
+    if (f->n_devices == 0)
+        snprintf(text, size, "%s", f->problem[0] ? f->problem : "no NVIDIA device is shown");
     else
-        snprintf(text, size, "%s, the driver speaks CUDA %u.%u", f->devices[0].name, f->cuda_major, f->cuda_minor);
-    return f->n_devices > 0 && f->cuda_major >= MIN_CUDA_MAJOR;
+        snprintf(text, size, "%s, the driver speaks CUDA %u.%u%s%s", f->devices[0].name, f->cuda_major, f->cuda_minor,
+                 f->problem[0] ? "; " : "", f->problem);
+    return f->n_devices > 0 && f->cuda_major >= MIN_CUDA_MAJOR && !f->problem[0];
 }
 
 static bool has_apple_silicon(const struct cli_steps *s, char *text, size_t size)

@@ -41,6 +41,33 @@ static void print_vulkan(const struct ims_vulkan_facts *f)
         printf("  vulkan     %s\n", f->problem);
 }
 
+static void print_cuda(const struct devices_view *v, const struct ims_cuda_device *d)
+{
+    const char *mark = is_chosen(v, (struct ims_device_id){ IMS_DEVICE_CUDA, d->index }) ? "*" : " ";
+    const char *between = "";
+
+    if (!d->name[0]) {
+        printf("%s cuda:%u     lost\n", mark, d->index);
+        return;
+    }
+    printf("%s cuda:%u     %s, %.1f GiB, compute capability %u.%u, driver %s, CUDA %u.%u\n", mark, d->index, d->name,
+           gib(d->memory_bytes), d->compute_major, d->compute_minor,
+           v->cuda.driver_version[0] ? v->cuda.driver_version : "of unknown version", v->cuda.cuda_major,
+           v->cuda.cuda_minor);
+    if (!d->has_memory_used && !d->has_utilisation && !d->temperature_c && !d->power_w)
+        return;
+    printf("             ");
+    if (d->has_memory_used)
+        printf("%.1f GiB in use", gib(d->memory_used_bytes)), between = ", ";
+    if (d->has_utilisation)
+        printf("%s%u %% busy", between, d->utilisation_percent), between = ", ";
+    if (d->temperature_c)
+        printf("%s%u C", between, d->temperature_c), between = ", ";
+    if (d->power_w)
+        printf("%s%u W", between, d->power_w);
+    printf("\n");
+}
+
 static void print_hardware(const struct devices_view *v)
 {
     const struct ims_device_facts *f = &v->facts;
@@ -49,16 +76,17 @@ static void print_hardware(const struct devices_view *v)
     printf("%s cpu        %s, %u of %u cores usable, %.1f GiB\n", is_chosen(v, (struct ims_device_id){ 0 }) ? "*" : " ",
            f->cpu_model[0] ? f->cpu_model : "processor", f->n_usable_cores, f->n_logical_cores,
            gib(f->memory_usable_bytes));
-    for (size_t i = 0; i < v->cuda.n_devices; i++) {
-        const struct ims_cuda_device *d = &v->cuda.devices[i];
-
-        printf("%s cuda:%u     %s, %.1f GiB, compute capability %u.%u, driver %s\n",
-               is_chosen(v, (struct ims_device_id){ IMS_DEVICE_CUDA, d->index }) ? "*" : " ", d->index, d->name,
-               gib(d->memory_bytes), d->compute_major, d->compute_minor, v->cuda.driver_version);
-    }
+    for (size_t i = 0; i < v->cuda.n_devices; i++)
+        print_cuda(v, &v->cuda.devices[i]);
     if (v->cuda.has_driver && v->cuda.problem[0])
         printf("  cuda       %s\n", v->cuda.problem);
     print_vulkan(&v->vulkan);
+}
+
+static void print_notes(const struct ims_device_notes *notes)
+{
+    for (size_t i = 0; i < notes->n; i++)
+        printf("           %s\n", notes->at[i].text);
 }
 
 static void print_choice(const struct ims_compute_info *c)
@@ -74,6 +102,7 @@ static void print_choice(const struct ims_compute_info *c)
     printf("asked      %s (%s)\n", c->request.asked, ims_device_source_name(c->request.source));
     if (!c->has_choice) {
         printf("selected   none: %s\n", c->choice_err.text);
+        print_notes(&c->request.notes);
         return;
     }
     printf("selected  ");
@@ -84,8 +113,7 @@ static void print_choice(const struct ims_compute_info *c)
         printf(" %s", name);
     }
     printf(": %s\n", c->choice.reason);
-    for (size_t i = 0; i < c->choice.notes.n; i++)
-        printf("           %s\n", c->choice.notes.at[i].text);
+    print_notes(&c->choice.notes);
 }
 
 static void print_verdicts(const struct devices_view *v)

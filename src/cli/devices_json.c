@@ -39,12 +39,32 @@ static ims_json *cuda_json(const struct ims_cuda_device *d)
     (void)ims__json_set(o, "uuid", ims__json_new_str(d->uuid));
     (void)ims__json_set(o, "compute_capability", ims__json_new_str(capability));
     (void)ims__json_set(o, "memory", ims__json_new_int((int64_t)d->memory_bytes));
-    if (d->has_usage) {
+    if (d->has_memory_used)
         (void)ims__json_set(o, "memory_used", ims__json_new_int((int64_t)d->memory_used_bytes));
+    if (d->has_utilisation)
         (void)ims__json_set(o, "utilisation", ims__json_new_int(d->utilisation_percent));
+    if (d->temperature_c)
         (void)ims__json_set(o, "temperature_c", ims__json_new_int(d->temperature_c));
+    if (d->power_w)
         (void)ims__json_set(o, "power_w", ims__json_new_int(d->power_w));
-    }
+    return o;
+}
+
+/* The driver of NVIDIA's devices; NULL where there is none. */
+static ims_json *driver_json(const struct ims_cuda_facts *f)
+{
+    ims_json *o;
+    char speaks[24];
+
+    if (!f->has_driver)
+        return ims__json_new_null();
+    o = ims__json_new_object();
+    snprintf(speaks, sizeof(speaks), "%u.%u", f->cuda_major, f->cuda_minor);
+    (void)ims__json_set(o, "driver_version", ims__json_new_str(f->driver_version));
+    (void)ims__json_set(o, "cuda_version", ims__json_new_str(f->cuda_major ? speaks : ""));
+    (void)ims__json_set(o, "devices", ims__json_new_int((int64_t)f->n_devices));
+    (void)ims__json_set(o, "has_nvml", ims__json_new_bool(f->has_nvml));
+    (void)ims__json_set(o, "problem", f->problem[0] ? ims__json_new_str(f->problem) : ims__json_new_null());
     return o;
 }
 
@@ -188,10 +208,11 @@ static ims_json *verdicts_json(const struct devices_view *v)
 
 static ims_json *notes_json(const struct ims_compute_info *c)
 {
+    const struct ims_device_notes *notes = c->has_choice ? &c->choice.notes : &c->request.notes;
     ims_json *list = ims__json_new_array();
 
-    for (size_t i = 0; c->has_choice && i < c->choice.notes.n; i++)
-        (void)ims__json_add(list, ims__json_new_str(c->choice.notes.at[i].text));
+    for (size_t i = 0; i < notes->n; i++)
+        (void)ims__json_add(list, ims__json_new_str(notes->at[i].text));
     return list;
 }
 
@@ -224,7 +245,10 @@ ims_json *cli_devices_json(const struct devices_view *v)
     (void)ims__json_set(o, "platform", ims__json_new_str(v->facts.platform));
     (void)ims__json_set(o, "machine", ims__json_new_str(v->facts.machine));
     (void)ims__json_set(o, "os", ims__json_new_str(v->facts.os));
+    (void)ims__json_set(o, "kernel", ims__json_new_str(v->facts.kernel));
+    (void)ims__json_set(o, "apple_silicon", ims__json_new_bool(v->facts.is_apple_silicon));
     (void)ims__json_set(o, "devices", devices);
+    (void)ims__json_set(o, "cuda", driver_json(&v->cuda));
     (void)ims__json_set(o, "vulkan_adapters", adapters_json(&v->vulkan));
     if (v->vulkan.problem[0])
         (void)ims__json_set(o, "vulkan_problem", ims__json_new_str(v->vulkan.problem));

@@ -56,6 +56,30 @@ static void forbid_tf32(void)
     setenv("NVIDIA_TF32_OVERRIDE", "0", 0);
 }
 
+/* An error about the settings also says what could be asked for here, as far as a runtime can tell. */
+static ims_status read_request(struct ims_compute *c, const struct ims_device_settings *settings,
+                               ims_err *err)
+{
+    char here[160];
+    ims_err why;
+    ims_status st = ims_device_request_read(&c->request, settings, &why);
+
+    if (!st)
+        return IMS_OK;
+    c->request = (struct ims_device_request){ .is_auto = true }; /* asks for all there is */
+    ims__lock(&c->lock);
+    if (ims__compute_load(c, NULL) || ims__compute_inventory(c, NULL)) {
+        if (err)
+            *err = why;
+    } else {
+        ims_device_list_here(c->inventory, NULL, 0, here, sizeof(here));
+        (void)ims_fail(err, st, "device", 0, "%.320s. Here: %s (docs/devices.md: what each needs)",
+                       why.text, here);
+    }
+    ims__unlock(&c->lock);
+    return st;
+}
+
 ims_status ims_compute_open(struct ims_compute **out, const struct ims_compute_options *options,
                             ims_err *err)
 {
@@ -83,9 +107,7 @@ ims_status ims_compute_open(struct ims_compute **out, const struct ims_compute_o
     c->gpu_mem_limit_bytes = options->gpu_mem_limit_bytes;
     c->prove_again = options->prove_again;
     c->n_threads = options->n_threads ? options->n_threads : ims_device_usable_cores();
-    st = ims_device_request_read(&c->request, &options->device, err);
-    if (!st)
-        st = copy_text(&c->runtime_path, options->runtime_path, err);
+    st = copy_text(&c->runtime_path, options->runtime_path, err);
     if (!st)
         st = copy_text(&c->cache_dir, options->cache_dir, err);
     if (!st && ims__lock_init(&c->lock) != IMS_OK)
@@ -98,6 +120,9 @@ ims_status ims_compute_open(struct ims_compute **out, const struct ims_compute_o
         goto out;
     }
     c->has_proof_lock = true;
+    st = read_request(c, &options->device, err);
+    if (st)
+        goto out;
 
     *out = c;
     c = NULL;

@@ -77,7 +77,7 @@ struct ims_compute_options {
 /* Sets ORT_DISABLE_TELEMETRY (nothing here may report home) and NVIDIA_TF32_OVERRIDE in the environment
  * unless they are set, so call it before other threads read the environment.
  * Fails on settings that are wrong in themselves (a device name that is none), never for a missing
- * runtime. */
+ * runtime; the error then says what there is, for which the runtime is loaded. */
 ims_status ims_compute_open(struct ims_compute **out, const struct ims_compute_options *options,
                             ims_err *err) IMS_MUST_CHECK;
 /* Every session must be closed before. */
@@ -140,6 +140,13 @@ ims_status ims_compute_describe(struct ims_compute *c, bool choose, struct ims_c
  * neither loaded nor started in this process. Asked once; later calls return the same. */
 ims_status ims_compute_cuda(struct ims_compute *c, struct ims_cuda_facts *out,
                             ims_err *err) IMS_MUST_CHECK;
+
+/* The same as it is now, usage and temperature included, asked anew each time: in a process of its
+ * own where there are children, so neither a batch nor a device that hangs keeps the caller waiting
+ * for more than seconds. After that failed it is not tried for five minutes; *out then says why.
+ * Nothing where there is no driver. Errors: those of loading the runtime. */
+ims_status ims_compute_watch_cuda(struct ims_compute *c, struct ims_cuda_facts *out,
+                                  ims_err *err) IMS_MUST_CHECK;
 
 /* The adapters that WebGPU can choose from (Vulkan's). The loader and its drivers are started in the
  * child of webgpu where there are children, so a driver that aborts or hangs is a problem told in

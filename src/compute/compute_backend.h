@@ -12,7 +12,7 @@
 
 #include "compute/compute.h"
 
-#define IMS_COMPUTE_ABI 6
+#define IMS_COMPUTE_ABI 7
 
 struct ims_compute_backend_options {
     const char *runtime_path; /* NULL = search */
@@ -73,6 +73,9 @@ struct ims_compute_backend {
     bool (*wants_static_shapes)(void *ctx, ims_device_kind kind);
     /* (optional) Does this kind of device compile the graph anew for another number of rows? */
     bool (*compiles_shapes)(void *ctx, ims_device_kind kind);
+    /* (optional) probe_cuda, now and somewhere that computes nothing: back within seconds, whatever
+     * the devices are doing. */
+    void (*watch_cuda)(void *ctx, struct ims_cuda_facts *out);
 };
 
 /* ONNX Runtime, loaded with dlopen. */

@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 ims_status ims__compute_need_cuda(struct ims_compute *c, ims_err *err)
 {
@@ -38,6 +39,32 @@ ims_status ims_compute_cuda(struct ims_compute *c, struct ims_cuda_facts *out, i
         *out = *c->cuda;
     ims__unlock(&c->lock);
     return st;
+}
+
+ims_status ims_compute_watch_cuda(struct ims_compute *c, struct ims_cuda_facts *out, ims_err *err)
+{
+    struct ims_cuda_facts *facts;
+    ims_status st;
+
+    if (!ims_device_has_cuda_driver()) {
+        memset(out, 0, sizeof(*out));
+        return IMS_OK;
+    }
+    ims__lock(&c->lock);
+    st = ims__compute_load(c, err);
+    ims__unlock(&c->lock);
+    if (st)
+        return st;
+    facts = ims__zalloc(1, sizeof(*facts));
+    if (!facts)
+        return ims_fail(err, IMS_E_NOMEM, "compute", 0, "asking NVIDIA's driver");
+    if (c->backend->watch_cuda)
+        c->backend->watch_cuda(c->ctx, facts);
+    else
+        ims_device_probe_cuda(facts);
+    *out = *facts;
+    ims__free(facts);
+    return IMS_OK;
 }
 
 /* Once, as NVIDIA's driver is. */

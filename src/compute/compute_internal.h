@@ -25,10 +25,12 @@ struct ims_compute {
     uint64_t gpu_mem_limit_bytes;
     bool prove_again;
 
-    struct ims_lock proof_lock; /* held while a model is proven; taken before lock */
+    struct ims_lock proof_lock; /* held while a model is proven; taken before lock; guards these */
     bool has_proof_lock;
+    size_t n_verdicts;
+    struct ims_kept_verdict *verdicts; /* NULL or IMS_PROOF_MAX_VERDICTS */
 
-    struct ims_lock lock; /* guards everything below */
+    struct ims_lock lock; /* guards what follows */
     bool has_lock;
     void *ctx;        /* the backend's; NULL until loaded */
     ims_err load_err; /* status IMS_OK while there is nothing to report */
@@ -40,8 +42,6 @@ struct ims_compute {
     struct ims_device_inventory *inventory; /* NULL until taken */
     struct ims_cuda_facts *cuda;            /* NULL until asked for */
     struct ims_vulkan_facts *vulkan;        /* the same */
-    size_t n_verdicts;
-    struct ims_kept_verdict *verdicts; /* NULL or IMS_PROOF_MAX_VERDICTS */
     double load_ms;
 };
 

@@ -7,6 +7,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#define DEADLINE_MS 120000      /* of the run, where the settings give none */
+#define OPEN_DEADLINE_MS 300000 /* some providers compile even so small a graph */
+
 static void reject(struct ims_device_proof *out, const char *text)
 {
     out->state = IMS_PROOF_FAILED;
@@ -87,6 +90,8 @@ ims_status ims__proof_run(struct ims_compute *c, struct ims_device_id id,
         .dims = &fixed,
         .n_dims = 1,
         .is_shape_fixed = true,
+        .run_timeout_ms = c->deadline_ms ? c->deadline_ms : DEADLINE_MS,
+        .open_timeout_ms = OPEN_DEADLINE_MS,
     };
     float x[IMS_PROOF_BATCH * IMS_PROOF_INPUT], y[IMS_PROOF_BATCH * IMS_PROOF_OUTPUT];
     struct ims_compute_session *s = NULL;
@@ -110,7 +115,10 @@ ims_status ims__proof_run(struct ims_compute *c, struct ims_device_id id,
         reject(out, why.text);
     else if (out->state != IMS_PROOF_FAILED)
         judge_numbers(id, x, y, out);
-    ims_compute_session_close(s);
+    if (st) /* the device may be in any state */
+        ims_compute_session_discard(s);
+    else
+        ims_compute_session_close(s);
     ims__buf_release(&bytes);
     return IMS_OK;
 }

@@ -4,10 +4,11 @@
  * The way from settings to a device:
  *     ims_device_request_read   settings (texts)                   -> request
  *     ims_device_probe*         this machine                       -> facts
- *     ims_device_choose         request + inventory + proofs       -> choice, or "prove this one
- * first" compute/ fills the inventory with what the runtime offers and supplies the proofs; it runs
- * this loop for its callers (ims_compute_choose). Nothing here logs: what the operator should read
- * is returned as the choice's notes.
+ *     ims_device_choose         request + inventory + proofs       -> choice, or "prove this first"
+ *
+ * compute/ fills the inventory with what the runtime offers and supplies the proofs; it runs this
+ * loop for its callers (ims_compute_choose). Nothing here logs: what the operator should read is
+ * returned as the choice's notes.
  *
  * Thread-safe throughout: no function keeps state.
  * SPDX-License-Identifier: Apache-2.0 */
@@ -126,12 +127,13 @@ unsigned ims_device_usable_cores(void);
 
 struct ims_cuda_device {
     unsigned index; /* the driver's number: cuda:N, after CUDA_VISIBLE_DEVICES */
-    char name[128];
+    char name[128]; /* "" = the driver lists the device and does not reach it */
     char uuid[48];   /* "GPU-8-4-4-4-12" */
     char pci_id[20]; /* "0000:01:00.0" */
     uint64_t memory_bytes;
     unsigned compute_major, compute_minor;
-    bool has_usage; /* NVML knew this device: the next three are valid */
+    /* From NVML, each by itself: a card that is divided (MIG) tells no utilisation, for one. */
+    bool has_memory_used, has_utilisation;
     uint64_t memory_used_bytes;
     unsigned utilisation_percent;
     unsigned temperature_c, power_w; /* 0 = not told */
@@ -140,11 +142,12 @@ struct ims_cuda_device {
 struct ims_cuda_facts {
     bool has_driver; /* the CUDA driver library is there */
     bool has_nvml;
-    char problem[256]; /* why the driver does not work; "" also when it works and shows no device */
+    /* Why the driver, or one of its devices, does not work; "" also when it shows no device. */
+    char problem[256];
     char driver_version[32];         /* from NVML, "" without it */
     unsigned cuda_major, cuda_minor; /* newest CUDA the driver speaks */
     size_t n_devices;
-    struct ims_cuda_device devices[IMS_MAX_DEVICES];
+    struct ims_cuda_device devices[IMS_MAX_DEVICES]; /* by index */
 };
 /* Is the CUDA driver's library there? Loads and starts nothing. */
 bool ims_device_has_cuda_driver(void);
@@ -218,6 +221,12 @@ struct ims_device_choice {
     char reason[IMS_DEVICE_TEXT_BYTES]; /* one sentence: why this device */
     struct ims_device_notes notes;      /* the request's notes, then what was passed over and why */
 };
+
+/* What could be asked for on this machine, for messages: "cpu, cuda:0; not tried: webgpu". Left out
+ * is what failed its proof; not tried is what the runtime was built with and no proof was made of. */
+void ims_device_list_here(const struct ims_device_inventory *inventory,
+                          const struct ims_device_proof *proofs, size_t n_proofs, char *out,
+                          size_t size);
 
 /* Pure. A device asked for by name that is not there, not offered, not permitted or whose proof
  * failed is an error that names what is there; only auto (and a provider list under auto) moves on.

@@ -54,35 +54,55 @@ static bool is_present(const struct ims_device_inventory *inv, struct ims_device
     return true;
 }
 
-static const struct ims_device_proof *find_proof(const struct round *r, struct ims_device_id id)
+static const struct ims_device_proof *find_proof(const struct ims_device_proof *proofs,
+                                                 size_t n_proofs, struct ims_device_id id)
 {
-    for (size_t i = 0; i < r->n_proofs; i++) {
-        if (ims_device_id_equal(r->proofs[i].id, id) && r->proofs[i].state != IMS_PROOF_NONE)
-            return &r->proofs[i];
+    for (size_t i = 0; i < n_proofs; i++) {
+        if (ims_device_id_equal(proofs[i].id, id) && proofs[i].state != IMS_PROOF_NONE)
+            return &proofs[i];
     }
     return NULL;
 }
 
-/* What could be asked for instead: present, and not known to fail. */
-static void list_present(const struct round *r, char *out, size_t size)
+/* Is it known that there is such a device? Of most kinds only a proof can tell. */
+static bool is_known(ims_device_kind kind, const struct ims_device_proof *proof)
 {
-    size_t n = (size_t)snprintf(out, size, "cpu");
+    return kind == IMS_DEVICE_CPU || kind == IMS_DEVICE_CUDA || proof;
+}
 
+/* Those that are known, or those that are not, after before; returns how many bytes there are now. */
+static size_t list_some(const struct ims_device_inventory *inventory,
+                        const struct ims_device_proof *proofs, size_t n_proofs, bool is_wanted,
+                        const char *before, char *out, size_t size, size_t n)
+{
     for (unsigned k = 0; k < IMS_DEVICE_KINDS; k++) {
-        size_t count = k == IMS_DEVICE_CUDA ? r->inventory->n_cuda : 1;
+        size_t count = k == IMS_DEVICE_CUDA ? inventory->n_cuda : 1;
 
-        for (size_t i = 0; k != IMS_DEVICE_CPU && i < count && n < size; i++) {
+        for (size_t i = 0; i < count && n < size; i++) {
             struct ims_device_id id = { (ims_device_kind)k, (unsigned)i };
+            const struct ims_device_proof *proof = find_proof(proofs, n_proofs, id);
             char name[IMS_DEVICE_NAME_BYTES], why[IMS_DEVICE_TEXT_BYTES];
-            const struct ims_device_proof *proof = find_proof(r, id);
 
-            if (!is_present(r->inventory, id, why, sizeof(why)) ||
+            if (is_known(id.kind, proof) != is_wanted || !is_present(inventory, id, why, sizeof(why)) ||
                 (proof && proof->state == IMS_PROOF_FAILED))
                 continue;
             ims_device_id_name(id, name);
-            n += (size_t)snprintf(out + n, size - n, ", %s", name);
+            n += (size_t)snprintf(out + n, size - n, "%s%s", before, name);
+            before = ", ";
         }
     }
+    return n;
+}
+
+void ims_device_list_here(const struct ims_device_inventory *inventory,
+                          const struct ims_device_proof *proofs, size_t n_proofs, char *out,
+                          size_t size)
+{
+    size_t n;
+
+    out[0] = '\0';
+    n = list_some(inventory, proofs, n_proofs, true, "", out, size, 0);
+    (void)list_some(inventory, proofs, n_proofs, false, "; not tried: ", out, size, n);
 }
 
 static ims_status not_there(const struct round *r, struct ims_device_id id, const char *why,
@@ -91,9 +111,11 @@ static ims_status not_there(const struct round *r, struct ims_device_id id, cons
     char name[IMS_DEVICE_NAME_BYTES], present[192];
 
     ims_device_id_name(id, name);
-    list_present(r, present, sizeof(present));
-    return ims_fail(err, IMS_E_DEVICE, "device", 0, "%s (%s=%s) cannot be used: %s. Here: %s (docs/devices.md: what each needs)", name,
-                    ims_device_source_name(r->request->source), r->request->asked, why, present);
+    ims_device_list_here(r->inventory, r->proofs, r->n_proofs, present, sizeof(present));
+    return ims_fail(err, IMS_E_DEVICE, "device", 0,
+                    "%s (%s=%s) cannot be used: %s. Here: %s (docs/devices.md: what each needs)",
+                    name, ims_device_source_name(r->request->source), r->request->asked, why,
+                    present);
 }
 
 static bool is_permitted(const struct ims_device_request *q, ims_device_kind kind)
@@ -113,7 +135,7 @@ static verdict judge(struct round *r, struct ims_device_id id, bool may_be_slow,
 
     if (!is_present(r->inventory, id, why, why_size))
         return VERDICT_PASS_OVER;
-    proof = find_proof(r, id);
+    proof = find_proof(r->proofs, r->n_proofs, id);
     if (!proof) {
         r->choice.is_final = false;
         r->choice.needs_proof = id;

@@ -60,7 +60,7 @@ static void format_uuid(const unsigned char u[16], char *out, size_t size)
              u[14], u[15]);
 }
 
-/* A fact that the driver refuses stays empty; only the name is worth failing for. */
+/* A fact that the driver refuses stays empty; a device that it does not even name is lost. */
 static int read_device(const struct cuda_driver *d, unsigned ordinal, struct ims_cuda_device *out)
 {
     unsigned char uuid[16];
@@ -72,8 +72,10 @@ static int read_device(const struct cuda_driver *d, unsigned ordinal, struct ims
     code = d->device_get(&device, (int)ordinal);
     if (code == CUDA_SUCCESS)
         code = d->device_name(out->name, (int)sizeof(out->name), device);
-    if (code != CUDA_SUCCESS)
+    if (code != CUDA_SUCCESS) {
+        out->name[0] = '\0';
         return code;
+    }
     out->name[sizeof(out->name) - 1] = '\0';
     if (d->device_uuid(uuid, device) == CUDA_SUCCESS)
         format_uuid(uuid, out->uuid, sizeof(out->uuid));
@@ -110,12 +112,13 @@ static void read_devices(const struct cuda_driver *d, struct ims_cuda_facts *out
         return;
     }
     for (int i = 0; i < count && i < IMS_MAX_DEVICES; i++) {
-        code = read_device(d, (unsigned)i, &out->devices[out->n_devices]);
-        if (code != CUDA_SUCCESS) {
-            tell(d, out, "cuDeviceGetName", code);
-            return;
-        }
-        out->n_devices++;
+        char call[48];
+
+        /* One that is lost keeps its place: the others' numbers are the driver's. */
+        code = read_device(d, (unsigned)i, &out->devices[out->n_devices++]);
+        snprintf(call, sizeof(call), "cuda:%d is lost: cuDeviceGetName", i);
+        if (code != CUDA_SUCCESS)
+            tell(d, out, call, code);
     }
 }
 

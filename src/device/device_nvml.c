@@ -1,4 +1,5 @@
-/* Driver version, memory in use, utilisation, temperature and power of NVIDIA devices: libnvidia-ml loaded at run time.
+/* Driver version, memory in use, utilisation, temperature and power of NVIDIA devices: libnvidia-ml
+ * loaded at run time.
  *
  * NVML numbers devices by the bus and ignores CUDA_VISIBLE_DEVICES, so its records are looked up by
  * the UUID that the CUDA driver gave, and by PCI id where the UUID is not known to NVML.
@@ -38,7 +39,8 @@ static bool bind(void *library, struct nvml *n)
 {
     (void)ims_library_symbol(library, "nvmlDeviceGetTemperature", &n->temperature);
     (void)ims_library_symbol(library, "nvmlDeviceGetPowerUsage", &n->power);
-    return ims_library_symbol(library, "nvmlInit_v2", &n->init) && ims_library_symbol(library, "nvmlShutdown", &n->shutdown) &&
+    return ims_library_symbol(library, "nvmlInit_v2", &n->init) &&
+           ims_library_symbol(library, "nvmlShutdown", &n->shutdown) &&
            ims_library_symbol(library, "nvmlSystemGetDriverVersion", &n->driver_version) &&
            ims_library_symbol(library, "nvmlDeviceGetHandleByUUID", &n->by_uuid) &&
            ims_library_symbol(library, "nvmlDeviceGetHandleByPciBusId_v2", &n->by_pci_id) &&
@@ -59,11 +61,13 @@ static void read_device(const struct nvml *n, struct ims_cuda_device *d)
         return;
     if (n->name(device, d->nvml_name, sizeof(d->nvml_name)) != NVML_SUCCESS)
         d->nvml_name[0] = '\0';
-    if (n->memory(device, &memory) != NVML_SUCCESS || n->utilisation(device, &use) != NVML_SUCCESS)
-        return;
-    d->memory_used_bytes = memory.used;
-    d->utilisation_percent = use.gpu;
-    d->has_usage = true;
+    d->nvml_name[sizeof(d->nvml_name) - 1] = '\0';
+    d->has_memory_used = n->memory(device, &memory) == NVML_SUCCESS;
+    if (d->has_memory_used)
+        d->memory_used_bytes = memory.used;
+    d->has_utilisation = n->utilisation(device, &use) == NVML_SUCCESS;
+    if (d->has_utilisation)
+        d->utilisation_percent = use.gpu;
     if (n->temperature && n->temperature(device, 0, &value) == NVML_SUCCESS)
         d->temperature_c = value;
     if (n->power && n->power(device, &value) == NVML_SUCCESS)

@@ -9,8 +9,7 @@
 
 #define VALID_NAMES                                                                                \
     "valid are auto, cpu, cuda, cuda:N, mps, coreml, webgpu, openvino, tensorrt, migraphx, a "     \
-    "list "                                                                                        \
-    "like cuda:0,cuda:1 and cuda:all"
+    "list like cuda:0,cuda:1 and cuda:all"
 
 /* Provider names of the runtime that this program has no use for: they are passed over, not
  * refused, because a list may be shared with other programs. */
@@ -244,6 +243,7 @@ ims_status ims_device_request_read(struct ims_device_request *out,
     if (st)
         return st;
     if (r.source == IMS_DEVICE_FROM_DEVICE && is_set(settings->pytorch_device) &&
+        !is_auto(settings->pytorch_device) &&
         strcmp(settings->device, settings->pytorch_device) != 0)
         ims__device_note(&r.notes, true, "DEVICE=%s wins over PYTORCH_DEVICE", r.asked);
     *out = r;

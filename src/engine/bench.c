@@ -210,7 +210,7 @@ static void describe(struct bench *b, struct ims_bench *out)
 }
 
 /* NVML's number for the whole card, other programs included, while the sessions are open. */
-static void read_device_memory(struct ims_bench *out)
+static void read_device_memory(struct bench *b, struct ims_bench *out)
 {
     struct ims_cuda_facts facts;
     unsigned index = 0;
@@ -218,9 +218,10 @@ static void read_device_memory(struct ims_bench *out)
     if (strncmp(out->device, "cuda", 4) != 0 && strncmp(out->device, "tensorrt", 8) != 0)
         return;
     (void)sscanf(out->device, "cuda:%u", &index);
-    ims_device_probe_cuda(&facts);
+    if (ims_compute_watch_cuda(b->e->compute, &facts, NULL))
+        return; /* it is only not told */
     for (size_t i = 0; i < facts.n_devices; i++) {
-        if (facts.devices[i].index == index && facts.devices[i].has_usage)
+        if (facts.devices[i].index == index && facts.devices[i].has_memory_used)
             out->device_used_bytes = facts.devices[i].memory_used_bytes;
     }
 }
@@ -282,7 +283,7 @@ static ims_status run(struct bench *b, const struct ims_bench_options *o, struct
         return st;
     describe(b, out);
     out->peak_rss_bytes = ims__peak_rss_bytes();
-    read_device_memory(out);
+    read_device_memory(b, out);
     ims_clip_close(b->clip);
     b->clip = NULL;
     out->peak_child_bytes = peak_child_bytes();

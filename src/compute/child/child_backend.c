@@ -244,4 +244,5 @@ const struct ims_compute_backend ims__compute_split = {
     .session_shrink = split_session_shrink,
     .wants_static_shapes = split_wants_static_shapes,
     .compiles_shapes = split_compiles_shapes,
+    .watch_cuda = ims__split_watch_cuda,
 };

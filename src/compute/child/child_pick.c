@@ -2,8 +2,16 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "compute/child/child_split.h"
 
+#include "base/clock.h"
+
 #include <stdio.h>
 #include <string.h>
+
+#define WATCH_MS 10000 /* a driver that no program keeps awake takes seconds for each card */
+#define WATCH_PAUSE_NS (300 * UINT64_C(1000000000))
+
+/* No device has this number. Its child computes nothing. */
+static const struct ims_device_id watcher = { IMS_DEVICE_CUDA, IMS_MAX_DEVICES };
 
 void ims__split_free_child(struct child *c)
 {
@@ -64,7 +72,10 @@ ims_status ims__split_take_child(struct split *s, struct ims_device_id device, s
         c->device = device;
         c->sock = c->stderr_fd = -1;
         c->log = &s->log;
-        ims_device_id_name(device, c->name);
+        if (ims_device_id_equal(device, watcher))
+            snprintf(c->name, sizeof(c->name), "cuda watch");
+        else
+            ims_device_id_name(device, c->name);
         c->next = s->children;
         s->children = c;
     }
@@ -111,9 +122,11 @@ ims_status ims__split_need_started(struct split *s, struct child *c, struct ims_
     return st;
 }
 
-/* Facts are found out where the device will live: drivers are started there. */
-static ims_status ask_facts(struct split *s, struct ims_device_id id, child_kind kind, void *out,
-                            size_t size, ims_err *err)
+/* What a child says of the hardware, in timeout_ms. needs_runtime: it is the child that a device will
+ * live in, not one that only watches. */
+static ims_status ask_facts(struct split *s, struct ims_device_id id, child_kind kind,
+                            bool needs_runtime, unsigned timeout_ms, void *out, size_t size,
+                            ims_err *err)
 {
     struct wire_reader r = { NULL, 0, true };
     struct ims_buf body, reply;
@@ -126,9 +139,12 @@ static ims_status ask_facts(struct split *s, struct ims_device_id id, child_kind
     st = ims__split_take_child(s, id, &c, &is_running, err);
     if (!st) {
         ims__lock(&c->lock);
-        st = ims__split_need_started(s, c, &reply, err);
+        if (needs_runtime)
+            st = ims__split_need_started(s, c, &reply, err);
+        else if (!c->pid && !c->is_dead)
+            st = ims__child_start(c, err);
         if (!st)
-            st = ims__child_ask(c, kind, &body, -1, CHILD_START_MS, &reply, err);
+            st = ims__child_ask(c, kind, &body, -1, timeout_ms, &reply, err);
         if (!st)
             r = (struct wire_reader){ reply.data, reply.len, false };
         ims__wire_get_raw(&r, out, size);
@@ -140,6 +156,13 @@ static ims_status ask_facts(struct split *s, struct ims_device_id id, child_kind
     return st;
 }
 
+static void cuda_problem(struct ims_cuda_facts *out, const char *text)
+{
+    memset(out, 0, sizeof(*out));
+    out->has_driver = true;
+    snprintf(out->problem, sizeof(out->problem), "%.250s", text);
+}
+
 /* A driver that does not come back is none. */
 void ims__split_probe_cuda(void *ctx, struct ims_cuda_facts *out)
 {
@@ -148,11 +171,32 @@ void ims__split_probe_cuda(void *ctx, struct ims_cuda_facts *out)
     memset(out, 0, sizeof(*out));
     if (!ims_device_has_cuda_driver())
         return;
-    if (ask_facts(ctx, (struct ims_device_id){ IMS_DEVICE_CUDA, 0 }, CHILD_PROBE_CUDA, out,
-                  sizeof(*out), &err)) {
-        out->has_driver = true;
-        snprintf(out->problem, sizeof(out->problem), "%.250s", err.text);
+    if (ask_facts(ctx, (struct ims_device_id){ IMS_DEVICE_CUDA, 0 }, CHILD_PROBE_CUDA, true,
+                  CHILD_START_MS, out, sizeof(*out), &err)) {
+        cuda_problem(out, err.text);
     }
+}
+
+/* A process that does not come back may not even end while its driver holds it: so no other is
+ * started for a while. */
+void ims__split_watch_cuda(void *ctx, struct ims_cuda_facts *out)
+{
+    struct split *s = ctx;
+    ims_err err = { .text = "" };
+    bool is_paused;
+
+    ims__lock(&s->lock);
+    is_paused = ims__mono_ns() < s->no_watch_until_ns;
+    if (is_paused)
+        cuda_problem(out, s->watch_problem);
+    ims__unlock(&s->lock);
+    if (is_paused || !ask_facts(s, watcher, CHILD_PROBE_CUDA, false, WATCH_MS, out, sizeof(*out), &err))
+        return;
+    cuda_problem(out, err.text);
+    ims__lock(&s->lock);
+    s->no_watch_until_ns = ims__mono_ns() + WATCH_PAUSE_NS;
+    snprintf(s->watch_problem, sizeof(s->watch_problem), "%.250s", err.text);
+    ims__unlock(&s->lock);
 }
 
 void ims__split_probe_vulkan(void *ctx, struct ims_vulkan_facts *out)
@@ -162,8 +206,8 @@ void ims__split_probe_vulkan(void *ctx, struct ims_vulkan_facts *out)
     memset(out, 0, sizeof(*out));
     if (!ims_device_has_vulkan_loader())
         return;
-    if (ask_facts(ctx, (struct ims_device_id){ IMS_DEVICE_WEBGPU, 0 }, CHILD_PROBE_VULKAN, out,
-                  sizeof(*out), &err)) {
+    if (ask_facts(ctx, (struct ims_device_id){ IMS_DEVICE_WEBGPU, 0 }, CHILD_PROBE_VULKAN, true,
+                  CHILD_START_MS, out, sizeof(*out), &err)) {
         out->has_loader = true;
         snprintf(out->problem, sizeof(out->problem), "%.120s", err.text);
     }

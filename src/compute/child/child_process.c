@@ -208,6 +208,8 @@ void ims__child_kill(struct child *c, const char *cause)
     if (c->is_dead)
         return;
     c->is_dead = true;
+    if (c->pid <= 0) /* never started; 0 would be this process and its group */
+        return;
     kill(c->pid, SIGKILL); /* one that is ending already keeps its own cause */
     if (!reap(c, &wstatus))
         snprintf(c->cause, sizeof(c->cause), "it does not end");

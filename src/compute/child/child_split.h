@@ -17,6 +17,8 @@ struct split {
     struct ims_lock lock; /* guards children and their n_sessions */
     struct child *children;
     struct ims_log_ring log;
+    uint64_t no_watch_until_ns; /* guarded by lock: watching failed a moment ago, */
+    char watch_problem[256];    /* for this reason */
     char *runtime_path; /* the file that is loaded here */
     char *cache_dir;
     uint64_t gpu_mem_limit_bytes;
@@ -50,6 +52,7 @@ ims_status ims__split_need_started(struct split *s, struct child *c, struct ims_
 /* The backend's slots. */
 void ims__split_probe_cuda(void *ctx, struct ims_cuda_facts *out);
 void ims__split_probe_vulkan(void *ctx, struct ims_vulkan_facts *out);
+void ims__split_watch_cuda(void *ctx, struct ims_cuda_facts *out);
 
 /* ---- a session there (child_open.c) ---- */
 

@@ -5,6 +5,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "base/clock.h"
 #include "base/process.h"
+#include "compute/compute.h"
 #include "engine/figures.h"
 #include "http/api/api.h"
 #include "http/spec.h"
@@ -303,40 +304,54 @@ static void add_pools(struct ims_http_context *cx, struct ims_buf *b)
     ims__free(r.rows);
 }
 
-static double gpu_used(const struct ims_cuda_device *d) { return (double)d->memory_used_bytes; }
-static double gpu_memory(const struct ims_cuda_device *d) { return (double)d->memory_bytes; }
-static double gpu_busy(const struct ims_cuda_device *d) { return d->utilisation_percent / 100.0; }
-static double gpu_power(const struct ims_cuda_device *d) { return d->power_w; }
-static double gpu_heat(const struct ims_cuda_device *d) { return d->temperature_c; }
+static double gpu_used(const struct ims_cuda_device *d)
+{
+    return d->has_memory_used ? (double)d->memory_used_bytes : -1;
+}
+static double gpu_memory(const struct ims_cuda_device *d)
+{
+    return d->memory_bytes ? (double)d->memory_bytes : -1;
+}
+static double gpu_busy(const struct ims_cuda_device *d)
+{
+    return d->has_utilisation ? d->utilisation_percent / 100.0 : -1;
+}
+static double gpu_power(const struct ims_cuda_device *d)
+{
+    return d->power_w ? (double)d->power_w : -1;
+}
+static double gpu_heat(const struct ims_cuda_device *d)
+{
+    return d->temperature_c ? (double)d->temperature_c : -1;
+}
 
 static const struct {
     const char *name, *help;
-    double (*of)(const struct ims_cuda_device *d);
+    double (*of)(const struct ims_cuda_device *d); /* less than 0: the card does not tell */
 } gpu_figures[] = {
     { "gpu_utilisation_ratio", "Share of the last second in which a kernel ran.", gpu_busy },
     { "gpu_memory_used_bytes", "Memory in use by all programs.", gpu_used },
     { "gpu_memory_bytes", "Memory of the card.", gpu_memory },
-    { "gpu_power_watts", "Power; 0 = not told.", gpu_power },
-    { "gpu_temperature_celsius", "Temperature; 0 = not told.", gpu_heat },
+    { "gpu_power_watts", "Power.", gpu_power },
+    { "gpu_temperature_celsius", "Temperature.", gpu_heat },
 };
 
-/* What NVML tells of each card, where there is a CUDA driver. */
-static void add_gpus(struct ims_buf *b)
+/* What NVIDIA's driver and NVML tell of each card, where there are such; asked in another process. */
+static void add_gpus(struct ims_http_context *cx, struct ims_buf *b)
 {
     struct ims_cuda_facts *facts = ims_device_has_cuda_driver() ? ims__zalloc(1, sizeof(*facts)) : NULL;
+    bool is_known = facts && !ims_compute_watch_cuda(ims_engine_compute(cx->engine), facts, NULL);
     char name[280];
 
-    if (facts)
-        ims_device_probe_cuda(facts);
-    for (size_t f = 0; facts && facts->has_nvml && f < IMS_ARRAY_LEN(gpu_figures); f++) {
+    for (size_t f = 0; is_known && facts->n_devices && f < IMS_ARRAY_LEN(gpu_figures); f++) {
         add_head(b, gpu_figures[f].name, "gauge", gpu_figures[f].help);
         for (size_t i = 0; i < facts->n_devices; i++) {
-            const struct ims_cuda_device *d = &facts->devices[i];
+            double value = gpu_figures[f].of(&facts->devices[i]);
 
-            escape_label(d->name, name, sizeof(name));
-            if (d->has_usage)
-                (void)ims__buf_addf(b, "imgsearch_%s{device=\"cuda:%u\",name=\"%s\"} %.17g\n", gpu_figures[f].name, d->index,
-                                    name, gpu_figures[f].of(d));
+            escape_label(facts->devices[i].name, name, sizeof(name));
+            if (value >= 0)
+                (void)ims__buf_addf(b, "imgsearch_%s{device=\"cuda:%u\",name=\"%s\"} %.17g\n", gpu_figures[f].name,
+                                    facts->devices[i].index, name, value);
         }
     }
     ims__free(facts);
@@ -360,7 +375,7 @@ IMS_API_HANDLER(ims__api_metrics)
     add_counters(cx, b);
     add_index(cx, b);
     add_pools(cx, b);
-    add_gpus(b);
+    add_gpus(cx, b);
     if (cx->api->http) {
         add_http(b, cx->api->http);
         add_durations(cx, b, true);

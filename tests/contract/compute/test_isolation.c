@@ -181,6 +181,27 @@ TEST(hang, "a child that hangs is ended within a second of the deadline")
     survive(FAULT_HANG, IMS_OK, IMS_POOL_NO_CHECKS, DEADLINE_MS + 1000);
 }
 
+TEST(proof_hangs, "a device that hangs in the test graph is given up at the deadline, and not chosen")
+{
+    struct fault_plan *plan = new_plan();
+    struct ims_compute_options options = { .device = { .flag = fixture_device() },
+                                           .n_threads = 2,
+                                           .isolation = IMS_ISOLATE_ALWAYS,
+                                           .deadline_ms = DEADLINE_MS };
+    struct ims_compute *c = NULL;
+    struct ims_device_choice choice;
+    ims_err err = { .text = "" };
+
+    CHECK(plan);
+    snprintf(plan->label, sizeof(plan->label), "test graph");
+    plan->run_kind = FAULT_HANG;
+    plan->run_fails_at = 1;
+    CHECK_OK(ims_compute_open(&c, &options, &err), err);
+    CHECK_STATUS(ims_compute_choose(c, &choice, &err), IMS_E_DEVICE, err);
+    CHECK(strstr(err.text, "did not answer in time") != NULL);
+    ims_compute_close(c);
+}
+
 TEST(error, "a device that gives an error is started anew")
 {
     survive(FAULT_STATUS, IMS_E_DEVICE, IMS_POOL_NO_CHECKS, 500);
@@ -299,20 +320,28 @@ static bool maps_name(const char *name)
     return is_found;
 }
 
+/* A folder where the linker of children finds fake as name. */
+static void put_library(const char *dir, const char *name, const char *fake)
+{
+    char path[1100], target[1100];
+
+    snprintf(path, sizeof(path), "%s/%s", dir, name);
+    snprintf(target, sizeof(target), "%s", test_build_path(fake));
+    (void)unlink(path);
+    if (target[0] != '/' || symlink(target, path) != 0)
+        test_fail(__FILE__, __LINE__, "%s cannot be put into %s", fake, dir);
+    setenv("LD_LIBRARY_PATH", dir, 1);
+}
+
 TEST(driver, "NVIDIA's driver is found, started and asked in a child, and never loaded here")
 {
     struct fault_plan *plan = new_plan();
     struct ims_compute *c = open_compute("cpu", IMS_ISOLATE_AUTO);
     struct ims_cuda_facts facts;
-    const char *dir = test_tmp_dir();
-    char driver[1100], target[1100];
     ims_err err;
 
     CHECK(c && plan);
-    snprintf(driver, sizeof(driver), "%s/libcuda.so.1", dir);
-    snprintf(target, sizeof(target), "%s", test_build_path("fakes/fake_cuda_2.so"));
-    CHECK(target[0] == '/' && symlink(target, driver) == 0);
-    setenv("LD_LIBRARY_PATH", dir, 1); /* of the child */
+    put_library(test_tmp_dir(), "libcuda.so.1", "fakes/fake_cuda_2.so");
     CHECK(ims_device_has_cuda_driver());
     CHECK_OK(ims_compute_cuda(c, &facts, &err), err);
     unsetenv("LD_LIBRARY_PATH");
@@ -324,20 +353,63 @@ TEST(driver, "NVIDIA's driver is found, started and asked in a child, and never 
     ims_compute_close(c);
 }
 
+TEST(watched, "what NVIDIA's cards are doing is asked in a process of its own, however often")
+{
+    struct fault_plan *plan = new_plan();
+    struct ims_compute *c = open_compute("cpu", IMS_ISOLATE_AUTO);
+    const char *dir = test_tmp_dir();
+    struct ims_cuda_facts facts;
+    ims_err err;
+
+    CHECK(c && plan);
+    put_library(dir, "libcuda.so.1", "fakes/fake_cuda_2.so");
+    put_library(dir, "libnvidia-ml.so.1", "fakes/fake_nvml.so");
+    for (int i = 0; i < 3; i++) {
+        memset(&facts, 0xff, sizeof(facts));
+        CHECK_OK(ims_compute_watch_cuda(c, &facts, &err), err);
+        CHECK_STR(facts.problem, "");
+        CHECK_INT(facts.n_devices, 2);
+        CHECK(facts.devices[0].has_utilisation);
+        CHECK_INT(facts.devices[0].utilisation_percent, 70);
+        CHECK_INT(facts.devices[1].temperature_c, 31);
+    }
+    unsetenv("LD_LIBRARY_PATH");
+    CHECK(!maps_name("fake_cuda") && !maps_name("libcuda"));
+    CHECK(!maps_name("fake_nvml") && !maps_name("libnvidia-ml"));
+    ims_compute_close(c);
+}
+
+TEST(watch_fails, "a driver that ends the process that watches it is told, and left in peace for a while")
+{
+    struct fault_plan *plan = new_plan();
+    struct ims_compute *c = open_compute("cpu", IMS_ISOLATE_AUTO);
+    const char *dir = test_tmp_dir();
+    struct ims_cuda_facts facts;
+    ims_err err;
+
+    CHECK(c && plan);
+    put_library(dir, "libcuda.so.1", "fakes/fake_cuda_aborting.so");
+    CHECK_OK(ims_compute_watch_cuda(c, &facts, &err), err);
+    CHECK(strstr(facts.problem, "signal 6") != NULL);
+    CHECK(facts.has_driver);
+    CHECK_INT(facts.n_devices, 0);
+    put_library(dir, "libcuda.so.1", "fakes/fake_cuda_2.so"); /* which nobody asks now */
+    CHECK_OK(ims_compute_watch_cuda(c, &facts, &err), err);
+    CHECK(strstr(facts.problem, "signal 6") != NULL);
+    CHECK_INT(facts.n_devices, 0);
+    unsetenv("LD_LIBRARY_PATH");
+    ims_compute_close(c);
+}
+
 TEST(adapters, "Vulkan's drivers are found, started and asked in a child, and never loaded here")
 {
     struct fault_plan *plan = new_plan();
     struct ims_compute *c = open_compute("cpu", IMS_ISOLATE_AUTO);
     struct ims_vulkan_facts facts;
-    const char *dir = test_tmp_dir();
-    char loader[1100], target[1100];
     ims_err err;
 
     CHECK(c && plan);
-    snprintf(loader, sizeof(loader), "%s/libvulkan.so.1", dir);
-    snprintf(target, sizeof(target), "%s", test_build_path("fakes/fake_vulkan_2.so"));
-    CHECK(target[0] == '/' && symlink(target, loader) == 0);
-    setenv("LD_LIBRARY_PATH", dir, 1); /* of the child */
+    put_library(test_tmp_dir(), "libvulkan.so.1", "fakes/fake_vulkan_2.so");
     CHECK(ims_device_has_vulkan_loader());
     CHECK_OK(ims_compute_vulkan(c, &facts, &err), err);
     unsetenv("LD_LIBRARY_PATH");

@@ -97,7 +97,7 @@ TEST(lazy, "a handle may be opened and closed where there is no runtime")
     ims_compute_close(c);
 }
 
-TEST(bad_device, "a device name that is none is refused before anything is loaded")
+TEST(bad_device, "a device name that is none is refused, and where there is a runtime it says what there is")
 {
     struct ims_compute_options options = { .runtime_path = "/nonexistent/x",
                                            .device = { .device = "gpu" } };
@@ -106,6 +106,17 @@ TEST(bad_device, "a device name that is none is refused before anything is loade
 
     CHECK_STATUS(ims_compute_open(&c, &options, &err), IMS_E_CONFIG, err);
     CHECK(c == NULL);
+    CHECK(!strstr(err.text, "Here:"));
+    options.runtime_path = NULL;
+    CHECK_STATUS(ims_compute_open(&c, &options, &err), IMS_E_CONFIG, err);
+    CHECK(c == NULL);
+    CHECK(strstr(err.text, "Invalid DEVICE 'gpu': valid are auto, cpu, cuda") != NULL);
+    CHECK(strstr(err.text, ". Here: cpu") != NULL);
+    CHECK(strstr(err.text, "docs/devices.md: what each needs") != NULL);
+    options.device = (struct ims_device_settings){ .onnx_providers = "MagicExecutionProvider" };
+    CHECK_STATUS(ims_compute_open(&c, &options, &err), IMS_E_CONFIG, err);
+    CHECK(strstr(err.text, "MagicExecutionProvider") != NULL);
+    CHECK(strstr(err.text, ". Here: cpu") != NULL);
 }
 
 TEST(not_a_library, "a path that is no library is refused, naming it")

@@ -2,11 +2,20 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #ifndef FAKE_INIT_CODE
 #define FAKE_INIT_CODE (FAKE_DEVICES ? 0 : 100)
 #endif
+#ifndef FAKE_CUDA
+#define FAKE_CUDA 12040 /* what the driver speaks */
+#endif
+#ifndef FAKE_LOST
+#define FAKE_LOST (-1) /* the device that is gone from the second start on */
+#endif
+
+static int n_starts;
 
 int cuInit(unsigned flags);
 int cuDriverGetVersion(int *out);
@@ -21,12 +30,16 @@ int cuGetErrorString(int code, const char **out);
 
 int cuInit(unsigned flags)
 {
+#ifdef FAKE_ABORTS
+    abort();
+#endif
+    n_starts++;
     return flags ? 1 : FAKE_INIT_CODE;
 }
 
 int cuDriverGetVersion(int *out)
 {
-    *out = 12040;
+    *out = FAKE_CUDA;
     return 0;
 }
 
@@ -45,7 +58,7 @@ int cuDeviceGet(int *out, int ordinal)
 int cuDeviceGetName(char *out, int size, int device)
 {
     snprintf(out, (size_t)size, "Test Accelerator %d", device - 100);
-    return 0;
+    return device - 100 == FAKE_LOST && n_starts > 1 ? 46 : 0;
 }
 
 int cuDeviceGetUuid(unsigned char *out, int device)
@@ -76,6 +89,8 @@ int cuDeviceGetPCIBusId(char *out, int size, int device)
 
 int cuGetErrorString(int code, const char **out)
 {
-    *out = code == 803 ? "system has unsupported display driver / cuda driver combination" : NULL;
+    *out = code == 803  ? "system has unsupported display driver / cuda driver combination"
+           : code == 46 ? "CUDA-capable device(s) is/are busy or unavailable"
+                        : NULL;
     return *out ? 0 : 1;
 }

@@ -1,5 +1,5 @@
 /* A stand-in for libnvidia-ml: numbers the devices the other way round, knows the first by UUID and
- * the second only by its PCI id.
+ * the second only by its PCI id. FAKE_MEMORY_CODE and FAKE_USE_CODE: what it says instead of a number.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <stddef.h>
 #include <stdio.h>
@@ -23,6 +23,13 @@ int nvmlDeviceGetMemoryInfo(void *device, struct memory *out);
 int nvmlDeviceGetTemperature(void *device, int sensor, unsigned *out);
 int nvmlDeviceGetPowerUsage(void *device, unsigned *out);
 int nvmlDeviceGetUtilizationRates(void *device, struct utilisation *out);
+
+#ifndef FAKE_MEMORY_CODE
+#define FAKE_MEMORY_CODE 0
+#endif
+#ifndef FAKE_USE_CODE
+#define FAKE_USE_CODE 0
+#endif
 
 static int devices[2] = { 70, 30 };
 
@@ -67,23 +74,23 @@ int nvmlDeviceGetName(void *device, char *out, unsigned size)
 int nvmlDeviceGetMemoryInfo(void *device, struct memory *out)
 {
     *out = (struct memory){ 1000, 900, (unsigned long long)*(int *)device };
-    return 0;
+    return FAKE_MEMORY_CODE;
 }
 
 int nvmlDeviceGetUtilizationRates(void *device, struct utilisation *out)
 {
     *out = (struct utilisation){ (unsigned)*(int *)device, 1 };
-    return 0;
+    return FAKE_USE_CODE;
 }
 
 int nvmlDeviceGetTemperature(void *device, int sensor, unsigned *out)
 {
     *out = (unsigned)*(int *)device + 1;
-    return sensor;
+    return FAKE_MEMORY_CODE ? FAKE_MEMORY_CODE : sensor;
 }
 
 int nvmlDeviceGetPowerUsage(void *device, unsigned *out)
 {
     *out = (unsigned)*(int *)device * 1000 + 999;
-    return 0;
+    return FAKE_MEMORY_CODE;
 }

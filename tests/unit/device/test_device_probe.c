@@ -186,7 +186,8 @@ TEST(device_counts, "0, 1, 2 and 8 devices are found with their facts")
             CHECK_INT(f.devices[d].index, d);
             CHECK_INT(f.devices[d].memory_bytes, (long long)(d + 1) << 30);
             CHECK_INT(f.devices[d].compute_major * 10 + f.devices[d].compute_minor, 86);
-            CHECK(!f.devices[d].has_usage);
+            CHECK(!f.devices[d].has_memory_used);
+            CHECK(!f.devices[d].has_utilisation);
         }
     }
 }
@@ -200,16 +201,69 @@ TEST(nvml_join, "NVML's records are joined by UUID, then by PCI id, never by num
     CHECK_STR(f.driver_version, "550.54.14");
     CHECK_INT(f.cuda_major * 100 + f.cuda_minor, 1204);
     CHECK_STR(f.devices[0].uuid, "GPU-00102030-4050-6070-8090-a0b0c0d0e0f0");
-    CHECK(f.devices[0].has_usage);
+    CHECK(f.devices[0].has_memory_used);
+    CHECK(f.devices[0].has_utilisation);
     CHECK_INT(f.devices[0].utilisation_percent, 70);
     CHECK_INT(f.devices[0].memory_used_bytes, 70);
     CHECK_INT(f.devices[0].temperature_c, 71);
     CHECK_INT(f.devices[0].power_w, 70);
     CHECK_STR(f.devices[0].nvml_name, "NVML 70");
     CHECK_STR(f.devices[1].pci_id, "0000:02:00.0");
-    CHECK(f.devices[1].has_usage);
+    CHECK(f.devices[1].has_utilisation);
     CHECK_INT(f.devices[1].utilisation_percent, 30);
-    CHECK(!f.devices[2].has_usage);
+    CHECK(!f.devices[2].has_memory_used);
+    CHECK(!f.devices[2].has_utilisation);
+}
+
+TEST(some_of_it, "what NVML does not tell is not made up, and what it tells is kept")
+{
+    struct ims_cuda_facts f;
+
+    probe(&f, "fakes/fake_cuda_1.so", "fakes/fake_nvml_divided.so");
+    CHECK(f.devices[0].has_memory_used);
+    CHECK_INT(f.devices[0].memory_used_bytes, 70);
+    CHECK_INT(f.devices[0].temperature_c, 71);
+    CHECK(!f.devices[0].has_utilisation);
+    CHECK_INT(f.devices[0].utilisation_percent, 0);
+    probe(&f, "fakes/fake_cuda_1.so", "fakes/fake_nvml_lost.so");
+    CHECK(f.has_nvml);
+    CHECK_STR(f.driver_version, "550.54.14");
+    CHECK(!f.devices[0].has_memory_used);
+    CHECK(!f.devices[0].has_utilisation);
+    CHECK_INT(f.devices[0].memory_used_bytes, 0);
+    CHECK_INT(f.devices[0].temperature_c, 0);
+    CHECK_INT(f.devices[0].power_w, 0);
+}
+
+TEST(lost, "a device that is lost between two calls is told, and the others keep their numbers")
+{
+    struct ims_cuda_facts f;
+
+    probe(&f, "fakes/fake_cuda_lost.so", "fakes/fake_nvml.so");
+    CHECK_INT(f.n_devices, 3);
+    CHECK_STR(f.devices[1].name, "Test Accelerator 1");
+    CHECK_STR(f.problem, "");
+    probe(&f, "fakes/fake_cuda_lost.so", "fakes/fake_nvml.so");
+    CHECK_INT(f.n_devices, 3);
+    CHECK_STR(f.devices[0].name, "Test Accelerator 0");
+    CHECK(f.devices[0].has_memory_used);
+    CHECK_STR(f.devices[1].name, "");
+    CHECK_INT(f.devices[1].index, 1);
+    CHECK(!f.devices[1].has_memory_used);
+    CHECK_STR(f.devices[2].name, "Test Accelerator 2");
+    CHECK_INT(f.devices[2].index, 2);
+    CHECK_STR(f.problem, "cuda:1 is lost: cuDeviceGetName failed with 46 "
+                         "(CUDA-capable device(s) is/are busy or unavailable)");
+}
+
+TEST(old_driver, "a driver of an older CUDA tells which")
+{
+    struct ims_cuda_facts f;
+
+    probe(&f, "fakes/fake_cuda_old.so", "fakes/fake_nvml.so");
+    CHECK_INT(f.n_devices, 1);
+    CHECK_STR(f.problem, "");
+    CHECK_INT(f.cuda_major * 100 + f.cuda_minor, 1104);
 }
 
 TEST(broken_driver, "a driver that does not start says why")
