@@ -43,6 +43,9 @@ function(ims_module name)
     target_link_libraries(ims_${name} PUBLIC ims_options Threads::Threads ${M_DEPS})
 endfunction()
 
+# A test that takes as long as this hangs, on a busy machine and under sanitizers too.
+set(IMS_TEST_TIMEOUT 900)
+
 # ims_test(<name> SOURCES <files...> [DEPS <targets...>] [LABELS <labels...>] [TIMEOUT <s>] [ARGS ...])
 # One test program of tests/harness, registered with ctest. It runs in the source folder.
 function(ims_test name)
@@ -51,7 +54,7 @@ function(ims_test name)
     target_link_libraries(test_${name} PRIVATE ims_harness ${T_DEPS})
     add_test(NAME ${name} COMMAND test_${name} ${T_ARGS} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
     if(NOT T_TIMEOUT)
-        set(T_TIMEOUT 300)
+        set(T_TIMEOUT ${IMS_TEST_TIMEOUT})
     endif()
     set_tests_properties(${name} PROPERTIES LABELS "${T_LABELS}" TIMEOUT ${T_TIMEOUT}
         ENVIRONMENT "IMS_BUILD_DIR=${CMAKE_BINARY_DIR};IMS_SOURCE_DIR=${CMAKE_SOURCE_DIR};${T_ENV}")

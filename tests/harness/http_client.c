@@ -2,6 +2,8 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "harness/http_client.h"
 
+#include "harness/test.h"
+
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -11,8 +13,6 @@
 #include <strings.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-#define REPLY_TIMEOUT_MS 30000
 
 struct bytes {
     char *p;
@@ -192,7 +192,7 @@ void http_request(struct http_reply *out, uint16_t port, const char *method, con
         add(&b, body, n_body);
     (void)http_send_bytes(fd, b.p, b.n);
     free(b.p);
-    http_read_reply(fd, out, strcmp(method, "HEAD") != 0, REPLY_TIMEOUT_MS);
+    http_read_reply(fd, out, strcmp(method, "HEAD") != 0, TEST_PATIENCE_MS);
     close(fd);
 }
 

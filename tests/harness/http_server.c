@@ -2,6 +2,8 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "harness/http_server.h"
 
+#include "harness/test.h"
+
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -24,7 +26,6 @@
 #define MAX_LOG 1024
 #define REQUEST_BYTES 16384
 #define POLL_MS 50
-#define PATIENCE_S 20
 
 struct http_server {
     int fd;
@@ -207,7 +208,7 @@ static void answer_route(struct http_server *s, int fd, struct http_route *r, co
 static void answer(struct http_server *s, int fd)
 {
     char request[REQUEST_BYTES], path[300] = "", method[16] = "";
-    struct timeval patience = { .tv_sec = PATIENCE_S };
+    struct timeval patience = { .tv_sec = TEST_PATIENCE_MS / 1000 };
 
     (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
     (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));

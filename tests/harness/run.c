@@ -22,7 +22,6 @@
 
 #define MAX_ARGS 64
 #define POLL_NS 2000000
-#define DEFAULT_TIMEOUT_MS 120000
 
 static void add_env(char **env, size_t *n, const char *name, const char *value)
 {
@@ -88,7 +87,7 @@ static unsigned ms_since(const struct timespec *start)
 
 static int wait_for(pid_t pid, const struct run_options *o, const char *name)
 {
-    unsigned timeout = o->timeout_ms ? o->timeout_ms : DEFAULT_TIMEOUT_MS, ms;
+    unsigned timeout = o->timeout_ms ? o->timeout_ms : TEST_PATIENCE_MS, ms;
     struct timespec start, pause = { .tv_nsec = POLL_NS };
     bool is_interrupted = false;
     int state = 0;
@@ -98,7 +97,7 @@ static int wait_for(pid_t pid, const struct run_options *o, const char *name)
         ms = ms_since(&start);
         if (o->kill_after_ms && ms >= o->kill_after_ms)
             kill(pid, SIGKILL);
-        if (o->interrupt_after_ms && ms >= o->interrupt_after_ms && !is_interrupted) {
+        if (o->interrupt_when && !is_interrupted && o->interrupt_when(o->arg)) {
             kill(pid, SIGINT);
             is_interrupted = true;
         }

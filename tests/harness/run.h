@@ -9,9 +9,10 @@
 struct run_options {
     const char *const *env;   /* "NAME=value" added to a small fixed environment; ended by NULL; may be NULL */
     const char *dir;          /* working folder; NULL = a fresh empty one */
-    unsigned timeout_ms;      /* 0 = 120 seconds; then it is killed and the test fails */
+    unsigned timeout_ms;      /* 0 = TEST_PATIENCE_MS; then it is killed and the test fails */
     unsigned kill_after_ms;   /* SIGKILL after that time, when it still runs; 0 = never */
-    unsigned interrupt_after_ms; /* SIGINT after that time */
+    bool (*interrupt_when)(void *arg); /* SIGINT once it is true; asked again and again */
+    void *arg;
     bool no_override;         /* even root must obey file permissions */
 };
 

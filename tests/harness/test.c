@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 static struct test_case *first_case;
@@ -216,6 +217,22 @@ char *test_read_file(const char *path, size_t *out_len)
     if (out_len)
         *out_len = len;
     return data;
+}
+
+bool test_waits(struct test_wait *w)
+{
+    struct timespec now, pause = { .tv_nsec = 1000000l << (w->n < 6 ? w->n : 6) };
+    uint64_t ms;
+
+    if (pause.tv_nsec > 50000000)
+        pause.tv_nsec = 50000000;
+    if (w->n++)
+        nanosleep(&pause, NULL);
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+    if (!w->until_ms)
+        w->until_ms = ms + TEST_PATIENCE_MS;
+    return ms < w->until_ms;
 }
 
 uint64_t test_random(uint64_t *state)

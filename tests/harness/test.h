@@ -49,6 +49,18 @@ const char *test_source_path(const char *relative);
 const char *test_build_path(const char *relative);
 /* Whole file into malloc'ed memory (free()), NUL-terminated; fails the program when it is not there. */
 char *test_read_file(const char *path, size_t *out_len);
+/* For a loop that looks until another thread or process has done its part:
+ *
+ *     for (struct test_wait w = { 0 }; test_waits(&w);) { if (it is so) return true; }
+ *
+ * The first look is at once, the next ones after pauses that grow to 50 ms. false: minutes have passed, so it hangs;
+ * no test is about how long something takes on a busy machine. */
+#define TEST_PATIENCE_MS 240000
+struct test_wait {
+    uint64_t until_ms;
+    unsigned n;
+};
+bool test_waits(struct test_wait *w);
 /* A reproducible random stream (splitmix64). */
 uint64_t test_random(uint64_t *state);
 

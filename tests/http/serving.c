@@ -16,8 +16,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define START_TIMEOUT_MS 30000
-
 /* A test that fails or is killed leaves no server behind. */
 static void die_with_parent(void)
 {
@@ -80,7 +78,7 @@ bool serving_await(struct serving *s)
     const char *colon;
 
     while (n < sizeof(line) - 1) { /* "imgsearch serves http://127.0.0.1:PORT" */
-        size_t got = read_some(s->out, line + n, sizeof(line) - n, START_TIMEOUT_MS);
+        size_t got = read_some(s->out, line + n, sizeof(line) - n, TEST_PATIENCE_MS);
 
         n += got;
         if (!got || strchr(line, '\n'))
@@ -180,9 +178,4 @@ ims_json *serving_json(const struct serving *s, const char *method, const char *
                   r.body, status);
     http_reply_release(&r);
     return out;
-}
-
-void serving_pause(void)
-{
-    usleep(50000);
 }

@@ -42,7 +42,4 @@ void serving_ask(const struct serving *s, const struct serving_request *rows, si
 /* Sends one, wants that status, and gives the reply: ims__json_free. NULL after a failure that was reported. */
 ims_json *serving_json(const struct serving *s, const char *method, const char *path, const char *body, int status);
 
-/* A moment between two looks at what is awaited. */
-void serving_pause(void);
-
 #endif

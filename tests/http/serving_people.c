@@ -78,7 +78,7 @@ void serving_people_job_ends(struct serving_people *sp, const char *key, const c
     char path[300];
 
     snprintf(path, sizeof(path), "/api/v1/job-progress/status?progress_key=%s", serving_people_text(sp, key));
-    for (int i = 0; i < 400; i++) {
+    for (struct test_wait w = { 0 }; test_waits(&w);) {
         struct http_reply r;
         bool is_over;
 
@@ -89,7 +89,6 @@ void serving_people_job_ends(struct serving_people *sp, const char *key, const c
         http_reply_release(&r);
         if (is_over)
             return;
-        usleep(50000);
     }
     test_fail(__FILE__, __LINE__, "%s does not end", key);
 }

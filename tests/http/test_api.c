@@ -114,7 +114,7 @@ static bool job_becomes(const struct serving *s, const char *state)
     char want[64];
 
     snprintf(want, sizeof(want), "\"status\":\"%s\"", state);
-    for (int i = 0; i < 600; i++) {
+    for (struct test_wait w = { 0 }; test_waits(&w);) {
         struct http_reply r;
         bool is_there;
 
@@ -123,7 +123,6 @@ static bool job_becomes(const struct serving *s, const char *state)
         http_reply_release(&r);
         if (is_there)
             return true;
-        usleep(100000);
     }
     return false;
 }

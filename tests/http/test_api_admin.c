@@ -45,7 +45,7 @@ static long long number(const struct serving *s, const char *method, const char 
 /* Asks until the reply holds the words. */
 static bool becomes(const struct serving *s, const char *path, const char *has)
 {
-    for (int i = 0; i < 900; i++) {
+    for (struct test_wait w = { 0 }; test_waits(&w);) {
         struct http_reply r;
         bool is_there;
 
@@ -54,7 +54,6 @@ static bool becomes(const struct serving *s, const char *path, const char *has)
         http_reply_release(&r);
         if (is_there)
             return true;
-        usleep(50000);
     }
     test_fail(__FILE__, __LINE__, "%s never said %s", path, has);
     return false;

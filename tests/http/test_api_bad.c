@@ -195,8 +195,8 @@ TEST(bad_everywhere, "no path, query or body breaks any operation, leads out of 
     }
     test_note("%ld requests, %ld refused", w.n_sent, w.n_failed);
     CHECK(w.n_sent > 1000 && w.n_failed > w.n_sent / 2);
-    for (int i = 0; i < 100 && count_lines(&s, "request failed") < w.n_failed; i++)
-        usleep(20000);
+    for (struct test_wait some = { 0 }; test_waits(&some) && count_lines(&s, "request failed") < w.n_failed;) {
+    }
     CHECK_INT(count_lines(&s, "request failed"), w.n_failed);
     CHECK_INT(status_of(&s, "/health"), 200);
     ims__json_free(contract);
@@ -297,7 +297,7 @@ TEST(gigabyte, "an upload of a gigabyte, announced or not, is 413 and takes no m
             break; /* it may hang up early */
     }
     (void)http_send_text(fd, "0\r\n\r\n");
-    http_read_reply(fd, &r, true, 20000);
+    http_read_reply(fd, &r, true, TEST_PATIENCE_MS);
     CHECK_INT(r.status, 413);
     http_reply_release(&r);
     after = figure(&s, "imgsearch_process_resident_bytes");
@@ -399,10 +399,11 @@ TEST(ends_well, "a server that is asked to end finishes an upload on its way and
     CHECK(http_send_text(fd, head));
     CHECK(http_send_text(fd, "--xyz\r\nContent-Disposition: form-data; name=\"file\"; filename=\"q.jpg\"\r\nContent-Type: image/jpeg\r\n\r\n"));
     CHECK(http_send_bytes(fd, jpeg, len / 2));
-    for (int i = 0; i < 500 && figure(&s, "imgsearch_http_body_bytes") < 1; i++)
-        serving_pause(); /* it is being taken in */
+    for (struct test_wait w = { 0 }; test_waits(&w) && figure(&s, "imgsearch_http_body_bytes") < 1;) {
+        /* it is being taken in */
+    }
     kill(s.pid, SIGTERM);
-    for (int i = 0; i < 500 && !is_turned_away; i++) {
+    for (struct test_wait w = { 0 }; !is_turned_away && test_waits(&w);) {
         int other = http_connect(s.port);
 
         is_turned_away = other < 0 || !http_send_text(other, "GET /ready HTTP/1.1\r\nHost: localhost\r\n\r\n") ||
@@ -412,15 +413,16 @@ TEST(ends_well, "a server that is asked to end finishes an upload on its way and
     CHECK(is_turned_away); /* nobody new is heard, though the upload is */
     CHECK(http_send_bytes(fd, jpeg + len / 2, len - len / 2));
     CHECK(http_send_text(fd, "\r\n--xyz--\r\n"));
-    http_read_reply(fd, &r, true, 20000);
+    http_read_reply(fd, &r, true, TEST_PATIENCE_MS);
     CHECK_INT(r.status, 200);
     http_reply_release(&r);
     close(fd);
     serving_stop(&s, 0); /* it was asked already */
     CHECK(library_sql_number(&s.library, "SELECT COUNT(*) FROM jobs WHERE state = 'started'") == 0);
     CHECK(serving_start(&s, NULL));
-    for (int i = 0; i < 1200 && library_sql_number(&s.library, "SELECT COUNT(*) FROM jobs WHERE state = 'finished'") < 1; i++)
-        usleep(50000);
+    for (struct test_wait w = { 0 };
+         test_waits(&w) && library_sql_number(&s.library, "SELECT COUNT(*) FROM jobs WHERE state = 'finished'") < 1;) {
+    }
     CHECK_INT(library_status(&s.library, "done"), 25);
     CHECK_INT(library_sql_number(&s.library, "SELECT attempts FROM jobs"), 1);
     free(jpeg);

@@ -225,8 +225,9 @@ TEST(d_o1_thumbnails, "D-O1: making a thumbnail leaves the picture's size alone,
     library_write(&s.library, "p00.jpg", jpeg, len);
     snprintf(body, sizeof(body), "{\"rootPath\":\"%s\"}", s.library.photos);
     ims__json_free(ask(&s, "POST", "/api/v1/assets/ingest", body, 200));
-    for (int i = 0; i < 600 && library_sql_number(&s.library, "SELECT COUNT(*) FROM jobs WHERE state = 'finished'") < 1; i++)
-        serving_pause();
+    for (struct test_wait w = { 0 };
+         test_waits(&w) && library_sql_number(&s.library, "SELECT COUNT(*) FROM jobs WHERE state = 'finished'") < 1;) {
+    }
     http_json(&r, s.port, "GET", "/api/v1/images/1/thumbnail", NULL);
     CHECK(etag[0] && strcmp(http_header(&r, "ETag"), etag) != 0);
     http_reply_release(&r);
@@ -272,8 +273,9 @@ TEST(d_o13_long_path, "D-O13: a path of more than 500 characters is as good as a
     for (int i = 0; i < 3; i++)
         ims__json_free(ask(&s, "POST", "/api/v1/assets/ingest", body, 200));
     CHECK(library_sql_number(&s.library, "SELECT COUNT(*) FROM jobs WHERE state IN ('queued', 'started')") <= 1);
-    for (int i = 0; i < 600 && library_sql_number(&s.library, "SELECT COUNT(*) FROM jobs WHERE state IN ('queued', 'started')") > 0; i++)
-        serving_pause();
+    for (struct test_wait w = { 0 };
+         test_waits(&w) && library_sql_number(&s.library, "SELECT COUNT(*) FROM jobs WHERE state IN ('queued', 'started')") > 0;) {
+    }
     v = ask(&s, "POST", "/api/v1/search", "{\"query\":\"a boat\"}", 200);
     CHECK_INT(ims__json_int(ims__json_get(v, "total"), 0), 2);
     for (size_t i = 0; i < 2; i++) {

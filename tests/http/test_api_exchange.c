@@ -114,12 +114,11 @@ TEST(exchange_missing, "a picture that is missing, but there below a root, is in
     snprintf(body, sizeof(body), DATA("Ann", "{\"imagePath\":\"%s/new.jpg\",\"boundingBox\":{\"x\":0,\"y\":0,\"width\":9,\"height\":9}}") "}",
              s.library.photos);
     serving_ask(&s, &r, 1);
-    for (int i = 0; i < 400 && !is_there; i++) {
+    for (struct test_wait w = { 0 }; !is_there && test_waits(&w);) {
         ims_json *o = serving_json(&s, "GET", "/api/v1/assets", NULL, 200);
 
         is_there = ims__json_int(ims__json_get(o, "total"), 0) == 2;
         ims__json_free(o);
-        usleep(50000);
     }
     CHECK(is_there);
     serving_stop(&s, SIGTERM);

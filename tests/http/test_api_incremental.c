@@ -45,17 +45,17 @@ static int64_t result_of(int job, const char *key)
     int64_t n = -1;
 
     snprintf(path, sizeof(path), "/api/v1/job-progress/status?progress_key=job:00000000-0000-8007-8000-%012x:progress", job);
-    for (int i = 0; i < 600 && n < 0; i++) {
+    for (struct test_wait w = { 0 }; n < 0 && test_waits(&w);) {
         ims_json *o = serving_json(&s, "GET", path, NULL, 200);
         const char *phase = ims__json_str(ims__json_get(o, "phase"), NULL);
 
-        if (!phase || strcmp(phase, "failed") == 0)
-            i = 600;
-        else if (strcmp(phase, "completed") == 0)
+        bool is_over = !phase || strcmp(phase, "failed") == 0;
+
+        if (phase && strcmp(phase, "completed") == 0)
             n = ims__json_int(ims__json_get(o, key), 0);
         ims__json_free(o);
-        if (n < 0)
-            usleep(50000);
+        if (is_over)
+            break;
     }
     return n;
 }

@@ -13,8 +13,8 @@
 
 #define WAIT_FOR(cond)                                                                                               \
     do {                                                                                                             \
-        for (int tries = 0; tries < 3000 && !(cond); tries++)                                                        \
-            usleep(20000);                                                                                           \
+        for (struct test_wait w = { 0 }; test_waits(&w) && !(cond);) {                                               \
+        }                                                                                                            \
         CHECK(cond);                                                                                                 \
     } while (0)
 

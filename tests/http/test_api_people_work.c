@@ -36,12 +36,11 @@ static ims_json *await(ims_json *reply)
 
     snprintf(path, sizeof(path), JOB_STATUS "%s:progress", text_of(reply, "jobId"));
     ims__json_free(reply);
-    for (int i = 0; i < 600; i++) {
+    for (struct test_wait w = { 0 }; test_waits(&w);) {
         v = ask("GET", path, NULL);
         if (!v || strcmp(text_of(v, "phase"), "completed") == 0 || strcmp(text_of(v, "phase"), "failed") == 0)
             return v;
         ims__json_free(v);
-        usleep(50000);
     }
     test_fail(__FILE__, __LINE__, "%s does not end", path);
     return NULL;

@@ -59,7 +59,7 @@ static bool hears(int fd, char *out, size_t size, const char *text)
     size_t n = strlen(out);
 
     while (!strstr(out, text)) {
-        size_t got = n < size - 1 ? http_read_some(fd, out + n, size - n, 20000) : 0;
+        size_t got = n < size - 1 ? http_read_some(fd, out + n, size - n, TEST_PATIENCE_MS) : 0;
 
         if (!got) {
             test_fail(__FILE__, __LINE__, "expected %s; heard %s", text, out);

@@ -30,7 +30,7 @@ static bool becomes(const struct serving *s, const char *status)
     char want[64];
 
     snprintf(want, sizeof(want), "\"status\":\"%s\"", status);
-    for (int i = 0; i < 900; i++) {
+    for (struct test_wait w = { 0 }; test_waits(&w);) {
         struct http_reply r;
         bool is_there;
 
@@ -39,7 +39,6 @@ static bool becomes(const struct serving *s, const char *status)
         http_reply_release(&r);
         if (is_there)
             return true;
-        usleep(50000);
     }
     return false;
 }

@@ -251,12 +251,11 @@ TEST(suggestions_expire, "what nobody answered for as long as is set expires whi
     CHECK(library_sql(&sp.p.l, "UPDATE face_suggestions SET created_us = created_us - 31 * 86400000000 WHERE id <= 2"));
     serving_stop(&sp.s, SIGTERM);
     CHECK(serving_people_start(&sp, true));
-    for (int i = 0; i < 200 && !is_over; i++) {
+    for (struct test_wait w = { 0 }; !is_over && test_waits(&w);) {
         ims_json *o = serving_json(&sp.s, "GET", S "/stats", NULL, 200);
 
         is_over = ims__json_int(ims__json_get(o, "expired"), 0) == 2 && ims__json_int(ims__json_get(o, "pending"), 0) == 6;
         ims__json_free(o);
-        usleep(50000);
     }
     CHECK(is_over);
     serving_people_close(&sp);

@@ -274,14 +274,14 @@ TEST(held, "D-O8: requests that take long do not keep others from being answered
         fds[i] = http_connect(s.port);
         CHECK(http_send_text(fds[i], "GET /hold HTTP/1.1\r\nHost: localhost\r\n\r\n"));
     }
-    while (test_server_n_held() < 3)
-        usleep(1000);
+    for (struct test_wait w = { 0 }; test_waits(&w) && test_server_n_held() < 3;) {
+    }
     http_json(&r, s.port, "GET", "/health", NULL);
     CHECK_INT(r.status, 200);
     http_reply_release(&r);
     test_server_close(&s); /* lets the held ones go, and waits for them */
     for (int i = 0; i < 3; i++) {
-        http_read_reply(fds[i], &r, true, 5000);
+        http_read_reply(fds[i], &r, true, TEST_PATIENCE_MS);
         CHECK_INT(r.status, 200);
         http_reply_release(&r);
         close(fds[i]);
@@ -317,7 +317,7 @@ TEST(silent_streams, "streams that say nothing, and clients that left them, are 
     for (int i = 0; i < 10; i++) {
         fds[i] = http_connect(s.port);
         CHECK(http_send_text(fds[i], "GET /events HTTP/1.1\r\nHost: localhost\r\nLast-Event-ID: silent\r\n\r\n"));
-        CHECK(http_read_some(fds[i], some, sizeof(some), 5000) > 0); /* the head is there: it is open */
+        CHECK(http_read_some(fds[i], some, sizeof(some), TEST_PATIENCE_MS) > 0); /* the head is there: it is open */
     }
     CHECK_INT(test_server_n_streams(false), before + 10);
     for (int i = 0; i < 5; i++)

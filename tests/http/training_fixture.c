@@ -62,7 +62,7 @@ bool training_await(const struct serving *s, const char *path, const char *has)
 {
     char last[700] = "";
 
-    for (int i = 0; i < 900; i++) {
+    for (struct test_wait w = { 0 }; test_waits(&w);) {
         struct http_reply r;
         bool is_there;
 
@@ -72,7 +72,6 @@ bool training_await(const struct serving *s, const char *path, const char *has)
         http_reply_release(&r);
         if (is_there)
             return true;
-        usleep(50000);
     }
     test_fail(__FILE__, __LINE__, "%s never has %s: %s", path, has, last);
     return false;

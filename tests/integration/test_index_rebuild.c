@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { HITS = 12, WAIT_MS = 60000 };
+enum { HITS = 12 };
 
 /* The thread that rebuilds stands still at its first step until it is let go. */
 static struct {
@@ -50,10 +50,13 @@ static void open_gate(void)
 
 static void wait_for_step(void)
 {
-    ims__lock(&gate.lock);
-    for (unsigned waited = 0; !gate.n_steps && waited < WAIT_MS / 100; waited++)
-        (void)ims__cond_wait(&gate.changed, &gate.lock, 100);
-    ims__unlock(&gate.lock);
+    bool is_there = false;
+
+    for (struct test_wait w = { 0 }; !is_there && test_waits(&w);) {
+        ims__lock(&gate.lock);
+        is_there = gate.n_steps > 0;
+        ims__unlock(&gate.lock);
+    }
 }
 
 static struct ims_index_state state_of(struct ims_engine *e)
@@ -66,8 +69,8 @@ static struct ims_index_state state_of(struct ims_engine *e)
 
 static struct ims_index_state wait_until_kept(struct ims_engine *e)
 {
-    for (unsigned waited = 0; state_of(e).is_rebuilding && waited < WAIT_MS; waited++)
-        usleep(1000);
+    for (struct test_wait w = { 0 }; test_waits(&w) && state_of(e).is_rebuilding;) {
+    }
     return state_of(e);
 }
 

@@ -293,7 +293,7 @@ static void close_watched(struct watched *w)
 /* Waits for a job in the queue, checks that its arguments hold the words, and takes it out. */
 static bool takes(struct watched *w, const char *has)
 {
-    for (unsigned i = 0; i < 1000; i++) {
+    for (struct test_wait wait = { 0 }; test_waits(&wait);) {
         struct ims_store_job j = { .id = 0 };
         ims_err err;
 
@@ -303,7 +303,6 @@ static bool takes(struct watched *w, const char *has)
             test_fail(__FILE__, __LINE__, "the job is %s; expected %s", j.args_json, has);
         if (j.id)
             return ims_store_end_job(w->store, "test", j.id, IMS_JOB_FINISHED, "{}", &err) == IMS_OK && strstr(j.args_json, has);
-        usleep(10000);
     }
     test_fail(__FILE__, __LINE__, "no job came with %s", has);
     return false;
@@ -313,11 +312,10 @@ static bool becomes_away(struct ims_watch *watch, size_t n)
 {
     struct ims_watch_status s = { .n_roots = 0 };
 
-    for (unsigned i = 0; i < 1000; i++) {
+    for (struct test_wait wait = { 0 }; test_waits(&wait);) {
         ims__watch_status(watch, &s);
         if (s.n_roots == 1 && s.n_away == n)
             return true;
-        usleep(10000);
     }
     return false;
 }
