@@ -54,7 +54,7 @@ static const char *add(const char *path, const char *tail)
     return out;
 }
 
-/* Holds the lock of whoever indexes, so that a session that was taken up waits; release_lock lets it go on. */
+/* Holds the lock of whoever indexes, so that a session that was taken up waits until it is closed. */
 static int take_lock(struct serving *s)
 {
     struct flock all = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
@@ -63,9 +63,15 @@ static int take_lock(struct serving *s)
 
     snprintf(path, sizeof(path), "%s/index.lock", s->library.data);
     fd = open(path, O_RDWR | O_CREAT, 0644);
-    if (fd < 0 || fcntl(fd, F_SETLK, &all))
+    if (fd < 0 || fcntl(fd, F_SETLKW, &all))
         test_fail(__FILE__, __LINE__, "%s cannot be locked", path);
     return fd;
+}
+
+static void release_lock(struct serving *s, int lock)
+{
+    close(lock);
+    CHECK(library_sql(&s->library, "UPDATE jobs SET due_us = 0 WHERE state = 'queued'")); /* who waited goes on at once */
 }
 
 TEST(d_f8_pause, "D-F8: paused, resumed and killed, a face session ends with every picture counted once")
@@ -143,15 +149,18 @@ TEST(d_f27_delete, "D-F27: a session at work is cancelled and stays; one that is
 {
     struct serving s;
     const char *one, *two;
+    int lock;
 
     if (!open_without_faces(&s))
         return;
+    lock = take_lock(&s);
     one = make(&s, "{}");
     training_want(&s, "DELETE", one, NULL, 200, "\"status\":\"cancelled\"");
     training_want(&s, "GET", one, NULL, 200, "\"status\":\"cancelled\"");
     training_want(&s, "DELETE", one, NULL, 200, "\"status\":\"deleted\"");
     training_want(&s, "GET", one, NULL, 404, NULL);
     training_want(&s, "DELETE", one, NULL, 404, NULL);
+    release_lock(&s, lock);
     /* the training session goes while its faces are looked for: the job ends and does not fail */
     CHECK_INT(training_session(&s, NULL), 1);
     two = make(&s, "{\"trainingSessionId\":1}");
@@ -207,6 +216,7 @@ TEST(d_f26_restart, "D-F25, D-F26, D-C10: faces and groups are started anew, and
     const char *person;
     ims_json *o;
     long long named, faces;
+    int lock;
 
     if (!open_without_faces(&s))
         return;
@@ -218,6 +228,7 @@ TEST(d_f26_restart, "D-F25, D-F26, D-C10: faces and groups are started anew, and
     named = faces_of(&s, person);
     CHECK(named >= 3);
     faces = library_status(&s.library, "faces");
+    lock = take_lock(&s); /* it does not end before it was asked */
     o = training_ask(&s, "POST", S "/1/restart-faces", NULL, 200);
     CHECK_STR(training_str(o, "cleanupStats.operation"), "face_detection_restart");
     CHECK_INT(training_int(o, "cleanup_stats.items_reset"), N_PICTURES);
@@ -225,15 +236,18 @@ TEST(d_f26_restart, "D-F25, D-F26, D-C10: faces and groups are started anew, and
     CHECK(training_int(o, "cleanup_stats.face_instances_deleted") == 0 && training_int(o, "cleanup_stats.persons_deleted") == 0);
     ims__json_free(o);
     training_want(&s, "POST", S "/1/restart-faces", NULL, 409, "face session");
+    release_lock(&s, lock);
     CHECK(training_await(&s, S "/1/progress-unified", "\"overallStatus\":\"completed\""));
     CHECK_INT(library_status(&s.library, "faces"), faces);
     CHECK(faces_of(&s, person) >= named); /* comparing may have found more */
     /* whom comparing gave faces to is a person by a user's word: not deleted */
+    lock = take_lock(&s);
     o = training_ask(&s, "POST", S "/1/restart-faces?delete_persons=true", NULL, 200);
     CHECK_INT(training_int(o, "cleanup_stats.items_preserved"), named);
     CHECK_INT(training_int(o, "cleanup_stats.persons_deleted"), 0);
     ims__json_free(o);
     CHECK_INT(faces_of(&s, person), named); /* what comparing had added is nobody's for now */
+    release_lock(&s, lock);
     CHECK(training_await(&s, S "/1/progress-unified", "\"overallStatus\":\"completed\""));
     CHECK(faces_of(&s, person) >= named);
     o = training_ask(&s, "POST", S "/1/restart-clustering", NULL, 200);

@@ -40,7 +40,7 @@ static bool comes(const struct serving *s, const char *method, const char *path,
 {
     char last[600] = "";
 
-    for (int i = 0; i < 1200; i++) {
+    for (struct test_wait w = { 0 }; test_waits(&w);) {
         struct http_reply r;
         bool is_there;
 
@@ -50,7 +50,6 @@ static bool comes(const struct serving *s, const char *method, const char *path,
         http_reply_release(&r);
         if (is_there)
             return true;
-        usleep(25000);
     }
     test_fail(__FILE__, __LINE__, "%s never said %s: %s", path, has, last);
     return false;
@@ -198,18 +197,22 @@ TEST(watch_burst, "a burst of 2,000 files and one over 600 folders are a few job
     if (!serving_open(&s, 1, watching))
         return;
     CHECK(comes(&s, "GET", STATUS, NULL, "\"mode\":\"events\""));
+    kill(s.pid, SIGSTOP); /* all is there when it looks, however slowly it came */
     for (unsigned i = 0; i < N_BURST; i++) {
         snprintf(name, sizeof(name), "burst%04u.jpg", i);
         CHECK(link(in_photos(&s, "p00.jpg"), in_photos(&s, name)) == 0);
     }
+    kill(s.pid, SIGCONT);
     CHECK(finds(&s, 1 + N_BURST));
     CHECK(number(&s, STATUS, "\"jobs\":") <= 8);
+    kill(s.pid, SIGSTOP);
     for (unsigned i = 0; i < N_FOLDERS; i++) {
         snprintf(name, sizeof(name), "many%03u", i);
         CHECK(mkdir(in_photos(&s, name), 0700) == 0);
         snprintf(name, sizeof(name), "many%03u/x.jpg", i);
         CHECK(link(in_photos(&s, "p00.jpg"), in_photos(&s, name)) == 0);
     }
+    kill(s.pid, SIGCONT);
     CHECK(finds(&s, 1 + N_BURST + N_FOLDERS));
     CHECK(number(&s, STATUS, "\"overflows\":") >= 1);
     CHECK(copy_in(&s, 1, "many599/y.jpg"));
@@ -247,7 +250,7 @@ static const char *told(int fd)
 {
     static char text[200];
     struct pollfd p = { .fd = fd, .events = POLLIN };
-    ssize_t n = poll(&p, 1, 30000) > 0 ? recv(fd, text, sizeof(text) - 1, 0) : 0;
+    ssize_t n = poll(&p, 1, TEST_PATIENCE_MS) > 0 ? recv(fd, text, sizeof(text) - 1, 0) : 0;
 
     text[n > 0 ? n : 0] = '\0';
     return text;

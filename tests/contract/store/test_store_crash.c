@@ -79,6 +79,8 @@ TEST(killed, "a writer killed at any moment leaves whole batches, and the next o
         CHECK_INT(waitpid(pid, &status, 0), pid);
         CHECK(WIFSIGNALED(status));
         close(fds[0]);
+        /* A server may still be at the last words of a client that is gone: behind its turn they are done. */
+        CHECK_OK(ims_store_set_setting(l.store, "turn", "ours", &l.err), l.err);
         before = n_done;
         check_whole(&l, &n_done);
         if (test_has_failed())

@@ -1,6 +1,5 @@
 /* Files that are not what they seem, do not end where they should, or ask for too much.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "base/clock.h"
 #include "base/mem.h"
 #include "harness/test.h"
 #include "media/media.h"
@@ -9,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <time.h>
 
 #define GOOD "tests/golden/media/files/"
 #define BAD "tests/fuzz/media/bad/"
@@ -156,14 +156,14 @@ TEST(huge, "a picture of 30,000 x 30,000 pixels is refused at once and for littl
 {
     struct rusage before;
     struct rusage after;
-    uint64_t t0;
+    clock_t used;
     ims_err err;
 
     (void)media();
     getrusage(RUSAGE_SELF, &before);
-    t0 = ims__mono_ns();
+    used = clock();
     CHECK_STATUS(try_file(BAD "huge.png", &err), IMS_E_LIMIT, err);
-    CHECK(ims__mono_ns() - t0 < 500 * UINT64_C(1000000));
+    CHECK(clock() - used < CLOCKS_PER_SEC / 2); /* of this process, however busy the machine is */
     getrusage(RUSAGE_SELF, &after);
     CHECK(after.ru_maxrss - before.ru_maxrss <
           32 * 1024); /* KiB, bytes on macOS: there it is laxer still */
