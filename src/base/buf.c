@@ -32,6 +32,16 @@ static ims_status fail(struct ims_buf *b, ims_status st)
     return st;
 }
 
+void ims__buf_drop(struct ims_buf *b, size_t n)
+{
+    if (n >= b->len) {
+        ims__buf_clear(b);
+    } else if (n) {
+        b->len -= n;
+        memmove(b->data, b->data + n, b->len + 1);
+    }
+}
+
 ims_status ims__buf_reserve(struct ims_buf *b, size_t more)
 {
     size_t need, cap;

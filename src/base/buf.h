@@ -23,6 +23,7 @@ struct ims_buf {
 void ims__buf_init(struct ims_buf *b, size_t max_bytes);
 void ims__buf_release(struct ims_buf *b);
 void ims__buf_clear(struct ims_buf *b); /* len = 0, keeps the memory */
+void ims__buf_drop(struct ims_buf *b, size_t n); /* the first n bytes go, or all */
 ims_status ims__buf_reserve(struct ims_buf *b, size_t more);
 ims_status ims__buf_add(struct ims_buf *b, const void *p, size_t n);
 ims_status ims__buf_add_str(struct ims_buf *b, const char *s);

@@ -17,7 +17,7 @@
 #define IMS_HTTP_IDLE_TIMEOUT_S 60
 #define IMS_HTTP_MAX_QUEUED 256                        /* requests that wait for a worker */
 #define IMS_HTTP_MAX_STREAMS 64                        /* event streams open at a time */
-#define IMS_HTTP_MAX_STREAM_BYTES (256 * IMS_KIB)      /* that a client has not read yet */
+#define IMS_HTTP_MAX_STREAM_BYTES (256 * IMS_KIB)      /* of events at a time */
 #define IMS_HTTP_HEARTBEAT_MS 15000
 #define IMS_HTTP_MAX_REPLY_BYTES (64 * IMS_MIB)        /* of JSON */
 

@@ -13,6 +13,8 @@
 
 #define TICK_MS 50
 #define STALLED_MS 60000
+#define ASKED_BELOW_BYTES (IMS_HTTP_MAX_STREAM_BYTES / 2) /* that the client has not read: then the source is asked */
+#define MAX_BYTES (ASKED_BELOW_BYTES + IMS_HTTP_MAX_STREAM_BYTES)
 
 struct stream {
     struct stream *next;
@@ -59,15 +61,17 @@ static void take_events(struct stream *s, struct ims_buf *events, ims_status st,
 {
     uint64_t now = ims__mono_ns();
 
+    ims__buf_drop(&s->out, s->n_read); /* room for what comes */
+    s->n_read = 0;
     if (events->len)
         (void)ims__buf_add(&s->out, events->data, events->len);
     else if (now - s->sent_ns >= (uint64_t)IMS_HTTP_HEARTBEAT_MS * 1000000)
         (void)ims__buf_add_str(&s->out, ": still here\n\n");
     if (s->out.status || st || is_done || now - s->read_ns >= (uint64_t)STALLED_MS * 1000000)
         s->is_done = true;
-    if (s->out.len > s->n_read)
+    if (s->out.len)
         s->sent_ns = now;
-    if (s->out.len > s->n_read || s->is_done)
+    if (s->out.len || s->is_done)
         wake(s);
 }
 
@@ -110,7 +114,7 @@ static void sweep(struct ims_http_streams *o)
             s->is_done = true;
             wake(s);
         }
-        if (!s->is_done && now >= s->due_ns && s->out.len - s->n_read < IMS_HTTP_MAX_STREAM_BYTES / 2) {
+        if (!s->is_done && now >= s->due_ns && s->out.len - s->n_read < ASKED_BELOW_BYTES) {
             s->due_ns = now + s->interval_ns;
             ask(o, s);
         }
@@ -187,7 +191,7 @@ struct MHD_Response *ims__http_stream_response(struct ims_http_streams *o, struc
     x->reply.stream = NULL;
     s->interval_ns = (uint64_t)(x->reply.interval_ms ? x->reply.interval_ms : 1000) * 1000000;
     s->sent_ns = s->read_ns = ims__mono_ns();
-    ims__buf_init(&s->out, IMS_HTTP_MAX_STREAM_BYTES);
+    ims__buf_init(&s->out, MAX_BYTES);
     /* Something at once: the head goes out with the first bytes. A client that was cut off comes back after that time. */
     (void)ims__buf_add_str(&s->out, "retry: 3000\n\n");
     ims__lock(&o->lock);

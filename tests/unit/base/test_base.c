@@ -62,6 +62,13 @@ TEST(buffer, "a buffer grows to its maximum, remembers failure and gives its mem
     ims__buf_init(&b, 10);
     CHECK_INT(ims__buf_add(&b, "0123456789", 10), IMS_OK);
     CHECK_STR(b.data, "0123456789");
+    ims__buf_drop(&b, 4);
+    CHECK_STR(b.data, "456789");
+    CHECK_INT(b.len, 6);
+    ims__buf_drop(&b, 99);
+    CHECK_INT(b.len, 0);
+    ims__buf_drop(&b, 1);
+    CHECK_INT(ims__buf_add(&b, "0123456789", 10), IMS_OK);
     CHECK_INT(ims__buf_add_char(&b, 'x'), IMS_E_LIMIT);
     CHECK_INT(ims__buf_add_char(&b, 'x'), IMS_E_LIMIT);
     CHECK(b.data == NULL);
