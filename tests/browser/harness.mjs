@@ -36,6 +36,11 @@ export const told = (page, pattern) => page.waitForFunction((source) =>
   new RegExp(source).test(document.getElementById('notice').textContent), pattern.source);
 export const summaryTells = (page, pattern) => page.waitForFunction((source) =>
   new RegExp(source).test(document.querySelector('.summary')?.textContent), pattern.source);
+// Waits until a locator has so many elements.
+export async function becomes(locator, n) {
+  if (n > 0) await locator.nth(n - 1).waitFor({ state: 'attached' });
+  await locator.nth(n).waitFor({ state: 'detached' });
+}
 export const count = async (page) => parseInt((await summary(page)).replaceAll(',', ''), 10);
 
 // Scrolls the whole page in so many frames, or as far as `most` of them go; how long frames took, how many elements
@@ -68,7 +73,7 @@ export async function launch() {
   const context = await browser.newContext({ viewport: { width: 1200, height: 800 }, locale: 'en-GB', colorScheme: 'light',
     reducedMotion: 'reduce' });
   const page = await context.newPage();
-  page.setDefaultTimeout(Number(process.env.TIMEOUT_MS) || 20000);
+  page.setDefaultTimeout(Number(process.env.TIMEOUT_MS) || 120000); // what takes longer hangs, on a busy machine too
   return { browser, page };
 }
 

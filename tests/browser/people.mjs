@@ -1,6 +1,6 @@
 // Naming: in a photo, of a group; merging, splitting, dismissing; suggestions; taking back.
 // SPDX-License-Identifier: Apache-2.0
-import { check, checkAccessible, count, open, summaryTells, test, told } from './harness.mjs';
+import { becomes, check, checkAccessible, count, open, summaryTells, test, told } from './harness.mjs';
 
 const api = async (page, url, path) => (await page.request.get(`${url}/api/v1${path}`)).json();
 const groups = async (page, url) => (await api(page, url, '/faces/clusters?page_size=100')).items;
@@ -84,7 +84,7 @@ test('some faces of a group get a name, more are found, one is accepted, one rej
   await page.getByRole('combobox', { name: 'Name of the chosen faces' }).fill('Cleo');
   await page.getByRole('option', { name: 'New person: Cleo' }).click();
   await told(page, /6 faces of Cleo/);
-  check(await boxes.count() === group.faceCount - 6, 'they are still among those without a name');
+  await becomes(boxes, group.faceCount - 6); // the others are still without a name
   await open(page, url, `#/people/person/${await personId(page, url, 'Cleo')}`);
   await page.getByRole('button', { name: 'Find more' }).click();
   await told(page, /[1-9]\d* suggestions? for Cleo/);
@@ -158,7 +158,7 @@ test('two groups become one, one is split, one is not shown any more', async (pa
   await cards(page).nth(1).getByRole('checkbox').check();
   await page.getByRole('button', { name: 'Merge 2 groups' }).click();
   await told(page, /2 groups are one now/);
-  check(await cards(page).count() === before - 1, 'as many groups as before');
+  await becomes(cards(page), before - 1);
   await cards(page).first().getByRole('link').click();
   await page.getByRole('button', { name: 'Split' }).click();
   await told(page, /Split into [2-9]/);
@@ -166,7 +166,7 @@ test('two groups become one, one is split, one is not shown any more', async (pa
   const n = await cards(page).count();
   await cards(page).last().getByRole('button', { name: /Not interesting/ }).click();
   await told(page, /not shown any more/);
-  check(await cards(page).count() === n - 1, 'the group is still shown');
+  await becomes(cards(page), n - 1);
 });
 
 test('faces are grouped again while the page says how far it is', async (page, url) => {

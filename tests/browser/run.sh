@@ -44,7 +44,7 @@ serve()
     "$binary" --data "$work/data" serve --port 0 "$@" >"$work/$name.out" 2>"$work/$name.log" &
     server=$!
     servers="$servers $server"
-    for _ in $(seq 300); do
+    for _ in $(seq 1200); do
         ! grep -qs serves "$work/$name.out" || break
         kill -0 "$server" 2>/dev/null || {
             sed 's/^/# /' "$work/$name.log"
