@@ -26,11 +26,38 @@ ims_status ims__store_nomem(ims_err *err)
     return ims_fail(err, IMS_E_NOMEM, "store", 0, "not enough memory for rows");
 }
 
+/* Names that say whose a database is: image-search-service, whose DATABASE_URL ours may be by mistake, and what any other
+ * program would share with ours. */
+static const char *const foreign_tables[] = { "alembic_version", "image_assets", "categories", "persons",
+                                              "training_sessions", "jobs", "settings" };
+
+/* A library never moves in with another program's tables. Ours come in one transaction together with schema_migrations:
+ * whoever finds some without it looks again, for they may have come meanwhile. */
+static ims_status refuse_foreign(struct ims_store *s, ims_err *err)
+{
+    bool is_ours = false, is_there = false;
+    ims_status st = ims_db_has_table(s->db, "schema_migrations", &is_ours, err);
+
+    for (size_t i = 0; !st && !is_ours && i < IMS_ARRAY_LEN(foreign_tables); i++) {
+        st = ims_db_has_table(s->db, foreign_tables[i], &is_there, err);
+        if (!st && is_there)
+            st = ims_db_has_table(s->db, "schema_migrations", &is_ours, err);
+        if (!st && is_there && !is_ours)
+            st = ims_fail(err, IMS_E_CONFIG, "store", 0,
+                          "%s is the database of another program: it has the table %s and none of a library; make one for "
+                          "imgsearch alone (createdb imgsearch) and name it in DATABASE_URL",
+                          ims_db_location(s->db), foreign_tables[i]);
+    }
+    return st;
+}
+
 static ims_status migrate(struct ims_store *s, bool is_read_only, ims_err *err)
 {
     int version = 0;
-    ims_status st;
+    ims_status st = refuse_foreign(s, err);
 
+    if (st)
+        return st;
     if (!is_read_only)
         return ims_db_migrate(s->db, ims__store_migrations, ims__store_n_migrations, NULL, err);
     st = ims_db_migrations_check(s->db, ims__store_migrations, ims__store_n_migrations, &version,

@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "contract/store/store_fixture.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -69,6 +70,39 @@ TEST(read_only,
     CHECK_STATUS(ims_store_open(&s, fixture_url(), &read_only, &l.err),
                  fixture_is_postgres() ? IMS_E_VERSION : IMS_E_NOT_FOUND, l.err);
     library_close(&l);
+}
+
+static bool has_table(const char *url, const char *name)
+{
+    struct ims_db *db = NULL;
+    bool is_there = false;
+    ims_err err = { 0 };
+
+    if (ims_db_open(&db, url, NULL, &err) || ims_db_has_table(db, name, &is_there, &err))
+        test_fail(__FILE__, __LINE__, "%s", err.text);
+    ims_db_close(db);
+    return is_there;
+}
+
+TEST(foreign_database, "a database with another program's tables is refused by name and left as it was")
+{
+    static const char *const tables[] = { "alembic_version", "image_assets", "persons" };
+
+    for (size_t i = 0; i < IMS_ARRAY_LEN(tables); i++) {
+        struct library l = { .url = fixture_url() };
+        struct ims_store *s = NULL;
+        char sql[100];
+
+        snprintf(sql, sizeof(sql), "CREATE TABLE %s (id INTEGER)", tables[i]);
+        CHECK(sql_exec(&l, sql));
+        CHECK_STATUS(ims_store_open(&s, l.url, NULL, &l.err), IMS_E_CONFIG, l.err);
+        CHECK(strstr(l.err.text, tables[i]) && strstr(l.err.text, "DATABASE_URL"));
+        CHECK(has_table(l.url, tables[i]) && !has_table(l.url, "schema_migrations") && !has_table(l.url, "assets"));
+        snprintf(sql, sizeof(sql), "DROP TABLE %s", tables[i]);
+        CHECK(sql_exec(&l, sql));
+        CHECK_OK(ims_store_open(&s, l.url, NULL, &l.err), l.err);
+        ims_store_close(s);
+    }
 }
 
 TEST(start_together, "programs that open a new library at the same moment all succeed")
