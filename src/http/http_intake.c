@@ -89,13 +89,37 @@ static enum MHD_Result add_length(void *cls, enum MHD_ValueKind kind, const char
     return MHD_YES;
 }
 
-/* What is larger yet does not fit what libmicrohttpd keeps for a connection: it answers by itself then, in HTML. */
-static int check_size(struct ims_http_exchange *x, const char **out_text)
+/* Of the headers that say whose request it is and where it ends. */
+struct framing {
+    unsigned n_hosts, n_lengths, n_codings;
+};
+
+static enum MHD_Result count_framing(void *cls, enum MHD_ValueKind kind, const char *key, const char *value)
+{
+    struct framing *f = cls;
+
+    (void)kind;
+    (void)value;
+    f->n_hosts += ims__strcasecmp_ascii(key, MHD_HTTP_HEADER_HOST) == 0;
+    f->n_lengths += ims__strcasecmp_ascii(key, MHD_HTTP_HEADER_CONTENT_LENGTH) == 0;
+    f->n_codings += ims__strcasecmp_ascii(key, MHD_HTTP_HEADER_TRANSFER_ENCODING) == 0;
+    return MHD_YES;
+}
+
+/* What a proxy in front might read otherwise than we do (RFC 9112, 3.2 and 6.3) is refused, and so is what is longer than
+ * any browser makes it. Longer yet does not fit what libmicrohttpd keeps for a connection: it answers itself, in HTML. */
+static int check_head(struct ims_http_exchange *x, const char **out_text)
 {
     const union MHD_ConnectionInfo *head =
         MHD_get_connection_info(x->connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
     size_t n_url = strlen(x->path);
+    struct framing f = { 0 };
 
+    MHD_get_connection_values(x->connection, MHD_HEADER_KIND, count_framing, &f);
+    if (f.n_hosts > 1 || f.n_lengths + f.n_codings > 1) {
+        *out_text = "the request names its host or its length more than once";
+        return 400;
+    }
     MHD_get_connection_values(x->connection, MHD_GET_ARGUMENT_KIND, add_length, &n_url);
     if (n_url > IMS_HTTP_MAX_URL_BYTES) {
         *out_text = "the address is too long";
@@ -135,7 +159,7 @@ static bool answer_early(struct ims_http_exchange *x)
     int status = check_client(x, &text);
 
     if (!status)
-        status = check_size(x, &text);
+        status = check_head(x, &text);
     if (status) {
         ims__http_refuse(x, status, text);
         return true;

@@ -125,7 +125,7 @@ TEST(d_s2_dates, "D-S2, D-S3: dates in every spelling narrow a search, a wrong o
 
     if (!serving_open(&s, N_PICTURES, NULL))
         return;
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < sizeof(spellings) / sizeof(spellings[0]); i++) {
         snprintf(body, sizeof(body), "{\"query\":\"a\",\"filters\":{\"%s\":\"1990-01-01\",\"%s\":\"1990-12-31T23:59:59Z\"}}", spellings[i][0], spellings[i][1]);
         v = ask(&s, "POST", "/api/v1/search", body, 200);
         CHECK_INT(ims__json_int(ims__json_get(v, "total"), -1), 0);

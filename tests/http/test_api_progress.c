@@ -155,6 +155,34 @@ TEST(progress_events, "a watched job tells each change once, and its end; who co
     serving_people_close(&sp);
 }
 
+TEST(busy_D_T17, "D-T17: a job at work shows in its queue and at its worker; one that ends with an error is failed, not finished")
+{
+    static const struct serving_request busy[] = {
+        { "GET", "/api/v1/queues", NULL, 200, "\"name\":\"default\",\"count\":0,\"isEmpty\":true,\"startedCount\":1,\"failedCount\":0" },
+        { "GET", "/api/v1/queues", NULL, 200, "\"workersBusy\":1" },
+        { "GET", "/api/v1/queues/default", NULL, 200, "\"startedJobs\":[{\"id\":\"$J1\"" },
+        { "GET", "/api/v1/workers", NULL, 200, "\"state\":\"busy\"" },
+        { "GET", "/api/v1/workers", NULL, 200, "\"currentJob\":{\"jobId\":\"$J1\",\"funcName\":\"find_more\",\"startedAt\":\"2" },
+        { "GET", "/api/v1/jobs/$J1", NULL, 200, "\"status\":\"started\"" },
+    };
+    static const struct serving_request over[] = {
+        { "GET", "/api/v1/queues", NULL, 200, "\"startedCount\":0,\"failedCount\":1" },
+        { "GET", "/api/v1/queues/default", NULL, 200, "\"failedJobs\":[{\"id\":\"$J1\"" },
+        { "GET", "/api/v1/workers", NULL, 200, "\"currentJob\":null" },
+        { "GET", "/api/v1/workers", NULL, 200, "\"successfulJobCount\":0,\"failedJobCount\":1" },
+        { "GET", "/api/v1/jobs/$J1", NULL, 200, "\"status\":\"failed\"" },
+    };
+
+    if (!serving_people_open(&sp) || !serving_people_start(&sp, false))
+        return;
+    push("find_more", "{\"person\":7}");
+    take();
+    ASK_PEOPLE(&sp, busy);
+    CHECK_OK(ims_store_end_job(sp.p.s, WORKER, 1, IMS_JOB_FAILED, "nobody is left", &sp.p.err), sp.p.err);
+    ASK_PEOPLE(&sp, over);
+    serving_people_close(&sp);
+}
+
 TEST(progress_end_D_F5, "D-F5: a job that fails, is cancelled or vanishes ends its stream at once with an error that says why")
 {
     char heard[8000] = "";

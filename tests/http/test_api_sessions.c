@@ -113,6 +113,7 @@ TEST(session_stopped, "D-T5: paused, killed, started again and cancelled: the st
     CHECK(library_sql(&s.library, "UPDATE jobs SET lease_until_us = 1 WHERE state = 'started'"));
     CHECK(serving_start(&s, NULL));
     CHECK(becomes(&s, "completed"));
+    CHECK_INT(ask(&s, "GET", "/api/v1/training/sessions/1", NULL, "\"totalImages\":10,\"processedImages\":10,\"failedImages\":0"), 200);
     CHECK_INT(ask(&s, "POST", "/api/v1/training/sessions/1/restart-training", NULL, NULL), 200);
     CHECK(ask(&s, "POST", "/api/v1/training/sessions/1/cancel", NULL, NULL) == 200 || becomes(&s, "completed"));
     serving_stop(&s, SIGTERM);

@@ -146,6 +146,37 @@ TEST(too_large, "heads, addresses and bodies beyond their limits are refused and
     test_server_close(&s);
 }
 
+TEST(ambiguous, "a request with two hosts or two lengths is refused and its connection ends: a proxy may see another request")
+{
+    static const char *const heads[] = {
+        "GET /health HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+        "GET /health HTTP/1.1\r\nHost: localhost\r\nhost: evil.example\r\nConnection: close\r\n\r\n",
+        "POST /echo/1 HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\nContent-Length: 30\r\n\r\n{}",
+        "POST /echo/1 HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    };
+    struct test_server s;
+    struct http_reply r;
+    char more[10];
+
+    if (!test_server_open(&s, NULL, 0))
+        return;
+    for (size_t i = 0; i < sizeof(heads) / sizeof(heads[0]); i++) {
+        int fd = http_connect(s.port);
+
+        CHECK(http_send_text(fd, heads[i]));
+        http_read_reply(fd, &r, true, 5000);
+        test_note("row %zu", i);
+        CHECK_INT(r.status, 400);
+        CHECK(strstr(r.body, "more than once"));
+        CHECK_STR(http_header(&r, "Connection"), "close");
+        CHECK_INT(http_read_some(fd, more, sizeof(more), 5000), 0);
+        http_reply_release(&r);
+        close(fd);
+    }
+    CHECK(is_well(&s));
+    test_server_close(&s);
+}
+
 TEST(nonsense, "bytes that are no request end the connection, not the server")
 {
     static const char *const lines[] = { "\r\n\r\n\r\n", "GET\r\n\r\n", "GET /health HTTP/9.9\r\n\r\n", "\x16\x03\x01\x02\x00\x01",

@@ -35,17 +35,14 @@ static bool put_job(ims_json *o, struct ims_http_context *cx, const struct ims_s
 {
     struct ims_store_job job;
     struct ims_arena arena;
-    char key[60], text[24];
+    char key[60];
     bool is_good;
 
     snprintf(key, sizeof(key), "face-session:%lld:%lld", (long long)x->id, (long long)x->generation);
     ims__arena_init(&arena, 0);
-    if (ims_store_job_of(cx->store, key, &arena, &job, NULL) == IMS_OK) {
-        snprintf(text, sizeof(text), "%lld", (long long)job.id);
-        is_good = ims__put_str(o, "jobId", text);
-    } else {
-        is_good = ims__put_null(o, "jobId");
-    }
+    if (ims_store_job_of(cx->store, key, &arena, &job, NULL))
+        job.id = 0;
+    is_good = ims__put_id(o, "jobId", IMS_ID_JOB, job.id);
     ims__arena_release(&arena);
     return is_good;
 }

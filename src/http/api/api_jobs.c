@@ -33,10 +33,7 @@ static ims_json *kwargs_of(const struct ims_store_job *j)
 
 static bool put_job(ims_json *o, const struct ims_store_job *j)
 {
-    char id[24];
-
-    snprintf(id, sizeof(id), "%lld", (long long)j->id);
-    return ims__put_str(o, "id", id) && ims__put_str(o, "funcName", j->func) && ims__put_str(o, "status", j->state) &&
+    return ims__put_id(o, "id", IMS_ID_JOB, j->id) && ims__put_str(o, "funcName", j->func) && ims__put_str(o, "status", j->state) &&
            ims__put_str(o, "queueName", j->queue) && ims__put(o, "args", ims__json_new_array()) &&
            ims__put(o, "kwargs", kwargs_of(j)) && ims__put_time(o, "createdAt", j->created_us) &&
            ims__put_time(o, "enqueuedAt", j->created_us) && ims__put_time(o, "startedAt", j->started_us) &&
@@ -175,7 +172,7 @@ IMS_API_HANDLER(ims__api_job_get)
     int64_t id;
     ims_status st;
 
-    /* the number of this list, or the name that routes about faces give */
+    /* its name, or the bare number that earlier versions gave */
     id = ims__in_id(rq->path, "job_id", IMS_ID_JOB);
     if (!id && !ims__parse_int(ims__in_str(rq->path, "job_id", ""), 1, INT64_MAX, &id))
         return ims__reply_coded_error(rp, 404, "JOB_NOT_FOUND", "there is no such job");
@@ -199,13 +196,12 @@ IMS_API_HANDLER(ims__api_job_get)
 static ims_json *current_job(const struct ims_store_worker *w)
 {
     ims_json *o;
-    char id[24];
 
     if (!w->job_id)
         return ims__json_new_null();
     o = ims__json_new_object();
-    snprintf(id, sizeof(id), "%lld", (long long)w->job_id);
-    return ims__whole(o, ims__put_str(o, "jobId", id) && ims__put_str(o, "funcName", w->job_func ? w->job_func : "") &&
+    return ims__whole(o, ims__put_id(o, "jobId", IMS_ID_JOB, w->job_id) &&
+                             ims__put_str(o, "funcName", w->job_func ? w->job_func : "") &&
                              ims__put_time(o, "startedAt", w->job_started_us));
 }
 

@@ -7,6 +7,7 @@
 #include "engine/engine_parts.h"
 #include "engine/sessions.h"
 #include "http/api/api.h"
+#include "http/api/api_ids.h"
 #include "store/jobs.h"
 
 #include <stdio.h>
@@ -152,7 +153,7 @@ IMS_API_HANDLER(ims__api_training_job_get)
 IMS_API_HANDLER(ims__api_session_thumbnails)
 {
     int64_t id = ims__in_int(rq->path, "session_id", 0), job_id = 0;
-    char key[60], args[60], text[24];
+    char key[60], args[60];
     struct ims_store_job job = { .queue = "training-low", .func = "thumbnails", .args_json = args, .key = key };
     struct ims_store_session_counts c;
     struct ims_store_session s;
@@ -171,10 +172,9 @@ IMS_API_HANDLER(ims__api_session_thumbnails)
         st = ims_store_push_job(cx->store, &job, &job_id, err);
     if (st && st != IMS_E_EXISTS) /* then it is on its way already */
         return st;
-    snprintf(text, sizeof(text), "%lld", (long long)job_id);
     o = ims__json_new_object();
     return ims__reply_json(rp, 200,
-                           ims__whole(o, ims__put_str(o, "jobId", text) && ims__put_int(o, "sessionId", id) &&
+                           ims__whole(o, ims__put_id(o, "jobId", IMS_ID_JOB, job_id) && ims__put_int(o, "sessionId", id) &&
                                              ims__put_int(o, "totalImages", c.assets) && ims__put_str(o, "status", "queued")),
                            err);
 }
