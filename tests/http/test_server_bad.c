@@ -169,7 +169,7 @@ TEST(ambiguous, "a request with two hosts or two lengths is refused and its conn
         CHECK_INT(r.status, 400);
         CHECK(strstr(r.body, "more than once"));
         CHECK_STR(http_header(&r, "Connection"), "close");
-        CHECK_INT(http_read_some(fd, more, sizeof(more), 5000), 0);
+        CHECK_INT(http_read_some(fd, more, sizeof(more), 20000), 0);
         http_reply_release(&r);
         close(fd);
     }
