@@ -7,12 +7,16 @@
 
 compiler=$1
 shift
-libraries=$*
+libraries=$(printf '%s\n' "$@")
 
 keeps_names()
 {
-    # shellcheck disable=SC2086 # paths of the build tree, without spaces
-    "$root/tools/check_symbols" $libraries
+    (
+        IFS='
+'
+        # shellcheck disable=SC2086 # one path a line
+        "$root/tools/check_symbols" $libraries
+    )
 }
 
 # A library with the given C text, hidden visibility as in the build.
