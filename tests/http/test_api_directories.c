@@ -90,7 +90,7 @@ TEST(d_o2_preview, "D-O2: a preview follows the file, is refused outside of the 
 {
     struct serving s;
     struct http_reply r;
-    char path[900], first[100], headers[200];
+    char path[2200], first[100], headers[200];
     ims_json *o;
 
     if (!training_open(&s, NULL))
@@ -100,7 +100,7 @@ TEST(d_o2_preview, "D-O2: a preview follows the file, is refused outside of the 
     CHECK_STR(training_str(o, "images.0.filename"), "1.jpg");
     CHECK(training_int(o, "images.0.sizeBytes") > 1000);
     ims__json_free(o);
-    snprintf(path, sizeof(path), D "/preview/thumbnail?path=%s/a/1.jpg", s.library.photos);
+    snprintf(path, sizeof(path), D "/preview/thumbnail?path=%s/a/1.jpg", training_photos(&s));
     http_request(&r, s.port, "GET", path, NULL, NULL, 0);
     CHECK(r.status == 200 && r.n_body > 500 && memcmp(r.body, "\xff\xd8", 2) == 0);
     snprintf(first, sizeof(first), "%s", http_header(&r, "ETag"));

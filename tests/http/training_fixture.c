@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,19 +24,34 @@ bool training_open(struct serving *s, const char *const *env)
     return true;
 }
 
-/* "$P" becomes the folder of the photos. Two buffers in turn. */
-static const char *fill(const struct serving *s, const char *text)
+const char *training_photos(const struct serving *s)
 {
-    static char filled[2][4000];
+    static char text[3 * 700];
+    size_t n = 0;
+
+    for (const char *path = s->library.photos; *path && n < sizeof(text) - 4; path++) {
+        bool is_plain = isalnum((unsigned char)*path) || strchr("/-_.~", *path);
+
+        n += (size_t)snprintf(text + n, 4, is_plain ? "%c" : "%%%02X", (unsigned char)*path);
+    }
+    text[n] = '\0';
+    return text;
+}
+
+/* "$P" becomes the folder of the photos. Two buffers in turn. */
+static const char *fill(const struct serving *s, const char *text, bool is_address)
+{
+    static char filled[2][6000];
     static unsigned turn;
     char *out = filled[turn++ % 2];
     size_t n = 0;
 
     if (!text)
         return NULL;
-    for (; *text && n < sizeof(filled[0]) - 700; text++) {
+    for (; *text && n < sizeof(filled[0]) - 3 * 700; text++) {
         if (text[0] == '$' && text[1] == 'P') {
-            n += (size_t)snprintf(out + n, sizeof(filled[0]) - n, "%s", s->library.photos);
+            n += (size_t)snprintf(out + n, sizeof(filled[0]) - n, "%s",
+                                  is_address ? training_photos(s) : s->library.photos);
             text++;
         } else {
             out[n++] = *text;
@@ -47,13 +63,13 @@ static const char *fill(const struct serving *s, const char *text)
 
 ims_json *training_ask(const struct serving *s, const char *method, const char *path, const char *body, int status)
 {
-    return serving_json(s, method, fill(s, path), fill(s, body), status);
+    return serving_json(s, method, fill(s, path, true), fill(s, body, false), status);
 }
 
 void training_want(const struct serving *s, const char *method, const char *path, const char *body, int status,
                    const char *has)
 {
-    const struct serving_request row = { method, fill(s, path), fill(s, body), status, has };
+    const struct serving_request row = { method, fill(s, path, true), fill(s, body, false), status, has };
 
     serving_ask(s, &row, 1);
 }

@@ -11,6 +11,8 @@
 
 /* Opens the server; without_faces: no face models are found. */
 bool training_open(struct serving *s, const char *const *env);
+/* The folder of the photos as an address has it: with %20 for a space. Static. */
+const char *training_photos(const struct serving *s);
 /* Sends a formatted request and gives the reply's JSON (ims__json_free); wants the status. Path and body may hold
  * "$P" for the folder of the photos. */
 ims_json *training_ask(const struct serving *s, const char *method, const char *path, const char *body, int status);
