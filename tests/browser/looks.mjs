@@ -62,5 +62,8 @@ test('a locked library asks for its token, refuses another, and opens with it', 
   await other.getByLabel('Token').fill(process.env.LOCKED_TOKEN);
   await other.getByRole('button', { name: 'Open' }).click();
   await other.waitForSelector('.grid a.there');
+  await other.getByRole('link', { name: 'Settings' }).click();
+  await other.getByRole('button', { name: 'Lock it again' }).click();
+  await other.getByLabel('Token').waitFor();
   await other.close();
 });

@@ -36,12 +36,12 @@ leave()
 trap leave EXIT
 export XDG_DATA_HOME="$work" XDG_CONFIG_HOME="$work"
 
-# serve NAME ARGUMENTS...: its address in $url
+# serve NAME ARGUMENTS...: the library $data; its address in $url
 serve()
 {
     name=$1
     shift
-    "$binary" --data "$work/data" serve --port 0 "$@" >"$work/$name.out" 2>"$work/$name.log" &
+    "$binary" --data "$work/$data" serve --port 0 "$@" >"$work/$name.out" 2>"$work/$name.log" &
     server=$!
     servers="$servers $server"
     for _ in $(seq 1200); do
@@ -65,11 +65,15 @@ cp -R "$here/../../demo" "$photos"
 "$binary" --data "$work/data" index --quiet "$photos" >"$work/index.log" 2>&1 || true # one picture is broken
 "$binary" --data "$work/data" faces cluster >"$work/cluster.log" 2>&1
 export IMS_CHECK_REPLIES=1
+data=empty
+serve empty --no-worker
+EMPTY_URL=$url
+data=data
 LOCKED_TOKEN=a-token-of-this-test-only
 IMS_TOKEN=$LOCKED_TOKEN serve locked --no-worker
 LOCKED_URL=$url
 serve open
-export LOCKED_TOKEN LOCKED_URL DEMO="$photos" PICTURE="$photos/2024/car-show/IMG_2000.webp" \
+export LOCKED_TOKEN LOCKED_URL EMPTY_URL DEMO="$photos" PICTURE="$photos/2024/car-show/IMG_2000.webp" \
     NODE_PATH="$modules" IMS_CHROMIUM="$chromium"
 if [ "${2:-}" = --screenshots ]; then
     node "$here/pages.mjs" "$url" "$3"

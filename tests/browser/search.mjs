@@ -157,7 +157,7 @@ test('a picture dropped on any page finds itself, its chip takes it back, and on
   });
   await page.getByRole('button', { name: 'Remove: like pasted.svg' }).waitFor();
   expectRefusal(/status of 400 .*search\/image$/); // nobody reads SVG here, and that is said
-  await page.locator('#notice.bad').waitFor();
+  await page.getByRole('alert').getByRole('heading', { name: 'That did not work' }).waitFor();
 });
 
 test('a picture chosen from the disk finds itself', async (page) => {

@@ -6,7 +6,7 @@ import { check, checkAccessible, expectRefusal, open, test, told } from './harne
 const run = (page, name) => page.locator('.session', { has: page.getByRole('heading', { name, exact: true }) });
 
 async function index(page, folder, name) {
-  await page.getByLabel('Folder, in one of the library').fill(folder);
+  await page.getByLabel('Folder').fill(folder);
   await page.getByLabel('Name of the run').fill(name);
   await page.getByRole('button', { name: 'Index it' }).click();
   await told(page, /is being indexed/);
@@ -47,12 +47,21 @@ test('a run is paused, goes on, and is cancelled', async (page, url) => {
 
 test('a folder outside the library is refused with the reason', async (page, url) => {
   await open(page, url, '#/indexing');
-  await page.getByLabel('Folder, in one of the library').fill('/etc');
+  await page.getByLabel('Folder').fill('/etc');
   expectRefusal(/status of 403 .*training\/sessions$/);
   const refused = page.waitForResponse((response) => response.status() === 403);
   await page.getByRole('button', { name: 'Index it' }).click();
   await refused;
   await page.waitForSelector('#notice.bad');
+});
+
+test('what failed in the library is shown by reason, whatever indexed it', async (page, url) => {
+  await open(page, url, '#/indexing');
+  const all = page.locator('main > details');
+  await all.locator('summary', { hasText: /photos? failed/ }).click();
+  await all.getByText('broken.jpg').waitFor();
+  await all.locator('b', { hasText: 'truncated' }).waitFor();
+  await checkAccessible(page);
 });
 
 test('the health page shows model, device and figures that move', async (page, url) => {
@@ -67,17 +76,32 @@ test('the health page shows model, device and figures that move', async (page, u
 
 test('settings are kept by the server, and refused where they contradict each other', async (page, url) => {
   await open(page, url, '#/settings');
-  const keep = page.getByRole('button', { name: 'Keep' });
+  const keep = page.getByRole('button', { name: 'Save: Recognising people' });
   const field = page.getByLabel('Suggest a name from');
   await page.waitForFunction(() => document.querySelector('[name=suggestion_threshold]').value !== '');
   const before = await field.inputValue();
   await field.fill('0.41');
-  await keep.first().click();
-  await told(page, /kept/);
+  await keep.click();
+  await told(page, /saved/);
   await page.reload();
   await page.waitForFunction(() => document.querySelector('[name=suggestion_threshold]').value === '0.41');
   await checkAccessible(page);
+  await field.fill('0.95');
+  await page.getByLabel('Give a name without asking from').fill('0.6');
+  expectRefusal(/status of 4\d\d .*face-matching$/);
+  await keep.click();
+  await page.locator('#notice.bad').waitFor();
+  await page.reload();
+  await page.waitForFunction(() => document.querySelector('[name=suggestion_threshold]').value === '0.41');
   await field.fill(before);
-  await keep.first().click();
-  await told(page, /kept/);
+  await keep.click();
+  await told(page, /saved/);
+});
+
+test('the folders are watched, and not any more', async (page, url) => {
+  await open(page, url, '#/settings');
+  await page.getByRole('button', { name: 'Watch the folders' }).click();
+  await page.getByText(/New photos are indexed as they appear below .*photos/).waitFor();
+  await page.getByRole('button', { name: 'Stop watching' }).click();
+  await page.getByText('New photos are indexed when you say so').waitFor();
 });

@@ -65,6 +65,8 @@ TEST(api_requests, "each operation answers good requests and refuses bad ones as
         { "GET", "/api/v1/assets?dateFrom=1990-01-01&dateTo=1991-01-01", NULL, 200, "\"total\":0" },
         { "GET", "/api/v1/assets?personId=x", NULL, 200, "\"total\":0" },
         { "GET", "/api/v1/assets?sort=name", NULL, 422, "'entered', 'taken'" },
+        { "GET", "/api/v1/assets/failures", NULL, 200, "\"items\":[]" },
+        { "GET", "/api/v1/assets/failures?limit=1001", NULL, 422, "less than or equal to 1000" },
         { "GET", "/api/v1/places", NULL, 200, "\"folder\":\"photos\"" },
         { "GET", "/api/v1/places?limit=0", NULL, 422, NULL },
         { "GET", "/api/v1/images/1/preview", NULL, 200, NULL },

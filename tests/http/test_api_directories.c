@@ -152,6 +152,7 @@ TEST(directories_ignored, "what is ignored is neither listed, found nor done, an
     training_want(&s, "POST", "/api/v1/training/scan/incremental?directory=$P", NULL, 200, "\"discovered\":8,\"created\":1,\"skipped\":7");
     training_want(&s, "POST", "/api/v1/training/scan/incremental?directory=$P&auto_train=true", NULL, 200, "\"created\":0");
     CHECK(training_await(&s, "/health", "\"queued\":0,\"vectors\":7")); /* nine pictures, a copy and a broken one */
+    training_want(&s, "GET", "/api/v1/assets/failures", NULL, 200, "broken.jpg\",\"task\":\"clip\",\"reason\":\"");
     o = training_ask(&s, "GET", D "?path=$P&include_training_status=true", NULL, 200);
     CHECK(find(o, "/skip") >= 0);
     CHECK_STR(training_str(o, "1.trainingStatus"), "complete");

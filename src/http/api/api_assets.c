@@ -126,6 +126,40 @@ IMS_API_HANDLER(ims__api_asset_history)
     return st;
 }
 
+/* ---- what failed ---- */
+
+struct failures {
+    ims_json *list;
+    bool is_whole;
+};
+
+static void add_failure(void *arg, int64_t id, const char *path, const char *task, const char *reason, const char *detail)
+{
+    struct failures *f = arg;
+    ims_json *o = ims__json_new_object();
+
+    o = ims__whole(o, ims__put_int(o, "assetId", id) && ims__put_path(o, "path", path) && ims__put_str(o, "task", task) &&
+                          ims__put_str(o, "reason", reason) && ims__put_str(o, "detail", detail));
+    f->is_whole = f->is_whole && o && ims__json_add(f->list, o) == IMS_OK;
+}
+
+IMS_API_HANDLER(ims__api_asset_failures)
+{
+    struct failures f = { .list = ims__json_new_array() };
+    ims_json *o = ims__json_new_object();
+    ims_status st;
+
+    f.is_whole = f.list != NULL;
+    st = ims_engine_failures(cx->engine, (size_t)ims__in_int(rq->query, "limit", 100), add_failure, &f, err);
+    if (!st && !f.is_whole)
+        st = ims_fail(err, IMS_E_NOMEM, "http", 0, "failures");
+    if (!st)
+        return ims__reply_json(rp, 200, ims__whole(o, ims__put(o, "items", f.list)), err);
+    ims__json_free(f.list);
+    ims__json_free(o);
+    return st;
+}
+
 /* ---- indexing ---- */
 
 /* One job for a folder and a way of looking at it. */

@@ -25,6 +25,7 @@ IMS_ROUTE(assetsList, ims__api_assets_list)
 IMS_ROUTE(assetsIngest, ims__api_assets_ingest)
 IMS_ROUTE(assetGet, ims__api_asset_get)
 IMS_ROUTE(assetHistory, ims__api_asset_history)
+IMS_ROUTE(assetFailures, ims__api_asset_failures)
 IMS_ROUTE(placesList, ims__api_places_list)
 
 /* ---- evidence ---- */

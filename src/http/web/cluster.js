@@ -2,7 +2,7 @@
 
 import { get, post } from './api.js';
 import { choosePerson } from './choose.js';
-import { complain, element, guarded, notice, plural, quiet } from './dom.js';
+import { element, failure, guarded, notice, plural, quiet } from './dom.js';
 import { faceThumbnail, findOrMake, nameCluster, personsChanged } from './persons.js';
 import { act, picks } from './picks.js';
 import { go, href } from './route.js';
@@ -46,8 +46,13 @@ export function clusterPage(main, id) {
   };
   const load = async () => draw(await get(path));
   main.replaceChildren(element('h1', {}, 'Who is this?'), quiet('Looking...'));
-  load().catch((error) => {
-    complain(error);
-    if (error.status === 404) back();
+  const start = () => load().catch((error) => {
+    if (error.status !== 404) {
+      main.replaceChildren(element('h1', {}, 'Who is this?'), failure(error, start));
+      return;
+    }
+    back();
+    notice('This group is not there any more: its faces have names, or were grouped anew.');
   });
+  start();
 }

@@ -100,6 +100,20 @@ export function every(ms, f) {
 // What stands on a page before its data is there, and when there is none.
 export const quiet = (text) => element('p', { class: 'quiet' }, text);
 
+// In the place of what is not there: what that means and what can be done about it.
+export const blank = (title, text, ...actions) => element('div', { class: 'blank' },
+  element('h2', {}, title), text ? element('p', {}, text) : null, actions.length ? element('div', { class: 'bar' }, actions) : null);
+
+// In the place of what could not be fetched: why, and another try.
+export function failure(error, again) {
+  const node = blank(error.status === 0 ? 'No answer' : 'That did not work', error.message, button('Try again', again, { class: 'main' }));
+  node.setAttribute('role', 'alert');
+  return node;
+}
+
+// At most so much of a text that somebody wrote.
+export const shortened = (text, most) => (text.length > most ? `${text.slice(0, most - 1).trimEnd()}…` : text);
+
 export const table = (names, rows, empty) => element('div', { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': names.join(', ') },
   element('table', {},
     element('thead', {}, element('tr', {}, names.map((name) => element('th', { scope: 'col' }, name)))),

@@ -67,14 +67,14 @@ function chipsOf(state) {
 // A list of what narrows the search; change({ name: value or '' }) removes one.
 export function chipList(state, change) {
   return element('ul', { class: 'chips', 'aria-label': 'What narrows the search' }, chipsOf(state).map((chip) => {
-    const text = element('span', {}, chip.text);
+    const text = element('span', { title: chip.text }, chip.text);
     const removal = button('×', () => change({ [chip.name]: chip.without || '' }), { 'aria-label': `Remove: ${chip.text}` });
     chip.later?.then((better) => {
-      text.textContent = better;
+      text.textContent = text.title = better;
       removal.setAttribute('aria-label', `Remove: ${better}`);
     }).catch(() => {});
     return element('li', { class: 'chip', 'data-name': chip.name },
-      chip.image ? element('img', { src: chip.image, alt: '' }) : null, text, removal);
+      chip.image ? element('img', { src: chip.image, alt: '', onerror: (event) => event.target.remove() }) : null, text, removal);
   }));
 }
 

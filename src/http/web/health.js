@@ -88,7 +88,7 @@ export function healthPage(main) {
   const tiles = element('div', { class: 'tiles' });
   const factsTable = element('table', {});
   const devices = element('div', {});
-  const stages = element('div', {});
+  const stages = element('section', { hidden: true }, element('h2', {}, 'Where the time of indexing goes'), element('div', {}));
   const drawn = element('div', { class: 'tiles plots' });
   const curves = plots.map((plan) => new Curve(plan));
   let at = performance.now();
@@ -104,9 +104,13 @@ export function healthPage(main) {
     drawn.replaceChildren(...curves.filter((curve) => curve.data.values.length).map((curve) => plot(curve.data, curve.plan.title)));
     factsTable.replaceChildren(facts(health));
     devices.replaceChildren(devicesTable(health.devices));
-    stages.replaceChildren(stagesTable(found));
+    const table = stagesTable(found);
+    stages.hidden = !table;
+    stages.lastChild.replaceChildren(table);
   });
-  main.replaceChildren(element('h1', {}, 'Health'), tiles, drawn, devices, stages, factsTable,
+  main.replaceChildren(element('h1', {}, 'Health'), tiles, drawn,
+    element('section', {}, element('h2', {}, 'Devices'), devices), stages,
+    element('section', {}, element('h2', {}, 'Library and service'), factsTable),
     element('p', {}, element('a', { href: '/docs' }, 'The HTTP interface')));
   return { update: () => {}, close: stop };
 }

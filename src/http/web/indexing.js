@@ -1,11 +1,12 @@
 // Indexing: runs over folders with their stages, rates and failures; what else is at work.
 
 import { call, follow, get, post, query, remove } from './api.js';
-import { button, complain, duration, element, every, guarded, moment, notice, number, plural, quiet, table } from './dom.js';
+import { button, complain, duration, element, every, guarded, moment, notice, number, plural, quiet, shortened, table } from './dom.js';
 import { allCategories, categoriesChanged } from './filters.js';
 
 const EVERY_MS = 1000;
-const FAILURES = 100;
+const FAILURES = 100; // of a run
+const ALL_FAILURES = 500; // of the library
 const FILES_OF_A_REASON = 20;
 const isMoving = (status) => ['discovering', 'running', 'pending'].includes(status);
 const phaseNames = { training: 'Photos', faceDetection: 'Faces', clustering: 'Groups of faces' };
@@ -31,21 +32,30 @@ function categoryField() {
   return select;
 }
 
+// A page may not say which folders the library has: whoever reaches it could read anything.
+const howToAdmit = (folder) => `${folder} is in none of the folders of the library. Who starts the server says which it has: IMAGE_ROOT_DIR=${folder} `
+  + `imgsearch serve, or once in the shell: imgsearch index ${folder}`;
+
 function newRun(started) {
   const folders = element('datalist', { id: 'run-folders' });
   const folder = element('input', { name: 'folder', required: true, list: 'run-folders', placeholder: '/photos/2024', autocomplete: 'off' });
   const name = element('input', { name: 'name', maxlength: 200, placeholder: 'the name of the folder' });
   const category = categoryField();
-  get('/api/v1/vectors/directories/stats').then(({ directories }) => {
+  const offer = async () => {
+    const [{ directories }, watcher] = await Promise.all([get('/api/v1/vectors/directories/stats'), get('/api/v1/system/watcher/status')]);
     const above = directories.map((one) => one.pathPrefix.slice(0, one.pathPrefix.lastIndexOf('/'))).filter(Boolean);
-    const all = new Set([...above, ...directories.map((one) => one.pathPrefix)]);
+    const all = new Set([...watcher.watch_paths, ...above, ...directories.map((one) => one.pathPrefix)]);
     folders.append(...[...all].sort().map((one) => element('option', { value: one })));
-  }).catch(() => {});
+    if (!directories.length && watcher.watch_paths.length === 1 && !folder.value) [folder.value] = watcher.watch_paths;
+  };
+  offer().catch(() => {}); // a folder can still be typed
   const submit = guarded(async (event) => {
     event.preventDefault();
     const rootPath = folder.value.trim().replace(/(.)\/+$/, '$1');
     const session = await post('/api/v1/training/sessions', { name: name.value.trim() || rootPath.split('/').at(-1) || rootPath, rootPath,
-      categoryId: Number(category.value) });
+      categoryId: Number(category.value) }).catch((error) => {
+      throw error.status === 403 ? new Error(howToAdmit(rootPath)) : error;
+    });
     await post(`/api/v1/training/sessions/${session.id}/start`);
     folder.value = '';
     name.value = '';
@@ -53,8 +63,44 @@ function newRun(started) {
     notice(`${session.name} is being indexed.`);
   });
   return element('form', { class: 'fields', onsubmit: submit },
-    element('label', {}, 'Folder, in one of the library', folder, folders), element('label', {}, 'Name of the run', name),
+    element('label', {}, 'Folder', folder, folders), element('label', {}, 'Name of the run', name),
     element('label', {}, 'Category', category), element('button', { class: 'main' }, 'Index it'));
+}
+
+// ---- what failed, by reason ----
+
+// files: [{ reason, path, detail (may be missing) }]
+function byReason(files, total) {
+  const reasons = new Map();
+  for (const file of files) reasons.set(file.reason, [...(reasons.get(file.reason) || []), file]);
+  return [...[...reasons].sort((a, b) => b[1].length - a[1].length).map(([reason, some]) => element('div', {},
+    element('p', {}, element('b', {}, reason), ` · ${plural(some.length, 'file')}`),
+    element('ul', { class: 'files' }, some.slice(0, FILES_OF_A_REASON).map((file) =>
+      element('li', {}, file.path, file.detail ? element('span', { class: 'quiet' }, ` ${shortened(file.detail, 200)}`) : null)),
+    some.length > FILES_OF_A_REASON ? element('li', { class: 'quiet' }, `and ${number(some.length - FILES_OF_A_REASON)} more`) : null))),
+  total > files.length ? quiet(`The first ${number(files.length)} of ${number(total)}.`) : ''];
+}
+
+// Those of the whole library, whatever indexed it: a run, the watcher, the shell.
+class Failures {
+  constructor() {
+    this.node = element('details', { hidden: true }, element('summary', { class: 'bad' }), element('div', {}));
+    this.node.addEventListener('toggle', () => this.load().catch(complain));
+  }
+
+  async draw(n) {
+    this.node.hidden = n === 0;
+    this.node.firstChild.textContent = `${plural(n, 'photo')} failed`;
+    if (n !== this.n) await this.load();
+    this.n = n;
+  }
+
+  async load() {
+    if (!this.node.open) return;
+    const { items } = await get(`/api/v1/assets/failures${query({ limit: ALL_FAILURES })}`);
+    const files = items.map((one) => ({ ...one, reason: one.task === 'faces' ? `faces: ${one.reason}` : one.reason }));
+    this.node.lastChild.replaceChildren(...byReason(files, items.length < ALL_FAILURES ? 0 : this.n));
+  }
 }
 
 // ---- a run ----
@@ -129,23 +175,9 @@ class Run {
   // Failed files by reason.
   async loadFailures() {
     const found = await get(`${this.path}/jobs${query({ status: 'failed', page_size: FAILURES })}`);
-    const reasons = Map.groupBy ? Map.groupBy(found.items, (job) => job.errorMessage || 'unknown') : groupBy(found.items);
-    const out = this.failures.lastChild;
-    out.replaceChildren(...[...reasons].map(([reason, jobs]) => element('div', {},
-      element('p', {}, element('b', {}, reason), ` · ${plural(jobs.length, 'file')}`),
-      element('ul', {}, jobs.slice(0, FILES_OF_A_REASON).map((job) => element('li', {}, job.imagePath || `photo ${job.assetId}`)),
-        jobs.length > FILES_OF_A_REASON ? element('li', { class: 'quiet' }, `and ${number(jobs.length - FILES_OF_A_REASON)} more`) : null))),
-    found.total > found.items.length ? quiet(`The first ${found.items.length} of ${number(found.total)}.`) : '');
+    const files = found.items.map((job) => ({ reason: job.errorMessage || 'unknown', path: job.imagePath || `photo ${job.assetId}` }));
+    this.failures.lastChild.replaceChildren(...byReason(files, found.total));
   }
-}
-
-function groupBy(jobs) {
-  const reasons = new Map();
-  for (const job of jobs) {
-    const reason = job.errorMessage || 'unknown';
-    reasons.set(reason, [...(reasons.get(reason) || []), job]);
-  }
-  return reasons;
 }
 
 // Cards stay where they are while their contents move.
@@ -153,6 +185,8 @@ class Runs {
   constructor() {
     this.cards = new Map();
     this.node = element('ul', { class: 'plain-list' });
+    this.none = quiet('Nothing was indexed from this page yet.');
+    this.none.hidden = true;
     this.clear = clearRuns(this);
   }
 
@@ -161,6 +195,7 @@ class Runs {
     const changed = () => this.load();
     const known = new Set(items.map((one) => one.id));
     this.clear.hidden = items.length < 2;
+    this.none.hidden = items.length > 0;
     for (const [id, card] of this.cards) {
       if (known.has(id)) continue;
       card.node.remove();
@@ -212,12 +247,16 @@ class FaceRuns {
 
 // ---- all background work ----
 
+const workNames = { ingest: 'Index a folder', train: 'Index photos of a run', thumbnails: 'Make thumbnails', cluster_faces: 'Group faces',
+  cluster_dual: 'Group faces', discover: 'Look for faces', train_faces: 'Learn from names', face_session: 'Look for faces',
+  find_more: 'Find more of a person', find_more_centroid: 'Find more of a person', match: 'Suggest names', propagate: 'Suggest names' };
+
 async function jobsTable() {
   const { queues } = await get('/api/v1/queues');
   const busy = queues.filter((one) => one.count || one.startedCount || one.failedCount);
   const details = await Promise.all(busy.map((one) => get(`/api/v1/queues/${one.name}?page_size=20`)));
   const jobs = details.flatMap((one) => [...one.startedJobs, ...one.jobs, ...one.failedJobs]);
-  const rows = jobs.map((job) => [job.funcName, element('span', { class: job.status === 'failed' ? 'bad' : null }, job.status),
+  const rows = jobs.map((job) => [workNames[job.funcName] || job.funcName, element('span', { class: job.status === 'failed' ? 'bad' : null }, job.status),
     Object.values(job.kwargs).join(' '), moment(job.endedAt || job.startedAt || job.createdAt), job.errorMessage || job.result || '']);
   return table(['Work', 'State', 'Of', 'Since', 'Outcome'], rows, 'Nothing waits, nothing failed.');
 }
@@ -227,26 +266,30 @@ function clearRuns(runs) {
     const { items } = await get('/api/v1/training/sessions?page_size=100');
     for (const one of items) if (['completed', 'cancelled'].includes(one.status)) await remove(`/api/v1/training/sessions/${one.id}`);
     await runs.load();
-  }), { class: 'plain' });
+  }), { class: 'plain', hidden: true });
 }
 
 export function indexingPage(main) {
   const runs = new Runs();
   const faces = new FaceRuns();
-  const overall = element('p', {});
-  const progress = element('progress', { max: 1, value: 0, 'aria-label': 'Indexed photos' });
+  const failures = new Failures();
+  const overall = element('p', {}, 'Looking...');
+  const progress = element('progress', { max: 1, value: 0, 'aria-label': 'Indexed photos', hidden: true });
   const jobs = element('div', {});
-  main.replaceChildren(element('h1', {}, 'Indexing'), overall, progress,
+  main.replaceChildren(element('h1', {}, 'Indexing'), overall, progress, failures.node,
     element('section', {}, element('h2', {}, 'Index a folder'), newRun(() => runs.load())),
-    element('section', {}, element('h2', {}, 'Runs'), faces.node, runs.node, runs.clear),
+    element('section', {}, element('h2', {}, 'Runs'), faces.node, runs.none, runs.node, runs.clear),
     element('section', {}, element('h2', {}, 'Background work'), jobs));
   const stops = [
     every(EVERY_MS, async () => {
       const { library } = await get('/health');
-      overall.textContent = `${number(library.done)} of ${plural(library.assets, 'photo')} are indexed${library.failed ? `, ${number(library.failed)} failed` : ''}.`;
+      overall.textContent = library.assets
+        ? `${number(library.done)} of ${plural(library.assets, 'photo')} are indexed${library.queued ? `, ${number(library.queued)} wait` : ''}.`
+        : 'The library is empty. Name a folder with photos; they are read where they are, and not changed.';
+      progress.hidden = library.assets === 0;
       progress.max = library.assets || 1;
       progress.value = library.done + library.failed;
-      await Promise.all([runs.load(), faces.load()]);
+      await Promise.all([runs.load(), faces.load(), failures.draw(library.failed)]);
     }),
     every(3 * EVERY_MS, async () => jobs.replaceChildren(await jobsTable())),
   ];

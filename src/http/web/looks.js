@@ -17,6 +17,10 @@ export const themes = ['system', 'light', 'dark'];
 export const sizes = ['small', 'medium', 'large'];
 const chosen = { theme: kept('theme') || 'system', size: kept('size') || 'medium' };
 
+// Whether this browser showed a token: only then can it be locked out again.
+export const rememberLogin = (isIn) => keep('login', isIn ? 'yes' : '');
+export const wasLoggedIn = () => kept('login') === 'yes';
+
 export const look = (name) => chosen[name];
 
 export function applyLooks() {

@@ -1,7 +1,7 @@
 // Who is in the photos: the named, the groups that nobody named yet, and the pages of one of either.
 
 import { get, post, query } from './api.js';
-import { button, complain, element, guarded, notice, number, plural, quiet } from './dom.js';
+import { blank, button, element, failure, guarded, notice, number, plural, quiet } from './dom.js';
 import { choosePerson } from './choose.js';
 import { clusterPage } from './cluster.js';
 import { faceThumbnail, nameCluster, persons, personsChanged } from './persons.js';
@@ -21,14 +21,14 @@ function personCard(person) {
 function namedSection() {
   const list = element('ul', { class: 'cards' });
   const count = element('span', { class: 'quiet' });
-  const find = element('input', { type: 'search', placeholder: 'a name', 'aria-label': 'Find a person' });
+  const find = element('input', { type: 'search', placeholder: 'a name', 'aria-label': 'Find a person', hidden: true });
   let all = [];
   const draw = () => {
     const wanted = find.value.trim().toLocaleLowerCase();
     const some = all.filter((one) => one.name.toLocaleLowerCase().includes(wanted));
     list.replaceChildren(...some.map(personCard));
     count.textContent = wanted ? `${number(some.length)} of ${number(all.length)}` : '';
-    if (!all.length) list.replaceChildren(element('li', { class: 'quiet' }, 'Nobody is named yet.'));
+    if (!all.length) list.replaceChildren(element('li', { class: 'quiet' }, 'Nobody is named yet. Say who a group below is, or name a face in its photo.'));
   };
   find.addEventListener('input', draw);
   const load = async () => {
@@ -48,12 +48,13 @@ class Groups {
     this.changed = changed;
     this.list = element('ul', { class: 'cards wide' });
     this.more = button('Show more', guarded(() => this.loadMore()), { hidden: true });
-    this.merge = button('Merge the chosen groups', guarded(() => this.mergeChosen()), { hidden: true, class: 'main' });
+    this.merge = button('Merge', guarded(() => this.mergeChosen()), { class: 'main' });
     this.count = element('span', { class: 'quiet' });
     this.chosen = new Set();
     const again = button('Group faces again', guarded(() => this.group(again)));
     this.node = element('section', {},
-      element('div', { class: 'bar' }, element('h2', {}, 'Not named yet'), this.count, again, this.merge), this.list, this.more);
+      element('div', { class: 'bar' }, element('h2', {}, 'Not named yet'), this.count, again), this.list, this.more,
+      element('div', { class: 'bar sticky', hidden: true }, this.merge));
   }
 
   async load() {
@@ -64,7 +65,7 @@ class Groups {
     while (this.page < pages) cards.push(...await this.fetchPage());
     this.list.replaceChildren(...cards);
     this.drawChosen();
-    if (!cards.length) this.list.replaceChildren(element('li', { class: 'quiet' }, 'Every group of faces has a name.'));
+    if (!cards.length) this.list.replaceChildren(element('li', { class: 'quiet' }, 'There is no group of faces without a name.'));
   }
 
   async loadMore() {
@@ -99,15 +100,16 @@ class Groups {
     return element('li', { class: 'card', 'data-cluster': id },
       element('a', { href: href('people', ['cluster', id]), 'aria-label': `All faces of this ${name}` },
         element('span', { class: 'crops' }, one.sampleFaceIds.map((face) => element('img', { class: 'crop', src: faceThumbnail(face), alt: '', loading: 'lazy' })))),
-      element('div', { class: 'bar' }, choose, plural(one.faceCount, 'face')),
       choosePerson({ label: `Who is this? A ${name}`, placeholder: 'Who is this?', mayBeNew: true,
         use: guarded((who) => nameCluster(id, who, () => this.changed())) }),
-      element('div', { class: 'bar' }, button('Not interesting', dismiss, { 'aria-label': `Not interesting: ${name}` })));
+      element('div', { class: 'bar ends' }, element('label', { class: 'tick' }, choose, ` ${plural(one.faceCount, 'face')}`),
+        button('Not interesting', dismiss, { class: 'plain', 'aria-label': `Not interesting: ${name}` })));
   }
 
   drawChosen() {
-    this.merge.hidden = this.chosen.size < 2;
-    this.merge.textContent = `Merge ${this.chosen.size} groups`;
+    this.merge.parentElement.hidden = this.chosen.size < 1;
+    this.merge.disabled = this.chosen.size < 2;
+    this.merge.textContent = this.merge.disabled ? 'Choose another group to merge' : `Merge ${this.chosen.size} groups`;
   }
 
   async mergeChosen() {
@@ -147,9 +149,19 @@ function overview(main) {
   };
   const changed = () => Promise.all([named.load(), groups.load(), countReviews()]);
   const groups = new Groups(changed);
-  main.replaceChildren(element('h1', {}, 'People'), reviews, named.node, groups.node);
-  groups.list.append(quiet('Looking...'));
-  changed().catch(complain);
+  const nobody = async () => {
+    const { library } = await get('/health');
+    if (library.faces) return;
+    main.replaceChildren(element('h1', {}, 'People'), blank('No faces yet', library.done
+      ? 'No face was found in the photos so far.' : 'Faces are found while photos are indexed; similar ones are grouped here, and a name given once is remembered.',
+    element('a', { class: 'button main', href: '#/indexing' }, library.done ? 'See what was indexed' : 'Index a folder')));
+  };
+  const start = () => {
+    main.replaceChildren(element('h1', {}, 'People'), reviews, named.node, groups.node);
+    groups.list.replaceChildren(element('li', { class: 'quiet' }, 'Looking...'));
+    return changed().then(nobody).catch((error) => main.replaceChildren(element('h1', {}, 'People'), failure(error, start)));
+  };
+  start();
 }
 
 export function peoplePage(main, route) {

@@ -2,7 +2,7 @@
 
 import { get, patch, post, query, remove } from './api.js';
 import { choosePerson } from './choose.js';
-import { complain, element, guarded, moment, notice, percent, plural, quiet, table } from './dom.js';
+import { blank, element, failure, guarded, moment, notice, percent, plural, quiet, table } from './dom.js';
 import { faceThumbnail, offerUndo, personsChanged, undo } from './persons.js';
 import { act, picks } from './picks.js';
 import { runJob } from './progress.js';
@@ -56,7 +56,7 @@ class PersonPage {
       event.preventDefault();
       const { name, birthDate } = event.target.elements;
       await patch(this.path, { name: name.value.trim(), birthDate: birthDate.value || null });
-      notice('Kept.');
+      notice('Saved.');
       await this.changed();
     });
     const merge = guarded(async (who) => {
@@ -75,7 +75,7 @@ class PersonPage {
       element('form', { class: 'fields', onsubmit: save },
         element('label', {}, 'Name', element('input', { name: 'name', required: true, maxlength: 255, value: person.name })),
         element('label', {}, 'Born', element('input', { name: 'birthDate', type: 'date', value: person.birthDate })),
-        element('button', { class: 'main' }, 'Keep')),
+        element('button', { class: 'main' }, 'Save')),
       element('div', { class: 'field' }, element('span', { 'aria-hidden': 'true' }, 'This is the same person as'),
         choosePerson({ label: 'This is the same person as', placeholder: 'a name', except: this.id, use: merge })),
       element('p', {}, act('Forget this person', forget, { title: 'Their faces have no name then' })));
@@ -172,8 +172,13 @@ class PersonPage {
 }
 
 export function personPage(main, id, params) {
-  new PersonPage(main, id, params.get('tab') || 'photos').load().catch((error) => {
-    complain(error);
-    main.append(error.status === 404 ? quiet('There is no such person.') : '');
+  const page = new PersonPage(main, id, params.get('tab') || 'photos');
+  const load = () => page.load().catch((error) => {
+    const isUnknown = [404, 422].includes(error.status); // 422: what the address says is no name of a person
+    page.head.replaceChildren(element('h1', {}, 'People'));
+    page.content.replaceChildren(isUnknown
+      ? blank('There is no such person', 'They may have been forgotten, or become one with another.', element('a', { class: 'button', href: '#/people' }, 'All people'))
+      : failure(error, load));
   });
+  load();
 }

@@ -60,7 +60,9 @@ export class PhotoView {
       this.faces.load();
       for (const near of around.near) if (near) new Image().src = preview(near);
     } catch (error) {
-      complain(error);
+      if (this.id !== id) return;
+      this.id = null;
+      complain(error.status === 404 ? new Error('This photo is not in the library, or not any more.') : error);
     }
   }
 

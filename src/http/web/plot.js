@@ -3,6 +3,7 @@
 import { element } from './dom.js';
 
 const KEPT = 180;
+const LEAST = 60; // so many values fill the width; with more they come closer
 
 export class Series {
   values = [];
@@ -24,12 +25,16 @@ function draw(name, attributes, ...children) {
 
 // The newest value is at the right edge; the scale begins at 0.
 export function plot({ values }, label) {
-  const top = Math.max(...values, 1e-9);
+  const most = Math.max(...values);
+  const top = Math.max(most, 1e-9);
   const now = values.at(-1);
-  const x = (i) => (100 * (KEPT - values.length + i)) / (KEPT - 1);
+  const wide = Math.max(LEAST, values.length);
+  const x = (i) => (100 * (wide - values.length + i)) / (wide - 1);
   const points = values.map((v, i) => `${x(i).toFixed(2)},${(38 - (v / top) * 36).toFixed(2)}`);
   return element('div', { class: 'tile' },
-    element('p', {}, `${label}: ${shown(now)}`, values.length > 1 ? `, at most ${shown(top)}` : ''),
+    element('p', {}, label),
+    element('b', {}, shown(now)),
+    element('p', { class: 'most' }, most > 0 ? `at most ${shown(most)}` : 'nothing yet'),
     draw('svg', { class: 'plot', viewBox: '0 0 100 40', preserveAspectRatio: 'none', role: 'img', 'aria-label': `${label}, now ${shown(now)}` },
       draw('path', { d: `M${x(0)},38 L${points.join(' L')} L100,38 Z` }), draw('polyline', { points: points.join(' ') })));
 }

@@ -2,7 +2,7 @@
 // searched for stands in the address, so the back button and links work.
 
 import { get, post, query } from './api.js';
-import { complain, debounce, element, notice, number, plural } from './dom.js';
+import { blank, debounce, element, failure, notice, number, plural, shortened } from './dom.js';
 import { chipList, filterFields, fillFields, names, wireFilters } from './filters.js';
 import { Grid } from './grid.js';
 import { PhotoView } from './photo.js';
@@ -10,6 +10,7 @@ import { fetchPicture, keepPicture, pictureOf } from './picture.js';
 import { go, href } from './route.js';
 
 const CHUNK = 200;
+const PATIENCE_MS = 250; // before it is said that a search takes its time
 const MAX_FUSED = 10000; // as far as words and a picture together can be paged
 
 const stateOf = (params) => Object.fromEntries(names.map((name) => [name, params.get(name) || '']));
@@ -62,11 +63,15 @@ async function searchOf(state, signal) {
 
 function describe(state) {
   const parts = [];
-  if (state.q) parts.push(`"${state.q}"`);
-  if (state.picture) parts.push(pictureOf(state.picture)?.file.name || 'a picture');
+  if (state.q) parts.push(`"${shortened(state.q, 80)}"`);
+  if (state.picture) parts.push(shortened(pictureOf(state.picture)?.file.name || 'a picture', 80));
   if (state.like) parts.push(`photo ${state.like}`);
-  return parts.length ? `ranked by ${parts.join(' and ')}` : 'newest first';
+  return parts.length ? ` ranked by ${parts.join(' and ')}` : ', newest first';
 }
+
+// What the ranking cannot know.
+const caveats = (found) => [found.queryIsCut ? 'The text is longer than the model reads, and its end was left out' : '',
+  found.model === 'demo' ? 'The demo model knows only drawn scenes' : ''].filter(Boolean);
 
 const toItem = ({ asset, score }) => ({
   id: asset.id,
@@ -110,7 +115,7 @@ class SearchPage {
     };
     return element('form', { class: 'search', role: 'search', onsubmit: submit },
       element('div', { class: 'bar' }, this.words,
-        element('label', { class: 'file', title: 'Or drop or paste a picture anywhere' }, 'By a picture', file)),
+        element('label', { class: 'file', title: 'Or drop or paste a picture anywhere' }, 'By picture', file)),
       this.fields);
   }
 
@@ -152,24 +157,35 @@ class SearchPage {
     const controller = this.aborting = new AbortController();
     const { signal } = controller;
     const started = performance.now();
+    const slow = setTimeout(() => this.wait(), PATIENCE_MS);
+    notice('');
     try {
       const search = await searchOf(this.state, signal);
       const first = await search(0, CHUNK, signal);
       if (signal.aborted) return;
-      notice('');
       this.show(search, first, performance.now() - started);
     } catch (error) {
       if (signal.aborted) return;
-      complain(error);
       this.grid?.close();
       this.grid = null;
-      this.out.replaceChildren();
+      this.out.replaceChildren(failure(error, () => this.run()));
+    } finally {
+      clearTimeout(slow);
+      if (!signal.aborted) this.out.removeAttribute('aria-busy');
     }
+  }
+
+  // The results of before fade while others are sought; where there are none yet, empty cells stand for them.
+  wait() {
+    this.out.setAttribute('aria-busy', 'true');
+    if (this.grid) return;
+    this.out.replaceChildren(element('p', { class: 'summary', role: 'status' }, 'Searching...'),
+      element('div', { class: 'cells', 'aria-hidden': 'true' }, Array.from({ length: 24 }, () => element('span'))));
   }
 
   show(search, first, ms) {
     const load = async (offset, limit, signal) => (await search(offset, limit, signal)).results.map(toItem);
-    const isByDate = describe(this.state) === 'newest first';
+    const isByDate = !(this.state.q || this.state.picture || this.state.like);
     this.grid?.close();
     this.at = null;
     this.grid = new Grid({ total: first.total, load, chunk: CHUNK,
@@ -179,9 +195,7 @@ class SearchPage {
     this.grid.chunks.set(0, first.results.map(toItem));
     this.out.replaceChildren(
       element('p', { class: 'summary', role: 'status' },
-        `${plural(first.total, 'photo')} ${describe(this.state)} in ${Math.round(ms)} ms`
-        + (first.queryIsCut ? '. The text is longer than the model reads; the rest was left out.' : '')
-        + (first.model === 'demo' ? '. The demo model knows only drawn scenes.' : '')),
+        [`${plural(first.total, 'photo')}${describe(this.state)} in ${Math.round(ms)} ms`, ...(first.total ? caveats(first) : [])].join('. ')),
       this.grid.node,
       ...(first.total === 0 ? [this.nothing()] : []));
     this.grid.draw();
@@ -197,9 +211,12 @@ class SearchPage {
   }
 
   nothing() {
-    const isNarrowed = names.some((name) => name !== 'q' && this.state[name]);
-    return element('p', { class: 'quiet' }, isNarrowed ? 'No photo passes these filters; remove one above.'
-      : 'No photo is indexed yet. ', isNarrowed ? null : element('a', { href: '#/indexing' }, 'Index a folder'));
+    if (names.some((name) => name !== 'q' && this.state[name])) {
+      return blank('No photo passes these filters', 'Remove one of them above, or all:',
+        element('a', { class: 'button', href: href('search', [], { q: this.state.q }) }, 'Remove all filters'));
+    }
+    return blank('No photo is indexed yet', 'Name a folder with photos; they can be searched while the rest of it is still being read. Nothing leaves this machine.',
+      element('a', { class: 'button main', href: '#/indexing' }, 'Index a folder'));
   }
 
   // While one scrolls: when the photos in sight were taken.

@@ -1,7 +1,7 @@
 // Faces that may be somebody: to accept or reject, one by one or all of a person.
 
 import { get, post, query } from './api.js';
-import { complain, element, guarded, notice, percent, plural, quiet } from './dom.js';
+import { blank, element, failure, guarded, notice, percent, plural, quiet } from './dom.js';
 import { faceThumbnail, personsChanged } from './persons.js';
 import { act } from './picks.js';
 import { go, href } from './route.js';
@@ -28,7 +28,8 @@ class Suggestions {
     }
     this.out.replaceChildren(
       found.groups.length ? quiet(`${plural(found.totalSuggestions, 'suggestion')} for ${plural(found.totalGroups, 'person', 'persons')}. Keys: a accepts, r rejects the face that has the focus.`)
-        : quiet('Nothing to review. New suggestions come with new photos, or with "Find more" on the page of a person.'),
+        : blank('Nothing to review', 'New suggestions come with new photos, or with "Find more" on the page of a person.',
+          element('a', { class: 'button', href: '#/people' }, 'All people')),
       ...found.groups.map((group) => this.group(group)), this.pages(found));
   }
 
@@ -91,6 +92,7 @@ class Suggestions {
 
 export function suggestionsPage(main, _, params) {
   const page = new Suggestions(main, params);
-  page.load().catch(complain);
+  const load = () => page.load().catch((error) => page.out.replaceChildren(failure(error, load)));
+  load();
   return page.close;
 }
