@@ -75,10 +75,9 @@ static bool is_idle(struct serving *s)
 
 static bool all_jobs_end(struct serving *s)
 {
-    for (int i = 0; i < 6000; i++) {
+    for (struct test_wait w = { 0 }; test_waits(&w);) {
         if (is_idle(s))
             return true;
-        usleep(100000);
     }
     return false;
 }
@@ -87,10 +86,9 @@ static bool all_jobs_end(struct serving *s)
  * any, so now and then one lasts until pictures were done and the attempts before it are forgiven. */
 static void await_progress(struct serving *s)
 {
-    for (int i = 0; i < 6000; i++) {
+    for (struct test_wait w = { 0 }; test_waits(&w);) {
         if (library_sql_number(&s->library, "SELECT COUNT(*) FROM jobs WHERE state IN ('queued', 'started') AND attempts > 1") == 0)
             return;
-        usleep(50000);
     }
 }
 
