@@ -407,7 +407,7 @@ TEST(ends_well, "a server that is asked to end finishes an upload on its way and
         int other = http_connect(s.port);
 
         is_turned_away = other < 0 || !http_send_text(other, "GET /ready HTTP/1.1\r\nHost: localhost\r\n\r\n") ||
-                         !http_read_some(other, some, sizeof(some), 2000);
+                         !http_read_some(other, some, sizeof(some), TEST_PATIENCE_MS);
         close(other);
     }
     CHECK(is_turned_away); /* nobody new is heard, though the upload is */

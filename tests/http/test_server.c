@@ -113,7 +113,7 @@ TEST(kept_open, "a refusal or a preflight without a body leaves the connection o
     fd = http_connect(s.port);
     for (size_t i = 0; i < sizeof(heads) / sizeof(heads[0]); i++) {
         CHECK(http_send_text(fd, heads[i]));
-        http_read_reply(fd, &r, statuses[i] != 204, 5000);
+        http_read_reply(fd, &r, statuses[i] != 204, TEST_PATIENCE_MS);
         test_note("request %zu", i);
         CHECK_INT(r.status, statuses[i]);
         CHECK_STR(http_header(&r, "Connection"), i == 4 ? "close" : "");

@@ -164,12 +164,12 @@ TEST(ambiguous, "a request with two hosts or two lengths is refused and its conn
         int fd = http_connect(s.port);
 
         CHECK(http_send_text(fd, heads[i]));
-        http_read_reply(fd, &r, true, 5000);
+        http_read_reply(fd, &r, true, TEST_PATIENCE_MS);
         test_note("row %zu", i);
         CHECK_INT(r.status, 400);
         CHECK(strstr(r.body, "more than once"));
         CHECK_STR(http_header(&r, "Connection"), "close");
-        CHECK_INT(http_read_some(fd, more, sizeof(more), 20000), 0);
+        CHECK_INT(http_read_some(fd, more, sizeof(more), TEST_PATIENCE_MS), 0);
         http_reply_release(&r);
         close(fd);
     }
