@@ -108,6 +108,9 @@ ims_status cli_flush(ims_err *err) IMS_MUST_CHECK;
 /* Says so when the demo model serves: the first line of a text answer. */
 void cli_note_demo(const struct cli *cli, const struct ims_model_facts *model);
 void cli_note_device(struct ims_engine *e);
+/* For services, before they begin: a device that was named must pass its test, and what computes is
+ * logged. On a machine where only the CPU can, nothing is loaded for that. */
+ims_status cli_settle_device(struct ims_engine *e, ims_err *err) IMS_MUST_CHECK;
 /* Says on stderr when a text is longer than the model reads. */
 void cli_note_cut(struct ims_engine *e, const char *text);
 /* " A B": what a runtime was built with. NVIDIA's where there is no driver of theirs are left out: they

@@ -59,6 +59,8 @@ static ims_status run(struct cli *cli, ims_err *err)
     cli_catch_signals();
     st = cli_open_engine(cli, false, &o.engine, err);
     if (!st)
+        st = cli_settle_device(o.engine, err);
+    if (!st)
         st = ims__serve(&o, err);
     ims_engine_close(o.engine);
     return st;

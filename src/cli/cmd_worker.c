@@ -30,6 +30,8 @@ static ims_status run(struct cli *cli, ims_err *err)
     cli_catch_signals();
     st = cli_open_engine(cli, false, &e, err);
     if (!st)
+        st = cli_settle_device(e, err);
+    if (!st)
         st = ims__worker_open(&w, e, 0, on_note, NULL, err);
     if (!st) {
         printf("imgsearch worker waits for jobs\n");

@@ -100,6 +100,11 @@ void ims_compute_provider_missing(const char *runtime_path, ims_device_kind kind
 ims_status ims_compute_choose(struct ims_compute *c, struct ims_device_choice *out,
                               ims_err *err) IMS_MUST_CHECK;
 
+/* Could the settings lead to another device than the CPU here? Looks at the settings and for drivers;
+ * loads nothing, so it may say yes where a choice says no. *out_is_named: a device was asked for by
+ * name, so that a choice that fails is an error and not the CPU. */
+bool ims_compute_may_accelerate(const struct ims_compute *c, bool *out_is_named);
+
 /* Can no device but the CPU come to run a graph? What would be chosen if all that there is passed its
  * proof; nothing is proven for it. Loads the runtime if need be. Errors: those of a choice. */
 ims_status ims_compute_is_only_cpu(struct ims_compute *c, bool *out, ims_err *err) IMS_MUST_CHECK;

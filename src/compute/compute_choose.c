@@ -161,6 +161,36 @@ ims_status ims_compute_choose(struct ims_compute *c, struct ims_device_choice *o
     return st;
 }
 
+static bool may_be_here(ims_device_kind kind)
+{
+    switch (kind) {
+    case IMS_DEVICE_CPU:
+        return false;
+    case IMS_DEVICE_CUDA:
+    case IMS_DEVICE_TENSORRT:
+        return ims_device_has_cuda_driver();
+    case IMS_DEVICE_COREML:
+        return ims_device_is_apple_silicon();
+    default:
+        return true;
+    }
+}
+
+bool ims_compute_may_accelerate(const struct ims_compute *c, bool *out_is_named)
+{
+    const struct ims_device_request *q = &c->request;
+    bool may = q->is_cuda_all;
+
+    *out_is_named = !q->is_auto;
+    for (size_t i = 0; i < q->n_ids; i++)
+        may = may || q->ids[i].kind != IMS_DEVICE_CPU;
+    if (q->is_auto && !q->has_permission)
+        may = may_be_here(IMS_DEVICE_CUDA) || may_be_here(IMS_DEVICE_COREML);
+    for (size_t i = 0; q->is_auto && i < q->n_allowed; i++)
+        may = may || may_be_here(q->allowed[i]);
+    return may;
+}
+
 bool ims__compute_minds_speed(const struct ims_compute *c)
 {
     return c->request.is_auto && !c->request.has_permission;
