@@ -102,6 +102,7 @@ struct ims_pool_slot_info {
     bool is_batch_kept;          /* batch.best was found by an earlier run */
     double rows_per_s;
     uint64_t n_rows, n_batches, n_faults, n_restarts, n_halvings, n_shrinks, n_checks;
+    uint64_t busy_ns;                   /* in batches that were computed, summed over the threads that gave them */
     double last_recovery_ms;            /* from the fault until the batch was there */
     char reason[IMS_DEVICE_TEXT_BYTES]; /* the last fault; "" = none */
 };

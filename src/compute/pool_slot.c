@@ -171,6 +171,7 @@ static void note_speed(struct ims_pool *p, struct ims_pool_slot *s, size_t n, ui
         s->n_since_open++;
     s->info.n_batches++;
     s->info.n_rows += n;
+    s->info.busy_ns += ns;
     ims__unlock(&p->lock);
     if (is_found)
         ims__pool_batch_keep(p, s);

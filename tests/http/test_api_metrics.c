@@ -143,6 +143,7 @@ TEST(metrics, "figures keep Prometheus' form and tell what was done: stages, bat
     CHECK(exposition_value(after, "imgsearch_device_rows_total{part=\"clip_image\",device=\"cpu\"}") == 5);
     CHECK(exposition_value(after, "imgsearch_device_rows_total{part=\"clip_text\",device=\"cpu\"}") == 2);
     CHECK(exposition_value(after, "imgsearch_device_batches_total{part=\"clip_text\",device=\"cpu\"}") == 2);
+    CHECK(exposition_value(after, "imgsearch_device_busy_seconds_total{part=\"clip_image\",device=\"cpu\"}") > 0);
     CHECK(exposition_value(after, "imgsearch_device_faults_total{part=\"clip_image\",device=\"cpu\"}") == 0);
     CHECK(exposition_value(after, "imgsearch_device_is_ready{part=\"clip_image\",device=\"cpu\"}") == 1);
     CHECK(exposition_value(after, "imgsearch_index_is_open") == 1);

@@ -262,6 +262,7 @@ static void take_pool(void *arg, const char *part, const struct ims_pool_info *i
 
 static double of_rows(const struct ims_pool_slot_info *s) { return (double)s->n_rows; }
 static double of_batches(const struct ims_pool_slot_info *s) { return (double)s->n_batches; }
+static double of_busy(const struct ims_pool_slot_info *s) { return (double)s->busy_ns / 1e9; }
 static double of_faults(const struct ims_pool_slot_info *s) { return (double)s->n_faults; }
 static double of_restarts(const struct ims_pool_slot_info *s) { return (double)s->n_restarts; }
 static double of_halvings(const struct ims_pool_slot_info *s) { return (double)s->n_halvings; }
@@ -278,6 +279,7 @@ static const struct {
 } device_figures[] = {
     { "device_rows_total", "counter", "Pictures, texts or faces computed, by part of the models and device.", of_rows },
     { "device_batches_total", "counter", "Batches: rows over batches is the mean batch size.", of_batches },
+    { "device_busy_seconds_total", "counter", "Time in batches, summed over threads: its rate is how much the device is used.", of_busy },
     { "device_batch_rows", "gauge", "The batch size that the device found best, or tries now.", of_batch },
     { "device_batch_limit_rows", "gauge", "The largest batch given, after halvings.", of_limit },
     { "device_faults_total", "counter", "Batches that failed by the device's fault and were computed again.", of_faults },

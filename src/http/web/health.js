@@ -26,6 +26,7 @@ const plots = [
   { title: 'A search, ms', name: 'query_seconds_sum', per: 'query_seconds_count', scale: 1e3 },
   { title: 'Photos indexed a second', name: 'ingest_pictures_total', isRate: true },
   { title: 'Pictures, texts and faces computed a second', name: 'device_rows_total', isRate: true },
+  { title: 'Use of the devices, percent', name: 'device_busy_seconds_total', isRate: true, scale: 100 },
   { title: 'Use of the GPU, percent', name: 'gpu_utilisation_ratio', scale: 100 },
   { title: 'Memory of the GPU, MB', name: 'gpu_memory_used_bytes', scale: 1e-6 },
   { title: 'Photos waiting', name: 'assets_queued' },
