@@ -232,6 +232,13 @@ TEST(api_token, "off loopback the server does not start without a token, and wit
     http_json(&r, s.port, "GET", "/api/v1/assets", NULL);
     CHECK_INT(r.status, 401);
     http_reply_release(&r);
+    http_json(&r, s.port, "GET", "/health", NULL); /* for everybody, but without a path */
+    CHECK(r.status == 200 && strstr(r.body, "\"status\":\"ok\"") && strstr(r.body, "\"database\":null"));
+    CHECK(!strchr(s.library.data, '"') && !strstr(r.body, s.library.data));
+    http_reply_release(&r);
+    http_request(&r, s.port, "GET", "/health", "Authorization: Bearer 0123456789abcdef0123\r\n", NULL, 0);
+    CHECK(r.status == 200 && strstr(r.body, "\"database\":\""));
+    http_reply_release(&r);
     http_json(&r, s.port, "POST", "/api/v1/login", "{\"token\":\"wrong\"}");
     CHECK_INT(r.status, 401);
     http_reply_release(&r);

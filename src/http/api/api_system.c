@@ -13,6 +13,13 @@
 
 /* ---- health ---- */
 
+/* /health is for everybody: who has not shown the token learns how things stand, but no path, address or sentence that is
+ * meant for the operator. Takes o; NULL without memory. */
+static ims_json *shown(ims_json *o, const struct ims_http_request *rq, const char *one, const char *other)
+{
+    return rq->is_secure_client || !o ? o : ims__whole(o, ims__put_null(o, one) && ims__put_null(o, other));
+}
+
 static ims_json *library_json(struct ims_http_context *cx, ims_err *err)
 {
     struct ims_library_status s;
@@ -59,6 +66,7 @@ static ims_json *slot_json(const char *part, const struct ims_pool_slot_info *s)
 }
 
 struct slots {
+    const struct ims_http_request *rq;
     ims_json *list;
     bool is_whole;
 };
@@ -68,12 +76,13 @@ static void add_slots(void *arg, const char *part, const struct ims_pool_info *i
     struct slots *s = arg;
 
     for (size_t i = 0; i < info->n_slots; i++)
-        s->is_whole = s->is_whole && ims__json_add(s->list, slot_json(part, &info->slots[i])) == IMS_OK;
+        s->is_whole = s->is_whole &&
+                      ims__json_add(s->list, shown(slot_json(part, &info->slots[i]), s->rq, "lastFault", "lastFault")) == IMS_OK;
 }
 
-static ims_json *devices_json(struct ims_http_context *cx)
+static ims_json *devices_json(struct ims_http_context *cx, const struct ims_http_request *rq)
 {
-    struct slots s = { .list = ims__json_new_array(), .is_whole = true };
+    struct slots s = { .rq = rq, .list = ims__json_new_array(), .is_whole = true };
 
     ims__engine_pools(cx->engine, add_slots, &s);
     return ims__whole(s.list, s.is_whole);
@@ -122,11 +131,10 @@ IMS_API_HANDLER(ims__api_health)
     ims_json *o, *queue, *library;
     ims_status st = sum_jobs(cx, &jobs, err);
 
-    (void)rq;
     if (st)
         return st;
     err->status = IMS_OK;
-    library = library_json(cx, err);
+    library = shown(library_json(cx, err), rq, "database", "modelProblem");
     if (!library)
         return err->status ? err->status : ims_fail(err, IMS_E_NOMEM, "http", 0, "health");
     o = ims__json_new_object();
@@ -135,8 +143,9 @@ IMS_API_HANDLER(ims__api_health)
                                   ims__put_int(queue, "failed", jobs.failed));
     o = ims__whole(o, ims__put(o, "library", library) && ims__put_str(o, "status", "ok") &&
                           ims__put_str(o, "version", IMS_VERSION) && ims__put_num(o, "uptimeSeconds", uptime) &&
-                          ims__put(o, "device", device_json(cx)) && ims__put(o, "queue", queue) &&
-                          ims__put(o, "devices", devices_json(cx)) && ims__put(o, "index", index_json(cx)));
+                          ims__put(o, "device", shown(device_json(cx), rq, "reason", "runtime")) &&
+                          ims__put(o, "queue", queue) && ims__put(o, "devices", devices_json(cx, rq)) &&
+                          ims__put(o, "index", shown(index_json(cx), rq, "problem", "note")));
     return ims__reply_json(rp, 200, o, err);
 }
 
