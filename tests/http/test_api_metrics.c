@@ -160,6 +160,56 @@ TEST(metrics, "figures keep Prometheus' form and tell what was done: stages, bat
     serving_stop(&s, SIGTERM);
 }
 
+/* What the tests' stand-ins for NVIDIA's libraries are called where the linker looks. */
+static void put_card(const char *dir, const char *name, const char *fake)
+{
+    char path[1100], target[1100];
+
+    snprintf(path, sizeof(path), "%s/%s", dir, name);
+    snprintf(target, sizeof(target), "%s", test_build_path(fake));
+    if (target[0] != '/' || symlink(target, path) != 0)
+        test_fail(__FILE__, __LINE__, "%s cannot be put into %s", fake, dir);
+}
+
+#if defined(__linux__)
+static bool maps_fakes(const struct serving *s)
+{
+    char path[64], *text;
+    bool is;
+
+    snprintf(path, sizeof(path), "/proc/%d/maps", (int)s->pid);
+    text = test_read_file(path, NULL);
+    is = strstr(text, "fake_cuda") || strstr(text, "fake_nvml");
+    free(text);
+    return is;
+}
+#endif
+
+TEST(cards, "what NVIDIA's cards are doing is told each time, and the service never loads their driver")
+{
+    const char *dir = test_tmp_dir(), *known = getenv("LD_LIBRARY_PATH");
+    char path[2048], *text;
+    const char *env[] = { path, NULL };
+    struct serving s;
+
+    put_card(dir, "libcuda.so.1", "fakes/fake_cuda_2.so");
+    put_card(dir, "libnvidia-ml.so.1", "fakes/fake_nvml.so");
+    snprintf(path, sizeof(path), "LD_LIBRARY_PATH=%s%s%s", dir, known ? ":" : "", known ? known : "");
+    if (!serving_open(&s, 1, env))
+        return;
+    for (int i = 0; i < 2; i++) {
+        text = figures(&s);
+        CHECK_NEAR(exposition_value(text, "imgsearch_gpu_utilisation_ratio{device=\"cuda:0\",name=\"Test Accelerator 0\"}"),
+                   0.7, 1e-9);
+        CHECK(exposition_value(text, "imgsearch_gpu_power_watts{device=\"cuda:1\",name=\"Test Accelerator 1\"}") == 30);
+        free(text);
+    }
+#if defined(__linux__)
+    CHECK(!maps_fakes(&s));
+#endif
+    serving_stop(&s, SIGTERM);
+}
+
 TEST(health, "health names the devices of every loaded part with its self-test, the index and the queue")
 {
     struct serving s;
