@@ -1,11 +1,12 @@
 /* The vector index beside hnswlib, faiss and sqlite-vec, in one run on the same drawn rows.
  *
  *   bench_vectors [--n N] [--dim D] [--set c10] [--queries Q] [--miss P] [--work DIR] [--rivals LIST]
- *                 [--only-build] [--skip-rows N] [--shuffle] [--reuse] [--keep] [--one-in LIST]
+ *                 [--only-build] [--only-index] [--skip-rows N] [--shuffle] [--reuse] [--keep] [--one-in LIST]
  *
  *   --rivals   of hnswlib16, hnswlib32, faiss, sqlite-vec, separated by commas; what was not built in is named
  *   --work     where the index's files go, and the rivals' that take long to build, to be taken from there
  *              the next time (default build/bench/vectors)
+ *   --only-index  builds, saves, rebuilds and opens the index; no queries
  *   --skip-rows  full segments with so many rows are put in order of likeness (built in: 3 million)
  *   --shuffle  the rows come in an order that has nothing to do with their likeness
  *   --reuse    the index of an earlier run in the same folder is taken as it is, and what its full scans found
@@ -27,10 +28,12 @@
 #include "truth.h"
 #include "vectors/vectors.h"
 
+#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #define K TRUTH_K
 #define ENOUGH 0.99
@@ -45,7 +48,7 @@ struct bench {
     const char *family, *work, *rivals;
     size_t n_queries;
     double miss;
-    bool only_build, is_shuffled, is_reused, is_kept;
+    bool only_build, only_index, is_shuffled, is_reused, is_kept;
     struct ims_vectors_tuning tuning;
     struct synthetic *set;
     float *rows;         /* all of them, for rivals; else NULL */
@@ -85,6 +88,30 @@ static void *need(size_t n, size_t size)
 static double ms_since(uint64_t start)
 {
     return (double)(ims__mono_ns() - start) / 1e6;
+}
+
+/* Of a piece of work: what passed, and the processor's time of all threads. */
+struct cost {
+    double ms, cpu_ms;
+};
+
+static struct cost cost_from(void)
+{
+    return (struct cost){ .ms = (double)ims__mono_ns() / 1e6, .cpu_ms = (double)ims__process_cpu_ns() / 1e6 };
+}
+
+static void add_cost(struct cost *sum, struct cost from)
+{
+    struct cost now = cost_from();
+
+    sum->ms += now.ms - from.ms;
+    sum->cpu_ms += now.cpu_ms - from.cpu_ms;
+}
+
+static void print_cost(const char *what, struct cost c)
+{
+    printf("  %-18s %s in %.3f s, %.3f s of processor\n", "imgsearch", what, c.ms / 1e3, c.cpu_ms / 1e3);
+    fflush(stdout);
 }
 
 static int by_value(const void *a, const void *b)
@@ -357,33 +384,69 @@ static void measure_own(struct bench *b, struct ims_vectors *v, unsigned n_threa
 
 /* Every row passes by once: what the full scan finds is noted, and the row is added to the index (NULL: it is there).
  * Saved as it grows, so that neither the rows nor the index need be in memory. */
-static void pass_rows(struct bench *b, struct ims_vectors *v, double *build_ms, double *save_ms)
+static void pass_rows(struct bench *b, struct ims_vectors *v, struct cost *build, struct cost *save)
 {
     ims_err err;
 
     for (size_t from = 0, n; from < b->n; from += n) {
         const float *rows;
-        uint64_t start;
+        struct cost start;
 
         n = b->n - from < SLICE ? b->n - from : SLICE;
         rows = some_rows(b, from, n);
-        truth_pass(b->truth, rows, from, n);
+        if (!b->only_index)
+            truth_pass(b->truth, rows, from, n);
         if (b->n > SAVE_ROWS)
             fprintf(stderr, "\r%zu of %zu rows", from + n, b->n);
         if (!v)
             continue;
-        start = ims__mono_ns();
+        start = cost_from();
         add_rows(b, v, rows, from, from + n, BATCH);
-        *build_ms += ms_since(start);
+        add_cost(build, start);
         if ((from + n) % SAVE_ROWS && from + n < b->n)
             continue;
-        start = ims__mono_ns();
+        start = cost_from();
         must(ims_vectors_save(v, (int64_t)(from + n), &err), &err);
-        *save_ms += ms_since(start);
+        add_cost(save, start);
     }
     if (b->n > SAVE_ROWS)
         fprintf(stderr, "\n");
-    save_truth(b);
+    if (!b->only_index)
+        save_truth(b);
+}
+
+/* Every file of codes is cut off, as a damaged disk would: the index comes back from its rows. */
+static void damage_codes(const char *dir)
+{
+    DIR *d = opendir(dir);
+
+    for (struct dirent *e = d ? readdir(d) : NULL; e; e = readdir(d)) {
+        char *path = ims__path_join(dir, e->d_name);
+
+        if (strncmp(e->d_name, "codes-", 6) == 0 && (!path || truncate(path, 100) != 0))
+            die("a file of codes cannot be cut");
+        ims__free(path);
+    }
+    if (d)
+        closedir(d);
+}
+
+static void measure_rebuild(struct bench *b, const char *dir)
+{
+    struct cost rebuild = { 0 }, save = { 0 }, start;
+    struct ims_vectors *v;
+    ims_err err;
+
+    damage_codes(dir);
+    start = cost_from();
+    v = open_index(b, 2, dir);
+    add_cost(&rebuild, start);
+    print_cost("rebuilt from rows", rebuild);
+    start = cost_from();
+    must(ims_vectors_save(v, (int64_t)b->n, &err), &err);
+    add_cost(&save, start);
+    print_cost("codes saved", save);
+    ims_vectors_close(v);
 }
 
 static void measure_build(struct bench *b, const char *dir, struct ims_vectors **out)
@@ -391,26 +454,31 @@ static void measure_build(struct bench *b, const char *dir, struct ims_vectors *
     struct ims_vectors *v = open_index(b, 2, dir);
     struct ims_vectors_info info;
     bool is_there = b->is_reused && ims_vectors_count(v) == b->n;
+    struct cost build = { 0 }, save = { 0 }, load = { 0 }, from;
     uint64_t start;
-    double build_ms = 0, save_ms = 0, load_ms;
     ims_err err;
 
     if (!is_there)
         must(ims_vectors_clear(v, &err), &err);
     if (!is_there || !load_truth(b))
-        pass_rows(b, is_there ? NULL : v, &build_ms, &save_ms);
+        pass_rows(b, is_there ? NULL : v, &build, &save);
     ims_vectors_close(v);
-    start = ims__mono_ns();
+    if (!is_there) {
+        print_cost("built", build);
+        print_cost("saved", save);
+    }
+    if (b->only_index)
+        measure_rebuild(b, dir);
+    from = cost_from();
     v = open_index(b, 2, dir);
-    load_ms = ms_since(start);
+    add_cost(&load, from);
+    print_cost("opened", load);
     ims_vectors_info(v, &info);
     start = ims__mono_ns();
     ims_vectors_warm(v);
     printf("  %-18s bytes brought into memory in %.1f ms\n", "imgsearch", ms_since(start));
-    printf("  %-18s build %.2f s, save %.2f s, open %.1f ms; per vector %.1f bytes hot, %.0f on disk, %.0f in "
-           "memory for all\n",
-           "imgsearch", build_ms / 1e3, save_ms / 1e3, load_ms, (double)info.code_bytes / (double)info.n_coded,
-           (double)info.disk_bytes / (double)b->n, (double)info.memory_bytes / (double)b->n);
+    printf("  %-18s per vector %.1f bytes hot, %.0f on disk, %.0f in memory for all\n", "imgsearch",
+           (double)info.code_bytes / (double)info.n_coded, (double)info.disk_bytes / (double)b->n, (double)info.memory_bytes / (double)b->n);
     printf("  %-18s %zu of %zu segments in order of likeness\n", "imgsearch", info.n_ordered, info.n_segments);
     *out = v;
 }
@@ -594,6 +662,8 @@ static void run(struct bench *b)
     n_rivals = open_rivals(b, rivals);
     if (!b->only_build) {
         measure_build(b, dir, &own[2]);
+    }
+    if (!b->only_build && !b->only_index) {
         own[1] = open_index(b, 1, dir);
         ims_vectors_warm(own[1]);
         measure_filters(b, own, rivals, n_rivals);
@@ -604,8 +674,8 @@ static void run(struct bench *b)
         }
         for (size_t i = 0; !b->is_kept && i < n_rivals; i++)
             measure_rival_removal(b, &rivals[i]);
-        ims_vectors_close(own[2]);
     }
+    ims_vectors_close(own[2]);
     for (size_t i = 0; i < n_rivals; i++)
         rivals[i].close(rivals[i].ctx);
     synthetic_free(b->set);
@@ -645,6 +715,10 @@ int main(int argc, char **argv)
         }
         if (strcmp(argv[i], "--shuffle") == 0) {
             b.is_shuffled = true;
+            continue;
+        }
+        if (strcmp(argv[i], "--only-index") == 0) {
+            b.only_index = true;
             continue;
         }
         if (strcmp(argv[i], "--reuse") == 0 || strcmp(argv[i], "--keep") == 0) {

@@ -176,7 +176,7 @@ struct ims_vectors_info {
     size_t n_coded;    /* rows with codes, dead ones included */
     size_t n_segments, n_sealed, n_mapped, n_epochs;
     size_t n_ordered; /* segments in order of likeness */
-    size_t n_stale; /* segments whose codes lied: read in full until the next save makes them again */
+    size_t n_stale; /* segments whose codes lied and were made again from rows: the next save writes them */
     uint64_t code_bytes; /* read by every search of the whole */
     uint64_t byte_bytes, row_bytes, id_bytes; /* read for some rows */
     uint64_t memory_bytes; /* of all these: in memory, the rest is in mapped files */

@@ -39,6 +39,7 @@ struct ims_embedded {
         uint64_t number;
         uint32_t n_rows;
         bool has_codes;
+        bool is_durable; /* else still to be synced */
     } *saved; /* what lies in the folder, by segment */
     size_t n_saved, saved_cap;
     char note[256]; /* what was found damaged on opening; "" = nothing */
@@ -77,10 +78,6 @@ ims_status ims__change_append(struct ims_change *c, int64_t id, const float *row
 ims_status ims__change_publish(struct ims_change *c, ims_err *err) IMS_MUST_CHECK;
 /* Gives up what was not published. */
 void ims__change_drop(struct ims_change *c);
-
-/* Codes the rows of a segment as ims__segment_encode does, on two threads where that pays. */
-void ims__embedded_encode(struct ims_embedded *e, struct ims_segment *s, uint32_t from, uint32_t until,
-                          struct ims_spreads *spreads);
 
 /* Makes active_rows what the present snapshot says. */
 ims_status ims__restore_active_rows(struct ims_embedded *e, ims_err *err) IMS_MUST_CHECK;

@@ -39,18 +39,24 @@ ims_status ims__index_manifest_read(const char *dir, struct ims_index_manifest *
 /* Replaces it; on disk when this returns. */
 ims_status ims__index_manifest_write(const char *dir, const struct ims_index_manifest *m, ims_err *err) IMS_MUST_CHECK;
 
-/* index_files.c. Appends the records of slots from .. until - 1 of a segment to its file of rows. */
-ims_status ims__rows_append(const char *dir, const struct ims_segment *s, uint32_t from, uint32_t until,
+/* index_files.c. Appends the records of slots from .. until - 1 of a segment to its file of rows. On disk when it returns
+ * only if is_durable; else once ims__segment_sync was called. */
+ims_status ims__rows_append(const char *dir, const struct ims_segment *s, uint32_t from, uint32_t until, bool is_durable,
                             ims_err *err) IMS_MUST_CHECK;
 /* Writes the codes of a full segment. */
-ims_status ims__codes_write(const char *dir, const struct ims_segment *s, uint32_t n_rows, ims_err *err)
+ims_status ims__codes_write(const char *dir, const struct ims_segment *s, uint32_t n_rows, bool is_durable, ims_err *err)
     IMS_MUST_CHECK;
+/* Both files of a segment. */
+ims_status ims__segment_sync(const char *dir, uint64_t number, ims_err *err) IMS_MUST_CHECK;
 /* A full segment, mapped. is_thorough: check every byte; else all but the bytes and the rows. IMS_E_CORRUPT. */
 ims_status ims__segment_map(const char *dir, uint32_t dim, const struct ims_saved_segment *saved,
                             bool is_thorough, struct ims_segment **out, ims_err *err) IMS_MUST_CHECK;
-/* A segment in memory from its rows, every record checked, without codes. */
-ims_status ims__segment_read(const char *dir, uint32_t dim, const struct ims_saved_segment *saved,
-                             struct ims_segment **out, ims_err *err) IMS_MUST_CHECK;
+/* A segment with room for codes, to be filled (fill.h) from *out_file: itself when it is full, its rows mapped; else
+ * a shell around the mapped rows, which are to be copied. Each gives up one reference. */
+ims_status ims__segment_open_rows(const char *dir, uint32_t dim, const struct ims_saved_segment *saved,
+                                  struct ims_segment **out, struct ims_segment **out_file, ims_err *err) IMS_MUST_CHECK;
+/* What there is to say of rows that do not agree with their checksums. */
+ims_status ims__rows_corrupt(uint64_t number, ims_err *err) IMS_MUST_CHECK;
 /* Every byte of a segment that lies in files against its checksums. */
 ims_status ims__segment_verify(const struct ims_segment *s, uint32_t n_rows, ims_err *err) IMS_MUST_CHECK;
 char *ims__segment_path(const char *dir, const char *kind, uint64_t number); /* "rows", "codes" */

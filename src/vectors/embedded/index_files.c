@@ -12,8 +12,6 @@
 #include <unistd.h>
 
 #define HEAD_BYTES 4096 /* of both kinds of file */
-#define STAGE_BYTES ((size_t)1 << 20)
-#define RECORD_TAIL 16
 #define CODES_MAGIC UINT64_C(0x3265646f63736d69) /* "imscode2" */
 #define ROWS_MAGIC UINT64_C(0x3173776f72736d69)  /* "imsrows1" */
 
@@ -75,30 +73,7 @@ static ims_status write_at(int fd, const char *path, const void *p, size_t n, ui
     return IMS_OK;
 }
 
-static ims_status write_records(int fd, const char *path, const struct ims_segment *s, uint32_t from,
-                                uint32_t until, ims_err *err)
-{
-    size_t stride = s->row_stride, most = STAGE_BYTES / stride;
-    uint8_t *stage = ims__alloc(most, stride);
-    ims_status st = stage ? IMS_OK : no_memory(err);
-
-    while (!st && from < until) {
-        size_t n = until - from < most ? until - from : most;
-
-        memcpy(stage, s->records + (size_t)from * stride, n * stride);
-        for (size_t i = 0; i < n; i++) {
-            uint32_t crc = ims__record_crc(s, from + (uint32_t)i);
-
-            memcpy(stage + (i + 1) * stride - 8, &crc, 4);
-        }
-        st = write_at(fd, path, stage, n * stride, HEAD_BYTES + (uint64_t)from * stride, err);
-        from += (uint32_t)n;
-    }
-    ims__free(stage);
-    return st;
-}
-
-ims_status ims__rows_append(const char *dir, const struct ims_segment *s, uint32_t from, uint32_t until,
+ims_status ims__rows_append(const char *dir, const struct ims_segment *s, uint32_t from, uint32_t until, bool is_durable,
                             ims_err *err)
 {
     struct rows_head h = { .magic = ROWS_MAGIC, .number = s->number, .dim = s->dim };
@@ -117,8 +92,9 @@ ims_status ims__rows_append(const char *dir, const struct ims_segment *s, uint32
     if (!st && from == 0)
         st = write_at(fd, path, &h, sizeof(h), 0, err);
     if (!st)
-        st = write_records(fd, path, s, from, until, err);
-    if (!st && fsync(fd) != 0)
+        st = write_at(fd, path, s->records + (size_t)from * s->row_stride, (size_t)(until - from) * s->row_stride,
+                      HEAD_BYTES + (uint64_t)from * s->row_stride, err);
+    if (!st && is_durable && fsync(fd) != 0)
         st = io_failed(err, path);
     if (fd >= 0 && close(fd) != 0 && !st)
         st = io_failed(err, path);
@@ -145,43 +121,33 @@ static ims_status map_rows(const char *dir, uint32_t n_rows, struct ims_segment 
     return IMS_OK;
 }
 
-static ims_status check_record(const struct ims_segment *s, uint32_t slot, ims_err *err)
+ims_status ims__rows_corrupt(uint64_t number, ims_err *err)
 {
-    uint32_t crc;
-
-    memcpy(&crc, s->records + (size_t)(slot + 1) * s->row_stride - 8, 4);
-    if (crc != ims__record_crc(s, slot))
-        return corrupt(err, "rows", s->number, "does not agree with its checksums");
-    return IMS_OK;
+    return corrupt(err, "rows", number, "does not agree with its checksums");
 }
 
-static int64_t record_id(const struct ims_segment *s, uint32_t slot)
+ims_status ims__segment_open_rows(const char *dir, uint32_t dim, const struct ims_saved_segment *saved,
+                                  struct ims_segment **out, struct ims_segment **out_file, ims_err *err)
 {
-    int64_t id;
+    struct ims_segment *s, *file;
+    ims_status st;
 
-    memcpy(&id, s->records + (size_t)(slot + 1) * s->row_stride - RECORD_TAIL, 8);
-    return id;
-}
-
-ims_status ims__segment_read(const char *dir, uint32_t dim, const struct ims_saved_segment *saved,
-                             struct ims_segment **out, ims_err *err)
-{
-    struct ims_segment *file = ims__segment_shell(dim, saved->number, saved->n_rows);
-    struct ims_segment *s = ims__segment_new(dim, saved->number,
-                                             saved->is_sealed ? saved->n_rows : IMS_SEGMENT_SLOTS);
-    ims_status st = file && s ? map_rows(dir, saved->n_rows, file, err) : no_memory(err);
-
-    for (uint32_t slot = 0; !st && slot < saved->n_rows; slot++) {
-        st = check_record(file, slot, err);
-        s->ids[slot] = record_id(file, slot);
+    if (saved->is_sealed) {
+        s = file = ims__segment_new_codes(dim, saved->number, saved->n_rows);
+        if (s)
+            s->refs++;
+    } else {
+        s = ims__segment_new(dim, saved->number, IMS_SEGMENT_SLOTS);
+        file = ims__segment_shell(dim, saved->number, saved->n_rows);
     }
-    if (!st)
-        memcpy(s->records, file->records, (size_t)saved->n_rows * s->row_stride);
-    ims__segment_unref(file);
-    if (st)
+    st = s && file ? map_rows(dir, saved->n_rows, file, err) : no_memory(err);
+    if (st) {
+        ims__segment_unref(file);
         ims__segment_unref(s);
-    else
+    } else {
         *out = s;
+        *out_file = file;
+    }
     return st;
 }
 
@@ -252,7 +218,7 @@ static void clear_rest(const struct ims_segment *s, uint32_t n_rows)
     memset(s->bytes + (size_t)whole * s->byte_stride, 0, (size_t)n * s->byte_stride);
 }
 
-static ims_status write_regions(int fd, const char *path, const struct ims_segment *s, uint32_t n_rows,
+static ims_status write_regions(int fd, const char *path, const struct ims_segment *s, uint32_t n_rows, bool is_durable,
                                 ims_err *err)
 {
     struct codes_head h = { .magic = CODES_MAGIC,
@@ -276,12 +242,12 @@ static ims_status write_regions(int fd, const char *path, const struct ims_segme
     h.head_crc = head_crc(&h);
     if (!st)
         st = write_at(fd, path, &h, sizeof(h), 0, err);
-    if (!st && (ftruncate(fd, (off_t)end) != 0 || fsync(fd) != 0))
+    if (!st && (ftruncate(fd, (off_t)end) != 0 || (is_durable && fsync(fd) != 0)))
         st = io_failed(err, path);
     return st;
 }
 
-ims_status ims__codes_write(const char *dir, const struct ims_segment *s, uint32_t n_rows, ims_err *err)
+ims_status ims__codes_write(const char *dir, const struct ims_segment *s, uint32_t n_rows, bool is_durable, ims_err *err)
 {
     char *path = ims__segment_path(dir, "codes", s->number);
     ims_status st = IMS_OK;
@@ -294,11 +260,32 @@ ims_status ims__codes_write(const char *dir, const struct ims_segment *s, uint32
     if (fd < 0)
         st = io_failed(err, path);
     if (!st)
-        st = write_regions(fd, path, s, n_rows, err);
+        st = write_regions(fd, path, s, n_rows, is_durable, err);
     if (fd >= 0 && close(fd) != 0 && !st)
         st = io_failed(err, path);
     ims__free(path);
     return st;
+}
+
+static ims_status sync_file(const char *dir, const char *kind, uint64_t number, ims_err *err)
+{
+    char *path = ims__segment_path(dir, kind, number);
+    int fd = path ? open(path, O_RDWR | O_CLOEXEC) : -1;
+    ims_status st = path ? IMS_OK : no_memory(err);
+
+    if (path && (fd < 0 || fsync(fd) != 0))
+        st = io_failed(err, path);
+    if (fd >= 0)
+        close(fd);
+    ims__free(path);
+    return st;
+}
+
+ims_status ims__segment_sync(const char *dir, uint64_t number, ims_err *err)
+{
+    ims_status st = sync_file(dir, "rows", number, err);
+
+    return st ? st : sync_file(dir, "codes", number, err);
 }
 
 static ims_status check_regions(const struct ims_segment *s, uint32_t n_rows, int until, ims_err *err)
@@ -380,8 +367,9 @@ ims_status ims__segment_verify(const struct ims_segment *s, uint32_t n_rows, ims
         return IMS_OK;
     st = check_regions(s, n_rows, N_REGIONS, err);
     for (uint32_t slot = 0; !st && slot < n_rows; slot++) {
-        st = check_record(s, slot, err);
-        if (!st && record_id(s, slot) != s->ids[slot])
+        if (!ims__record_is_sound(s, slot))
+            st = ims__rows_corrupt(s->number, err);
+        else if (ims__record_id(s, slot) != s->ids[slot])
             st = corrupt(err, "rows", s->number, "has other ids than its codes");
     }
     return st;

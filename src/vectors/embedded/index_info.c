@@ -23,7 +23,7 @@ static void add_view(const struct ims_view *v, struct ims_vectors_info *out)
     out->row_bytes += rows;
     out->id_bytes += ids;
     if (!s->code_map.data)
-        out->memory_bytes += codes + bytes + rows + ids;
+        out->memory_bytes += codes + bytes + ids + (s->row_map.data ? 0 : rows);
     if (v->dead)
         out->memory_bytes += sizeof(*v->dead);
 }

@@ -5,6 +5,7 @@
  * and take the place of the former ones. Rows that come later fill segments of their own, which are put in order among
  * themselves when there are as many again: each row moves once.
  * SPDX-License-Identifier: Apache-2.0 */
+#include "vectors/embedded/fill.h"
 #include "vectors/embedded/persist.h"
 
 #include "base/mem.h"
@@ -197,7 +198,7 @@ static ims_status fill_segment(const struct orderer *o, const uint32_t *rows, ui
     e->epoch->refs++;
     v.n_coded = n - n % IMS_CODE_BLOCK;
     ims__embedded_encode(e, v.segment, 0, v.n_coded, &v.spreads);
-    ims__segment_sum_up(v.segment, v.n_coded, e->room);
+    ims__embedded_sum_up(e, v.segment, v.n_coded);
     st = ims__embedded_spill_view(e, &v, err);
     if (st)
         ims__segment_unref(v.segment);

@@ -3,6 +3,7 @@
 #include "vectors/embedded/persist.h"
 
 #include "base/mem.h"
+#include "vectors/embedded/fill.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -33,18 +34,16 @@ static struct ims_saved *find_saved(struct ims_embedded *e, uint64_t number)
     return NULL;
 }
 
-static ims_status note_saved(struct ims_embedded *e, uint64_t number, uint32_t n_rows, bool has_codes, ims_err *err)
+static ims_status note_saved(struct ims_embedded *e, struct ims_saved what, ims_err *err)
 {
-    struct ims_saved *s = find_saved(e, number);
+    struct ims_saved *s = find_saved(e, what.number);
 
     if (!s) {
         if (!ims__grow((void **)&e->saved, &e->saved_cap, e->n_saved, sizeof(*e->saved), UINT32_MAX))
             return no_memory(err);
         s = &e->saved[e->n_saved++];
-        *s = (struct ims_saved){ .number = number };
     }
-    s->n_rows = n_rows;
-    s->has_codes = has_codes;
+    *s = what;
     return IMS_OK;
 }
 
@@ -59,51 +58,79 @@ static struct ims_epoch *epoch_of(const struct ims_index_manifest *m, uint64_t n
     return NULL;
 }
 
-/* Where codes do not agree with their checksums, the rows are taken, which are checked on the way: they are searched
- * as they are until the next save makes the codes again. */
+/* From its rows, which are checked on the way: one that is not full, or whose codes do not agree with their checksums. */
+static ims_status load_rows(struct ims_embedded *e, const struct ims_saved_segment *saved, struct ims_epoch *epoch,
+                            struct ims_view *v, ims_err *err)
+{
+    struct ims_segment *s = NULL, *file = NULL;
+    ims_status st = ims__segment_open_rows(e->dir, e->dim, saved, &s, &file, err);
+    struct ims_fill fill = { .segment = s, .until = saved->n_rows, .file = file };
+
+    if (st)
+        return st;
+    s->epoch = epoch;
+    if (epoch)
+        epoch->refs++;
+    st = ims__embedded_fill(e, &fill, err);
+    if (!st && saved->is_sealed && !ims__segment_seal(s, saved->n_rows))
+        st = no_memory(err);
+    ims__segment_unref(file);
+    if (st) {
+        ims__segment_unref(s);
+        return st;
+    }
+    v->segment = s;
+    v->spreads = fill.spreads;
+    v->n_coded = epoch ? saved->n_rows - saved->n_rows % IMS_CODE_BLOCK : 0;
+    if (epoch && saved->is_sealed)
+        ims__embedded_sum_up(e, s, v->n_coded);
+    return IMS_OK;
+}
+
+static ims_status load_codes(struct ims_embedded *e, const struct ims_saved_segment *saved, struct ims_epoch *epoch,
+                             struct ims_view *v, ims_err *err)
+{
+    ims_status st = ims__segment_map(e->dir, e->dim, saved, false, &v->segment, err);
+
+    if (st)
+        return st;
+    v->segment->epoch = epoch;
+    if (epoch) {
+        epoch->refs++;
+        v->n_coded = saved->n_rows - saved->n_rows % IMS_CODE_BLOCK;
+    }
+    v->spreads = saved->spreads;
+    return IMS_OK;
+}
+
 static ims_status load_segment(struct ims_embedded *e, const struct ims_index_manifest *m, size_t i,
                                struct ims_view *out, ims_err *err)
 {
     const struct ims_saved_segment *saved = &m->segments[i];
     struct ims_epoch *epoch = epoch_of(m, saved->epoch_number);
-    struct ims_view v = { .n_rows = saved->n_rows, .is_sealed = saved->is_sealed,
+    struct ims_view v = { .epoch = epoch, .n_rows = saved->n_rows, .is_sealed = saved->is_sealed,
                           .is_ordered = saved->is_ordered };
-    bool has_codes = true;
+    bool has_codes = false;
     ims_err why;
     ims_status st = IMS_E_NOT_FOUND;
 
     if (saved->is_sealed) {
-        st = ims__segment_map(e->dir, e->dim, saved, false, &v.segment, &why);
+        st = load_codes(e, saved, epoch, &v, &why);
+        has_codes = !st;
         if (st && st != IMS_E_NOMEM)
             snprintf(e->note, sizeof(e->note), "%s; made again from rows", why.text);
     }
-    if (!st)
-        v.spreads = saved->spreads;
-    if (st && st != IMS_E_NOMEM) {
-        has_codes = false;
-        st = ims__segment_read(e->dir, e->dim, saved, &v.segment, err);
-        if (!st && saved->is_sealed && !ims__segment_seal(v.segment, v.n_rows)) {
-            ims__segment_unref(v.segment);
-            st = no_memory(err);
-        }
-    }
+    if (st && st != IMS_E_NOMEM)
+        st = load_rows(e, saved, epoch, &v, err);
     if (st)
         return st == IMS_E_NOMEM ? no_memory(err) : st;
-    if (epoch) {
-        v.segment->epoch = epoch;
-        epoch->refs++;
-        v.epoch = epoch;
-        if (has_codes || !v.is_sealed)
-            v.n_coded = v.n_rows - v.n_rows % IMS_CODE_BLOCK;
-        if (!v.is_sealed)
-            ims__embedded_encode(e, v.segment, 0, v.n_coded, &v.spreads);
-    }
     if (m->dead[i]) {
         v.dead = m->dead[i];
         v.dead->refs++;
     }
     *out = v;
-    return note_saved(e, saved->number, saved->n_rows, saved->is_sealed && has_codes, err);
+    return note_saved(e, (struct ims_saved){ .number = saved->number, .n_rows = saved->n_rows, .has_codes = has_codes,
+                                             .is_durable = true }, err);
 }
 
 static ims_status check_manifest(struct ims_embedded *e, const struct ims_index_manifest *m, ims_err *err)
@@ -187,21 +214,29 @@ ims_status ims__embedded_load(struct ims_embedded *e, ims_err *err)
 
 /* ---- saving ---- */
 
-static ims_status save_segment(struct ims_embedded *e, const struct ims_view *v, ims_err *err)
+static ims_status save_segment(struct ims_embedded *e, const struct ims_view *v, bool is_durable, ims_err *err)
 {
     const struct ims_segment *s = v->segment;
-    struct ims_saved *saved = find_saved(e, s->number);
-    uint32_t from = saved ? saved->n_rows : 0;
-    bool has_codes = saved && saved->has_codes;
+    const struct ims_saved *before = find_saved(e, s->number);
+    struct ims_saved now = before ? *before : (struct ims_saved){ .number = s->number, .is_durable = true };
+    uint32_t from = now.n_rows;
     ims_status st = IMS_OK;
 
-    if (from < v->n_rows)
-        st = ims__rows_append(e->dir, s, from, v->n_rows, err);
-    if (!st && v->is_sealed && !has_codes) {
-        st = ims__codes_write(e->dir, s, v->n_rows, err);
-        has_codes = true;
+    if (from < v->n_rows) {
+        st = ims__rows_append(e->dir, s, from, v->n_rows, is_durable, err);
+        now.n_rows = v->n_rows;
+        now.is_durable = now.is_durable && is_durable;
     }
-    return st ? st : note_saved(e, s->number, v->n_rows, has_codes, err);
+    if (!st && v->is_sealed && !now.has_codes) {
+        st = ims__codes_write(e->dir, s, v->n_rows, is_durable, err);
+        now.has_codes = true;
+        now.is_durable = now.is_durable && is_durable;
+    }
+    if (!st && is_durable && !now.is_durable) { /* written by a rebuild, which did not wait for the disk */
+        st = ims__segment_sync(e->dir, s->number, err);
+        now.is_durable = true;
+    }
+    return st ? st : note_saved(e, now, err);
 }
 
 static struct ims_saved_segment entry_of(const struct ims_view *v)
@@ -316,7 +351,7 @@ ims_status ims__embedded_spill_view(struct ims_embedded *e, struct ims_view *v, 
 
     if (!e->is_writer)
         return IMS_OK;
-    st = save_segment(e, v, err);
+    st = save_segment(e, v, false, err);
     mapped = st ? NULL : map_view(e, v);
     if (mapped) {
         ims__segment_unref(v->segment);
@@ -359,7 +394,7 @@ ims_status ims__embedded_save(struct ims_embedded *e, int64_t seq, ims_err *err)
         return st;
     s = present(e);
     for (size_t i = 0; !st && i < s->n_views; i++)
-        st = save_segment(e, &s->views[i], err);
+        st = save_segment(e, &s->views[i], true, err);
     if (!st)
         st = write_manifest(e, s, seq, err);
     if (!st)
@@ -378,7 +413,7 @@ ims_status ims__embedded_spill(struct ims_embedded *e, ims_err *err)
         return IMS_OK;
     for (size_t i = 0; !st && i < s->n_views; i++) {
         if (s->views[i].is_sealed && !s->views[i].segment->code_map.data)
-            st = save_segment(e, &s->views[i], err);
+            st = save_segment(e, &s->views[i], false, err);
     }
     return st ? st : map_saved(e, err);
 }

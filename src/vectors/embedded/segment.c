@@ -29,7 +29,7 @@ static void *room_for(struct ims_segment *s, size_t i, size_t n, size_t size)
     return s->memory[i] = ims__large_alloc(n, size);
 }
 
-struct ims_segment *ims__segment_new(uint32_t dim, uint64_t number, uint32_t n_slots)
+static struct ims_segment *new_segment(uint32_t dim, uint64_t number, uint32_t n_slots, bool has_rows)
 {
     struct ims_segment *s = ims__segment_shell(dim, number, n_slots);
     size_t i = 0;
@@ -37,8 +37,9 @@ struct ims_segment *ims__segment_new(uint32_t dim, uint64_t number, uint32_t n_s
     if (!s)
         return NULL;
     n_slots = (n_slots + IMS_CODE_BLOCK - 1) / IMS_CODE_BLOCK * IMS_CODE_BLOCK;
-    s->records = room_for(s, i++, n_slots, s->row_stride);
     s->ids = room_for(s, i++, n_slots, sizeof(*s->ids));
+    if (has_rows)
+        s->records = room_for(s, i++, n_slots, s->row_stride);
     if (dim >= IMS_MIN_CODED_DIM) {
         s->codes = room_for(s, i++, n_slots, s->n_bytes);
         s->scale = room_for(s, i++, n_slots, sizeof(*s->scale));
@@ -47,6 +48,10 @@ struct ims_segment *ims__segment_new(uint32_t dim, uint64_t number, uint32_t n_s
         s->byte_scale = room_for(s, i++, n_slots, sizeof(*s->byte_scale));
         s->parts = room_for(s, i++, ims__n_parts(n_slots), sizeof(*s->parts));
         s->part_bytes = room_for(s, i++, ims__n_parts(n_slots), s->byte_stride);
+        if (s->parts)
+            memset(s->parts, 0, ims__n_parts(n_slots) * sizeof(*s->parts));
+        if (s->part_bytes)
+            memset(s->part_bytes, 0, ims__n_parts(n_slots) * (size_t)s->byte_stride);
     }
     while (i > 0) {
         if (!s->memory[--i]) {
@@ -55,6 +60,16 @@ struct ims_segment *ims__segment_new(uint32_t dim, uint64_t number, uint32_t n_s
         }
     }
     return s;
+}
+
+struct ims_segment *ims__segment_new(uint32_t dim, uint64_t number, uint32_t n_slots)
+{
+    return new_segment(dim, number, n_slots, true);
+}
+
+struct ims_segment *ims__segment_new_codes(uint32_t dim, uint64_t number, uint32_t n_slots)
+{
+    return new_segment(dim, number, n_slots, false);
 }
 
 void ims__segment_unref(struct ims_segment *s)
@@ -69,29 +84,55 @@ void ims__segment_unref(struct ims_segment *s)
     ims__free(s);
 }
 
-uint32_t ims__record_crc(const struct ims_segment *s, uint32_t slot)
+static uint8_t *record_tail(const struct ims_segment *s, uint32_t slot)
 {
-    const struct ims_kernels *k = ims__kernels();
-    const uint8_t *record = s->records + (size_t)slot * s->row_stride;
-
-    return k->crc32c(k->crc32c(0, record, (size_t)s->dim * 4), record + s->row_stride - RECORD_TAIL, 8);
+    return s->records + (size_t)(slot + 1) * s->row_stride - RECORD_TAIL;
 }
 
-void ims__segment_put(struct ims_segment *s, uint32_t slot, int64_t id, const float *row)
+static uint32_t record_crc(const struct ims_segment *s, uint32_t slot)
 {
-    s->ids[slot] = id;
-    ims__segment_put_row(s, slot, row);
+    const struct ims_kernels *k = ims__kernels();
+
+    return k->crc32c(k->crc32c(0, ims__segment_row(s, slot), (size_t)s->dim * 4), record_tail(s, slot), 8);
+}
+
+bool ims__record_is_sound(const struct ims_segment *s, uint32_t slot)
+{
+    uint32_t crc;
+
+    memcpy(&crc, record_tail(s, slot) + 8, 4);
+    return crc == record_crc(s, slot);
+}
+
+int64_t ims__record_id(const struct ims_segment *s, uint32_t slot)
+{
+    int64_t id;
+
+    memcpy(&id, record_tail(s, slot), 8);
+    return id;
 }
 
 void ims__segment_put_row(struct ims_segment *s, uint32_t slot, const float *row)
 {
-    uint8_t *record = s->records + (size_t)slot * s->row_stride;
-    uint8_t *tail = record + s->row_stride - RECORD_TAIL;
+    uint8_t *record = s->records + (size_t)slot * s->row_stride, *tail = record_tail(s, slot);
+    uint32_t crc;
 
     memset(record + (size_t)s->dim * 4, 0, s->row_stride - (size_t)s->dim * 4);
     memcpy(record, row, (size_t)s->dim * 4);
     ims__kernels()->normalise_f32((float *)(void *)record, s->dim);
     memcpy(tail, &s->ids[slot], 8);
+    crc = record_crc(s, slot);
+    memcpy(tail + 8, &crc, 4);
+}
+
+bool ims__segment_take(struct ims_segment *s, uint32_t slot, const struct ims_segment *from)
+{
+    if (!ims__record_is_sound(from, slot))
+        return false;
+    s->ids[slot] = ims__record_id(from, slot);
+    if (s != from)
+        memcpy(s->records + (size_t)slot * s->row_stride, from->records + (size_t)slot * s->row_stride, s->row_stride);
+    return true;
 }
 
 void ims__segment_copy(struct ims_segment *s, uint32_t slot, const struct ims_segment *from, uint32_t from_slot)
@@ -165,17 +206,13 @@ static void sum_up_unit(struct ims_segment *s, uint32_t from, uint32_t until, fl
                               .n_coded = until - from };
 }
 
-void ims__segment_sum_up(struct ims_segment *s, uint32_t n_coded, float *room)
+void ims__segment_sum_up(struct ims_segment *s, uint32_t from, uint32_t until, float *room)
 {
-    for (uint32_t i = 0; i < ims__n_parts(s->n_slots); i++) {
-        uint32_t from = i * IMS_UNIT_SLOTS, until = from + IMS_UNIT_SLOTS;
+    for (uint32_t end; from < until; from = end) {
+        uint32_t i = from / IMS_UNIT_SLOTS;
 
-        s->parts[i] = (struct ims_part){ 0 };
-        until = until < n_coded ? until : n_coded;
-        if (from < until)
-            sum_up_unit(s, from, until, room, &s->parts[i], s->part_bytes + (size_t)i * s->byte_stride);
-        else
-            memset(s->part_bytes + (size_t)i * s->byte_stride, 0, s->byte_stride);
+        end = from + IMS_UNIT_SLOTS < until ? from + IMS_UNIT_SLOTS : until;
+        sum_up_unit(s, from, end, room, &s->parts[i], s->part_bytes + (size_t)i * s->byte_stride);
     }
 }
 

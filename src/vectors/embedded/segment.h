@@ -72,6 +72,8 @@ struct ims_dead {
 
 /* An empty segment in memory, one reference; room for n_slots. NULL when memory is short. */
 struct ims_segment *ims__segment_new(uint32_t dim, uint64_t number, uint32_t n_slots);
+/* The same but for the rows, which lie elsewhere. */
+struct ims_segment *ims__segment_new_codes(uint32_t dim, uint64_t number, uint32_t n_slots);
 /* Sizes only: for a segment whose arrays come from files. */
 struct ims_segment *ims__segment_shell(uint32_t dim, uint64_t number, uint32_t n_slots);
 void ims__segment_unref(struct ims_segment *s);
@@ -81,19 +83,20 @@ static inline const float *ims__segment_row(const struct ims_segment *s, uint32_
     return (const float *)(const void *)(s->records + (size_t)slot * s->row_stride);
 }
 
-/* Writes row, brought to unit length, and the slot's id, at a slot that no view holds yet. */
+/* Writes the record of row, brought to unit length, and of the slot's id, at a slot that no view holds yet. */
 void ims__segment_put_row(struct ims_segment *s, uint32_t slot, const float *row);
-/* The same and the id. */
-void ims__segment_put(struct ims_segment *s, uint32_t slot, int64_t id, const float *row);
+/* Takes the record of another segment's slot, or of this one's own, if it agrees with its checksum, and its id. */
+bool ims__segment_take(struct ims_segment *s, uint32_t slot, const struct ims_segment *from);
 /* Copies the row and id of another segment's slot. */
 void ims__segment_copy(struct ims_segment *s, uint32_t slot, const struct ims_segment *from, uint32_t from_slot);
-uint32_t ims__record_crc(const struct ims_segment *s, uint32_t slot);
+bool ims__record_is_sound(const struct ims_segment *s, uint32_t slot);
+int64_t ims__record_id(const struct ims_segment *s, uint32_t slot);
 /* Codes the whole blocks from slot `from` (a multiple of IMS_CODE_BLOCK) up to `until`, raising
  * *spreads. room: 2 * dim floats. */
 void ims__segment_encode(struct ims_segment *s, const struct ims_rotation *r, uint32_t from,
                          uint32_t until, float *room, struct ims_spreads *spreads);
-/* Makes `parts` of the first n_coded rows. room: dim floats. */
-void ims__segment_sum_up(struct ims_segment *s, uint32_t n_coded, float *room);
+/* Makes `parts` of the coded rows from .. until - 1; from is a multiple of IMS_UNIT_SLOTS. room: dim floats. */
+void ims__segment_sum_up(struct ims_segment *s, uint32_t from, uint32_t until, float *room);
 static inline uint32_t ims__n_parts(uint32_t n_rows)
 {
     return (n_rows + IMS_UNIT_SLOTS - 1) / IMS_UNIT_SLOTS;

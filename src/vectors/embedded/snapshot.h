@@ -24,10 +24,10 @@ struct ims_view {
     struct ims_spreads spreads;
 };
 
-/* A full segment of which nothing is coded although it could be: its file of codes was damaged. */
+/* A full segment whose file of codes was damaged: they were made again from its rows, and no save has written them. */
 static inline bool ims__view_is_stale(const struct ims_view *v)
 {
-    return v->is_sealed && v->epoch && !v->n_coded && v->n_rows >= IMS_CODE_BLOCK;
+    return v->is_sealed && v->segment->row_map.data && !v->segment->code_map.data;
 }
 
 struct ims_snapshot {

@@ -1,5 +1,6 @@
-/* Giving up the room of dead rows, and making codes again that lied.
+/* Giving up the room of dead rows.
  * SPDX-License-Identifier: Apache-2.0 */
+#include "vectors/embedded/fill.h"
 #include "vectors/embedded/persist.h"
 
 #define DEAD_SHARE 4 /* a full segment with more than 1 / DEAD_SHARE dead rows is written anew */
@@ -39,19 +40,10 @@ static ims_status copy_living(struct ims_embedded *e, const struct ims_view *fro
         v.segment->epoch->refs++;
         v.n_coded = n - n % IMS_CODE_BLOCK;
         ims__embedded_encode(e, v.segment, 0, v.n_coded, &v.spreads);
-        ims__segment_sum_up(v.segment, v.n_coded, e->room);
+        ims__embedded_sum_up(e, v.segment, v.n_coded);
     }
     *out = v;
     return IMS_OK;
-}
-
-/* Readers see the coded rows with the next snapshot only: until then nobody looks at the codes. */
-static void code_anew(struct ims_embedded *e, struct ims_view *v)
-{
-    v->n_coded = v->n_rows - v->n_rows % IMS_CODE_BLOCK;
-    v->spreads = (struct ims_spreads){ 0 };
-    ims__embedded_encode(e, v->segment, 0, v->n_coded, &v->spreads);
-    ims__segment_sum_up(v->segment, v->n_coded, e->room);
 }
 
 /* Replaces every segment of which much is dead. Rows keep their order. */
@@ -62,7 +54,7 @@ ims_status ims__embedded_tidy(struct ims_embedded *e, ims_err *err)
     size_t n_wasteful = 0, n = 0;
 
     for (size_t i = 0; i < now->n_views; i++)
-        n_wasteful += is_wasteful(&now->views[i]) || ims__view_is_stale(&now->views[i]);
+        n_wasteful += is_wasteful(&now->views[i]);
     if (!n_wasteful)
         return IMS_OK;
     next = ims__snapshot_new(now->n_views);
@@ -72,13 +64,10 @@ ims_status ims__embedded_tidy(struct ims_embedded *e, ims_err *err)
         const struct ims_view *v = &now->views[i];
 
         if (!is_wasteful(v)) {
-            next->views[n] = *v;
+            next->views[n++] = *v;
             v->segment->refs++;
             if (v->dead)
                 v->dead->refs++;
-            if (ims__view_is_stale(v))
-                code_anew(e, &next->views[n]);
-            n++;
         } else if (v->dead->n < v->n_rows) {
             st = copy_living(e, v, &next->views[n], err);
             n += !st;

@@ -94,9 +94,15 @@ static void embedded_close(void *ctx)
         ims__lock_release(&e->lock);
 }
 
-/* Where an id comes more than once, the last of its rows counts. */
+/* Where an id comes more than once, the last of its rows counts. Ids that ascend come once: *out stays empty. */
 static ims_status find_last(const int64_t *ids, size_t n, struct ims_id_map *out, ims_err *err)
 {
+    size_t n_ascending = 1;
+
+    while (n_ascending < n && ids[n_ascending - 1] < ids[n_ascending])
+        n_ascending++;
+    if (n_ascending >= n)
+        return IMS_OK;
     if (!ims__id_map_reserve(out, n))
         return ims_fail(err, IMS_E_NOMEM, "vectors", 0, "memory for %zu ids", n);
     for (size_t i = 0; i < n; i++)
@@ -113,7 +119,7 @@ static ims_status add_rows(struct ims_embedded *e, const int64_t *ids, const flo
     if (st)
         return st;
     for (size_t i = 0; !st && i < n; i++) {
-        if (ims__id_map_get(last, ids[i]) != i)
+        if (last->n && ims__id_map_get(last, ids[i]) != i)
             continue;
         st = ims__change_remove(&c, ids[i], err);
         if (!st)

@@ -4,17 +4,11 @@
  * Nothing a reader may see is written to: appended rows lie beyond the counts of every snapshot, bitmaps are
  * copied before a bit is set.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "vectors/embedded/embedded.h"
+#include "vectors/embedded/fill.h"
 
 #include "base/mem.h"
 
-#define WORTH_A_THREAD 1024 /* rows to be coded: half of them take longer than a thread to start */
 #define DRIFT 0.05f /* of a segment's mean from the centre, as a share of the mean squared distance */
-
-static float larger(float a, float b)
-{
-    return a > b ? a : b;
-}
 
 static ims_status no_memory(ims_err *err)
 {
@@ -165,10 +159,9 @@ static void mean_of_rows(const struct ims_segment *s, uint32_t n, float *out)
         out[i] /= (float)n;
 }
 
-static ims_status begin_epoch(struct ims_embedded *e, const float *centre, ims_err *err)
+/* epoch: taken over, with the next number; NULL when memory is short. */
+static ims_status begin_epoch(struct ims_embedded *e, struct ims_epoch *epoch, ims_err *err)
 {
-    struct ims_epoch *epoch = ims__epoch_new(&e->rotation, centre, e->next_number);
-
     if (!epoch)
         return no_memory(err);
     e->next_number++;
@@ -177,111 +170,84 @@ static ims_status begin_epoch(struct ims_embedded *e, const float *centre, ims_e
     return IMS_OK;
 }
 
+/* The mean of a segment's coded rows, rotated: the centre and what the means of its units add. */
+static void mean_of_parts(const struct ims_view *v, float *out)
+{
+    const struct ims_segment *s = v->segment;
+
+    memcpy(out, v->epoch->centre, s->dim * sizeof(float));
+    for (uint32_t i = 0; i < ims__n_parts(v->n_coded); i++) {
+        const int8_t *bytes = s->part_bytes + (size_t)i * s->byte_stride;
+        float weight = s->parts[i].byte_scale * (float)s->parts[i].n_coded / (float)v->n_coded;
+
+        for (uint32_t j = 0; j < s->dim; j++)
+            out[j] += weight * (float)bytes[j];
+    }
+}
+
 /* The rows of a full segment drifted from the centre when the square of the distance between the two is a
  * noticeable part of what the codes must describe: 1 - 2 <c,m> + |c|^2 on average, for unit vectors. */
 static ims_status follow_drift(struct ims_embedded *e, const struct ims_view *v, ims_err *err)
 {
     const struct ims_kernels *k = ims__kernels();
-    float *mean = e->room, *rotated = e->room + e->dim;
+    float *mean = e->room;
     float along, mean_square, away, within;
 
-    mean_of_rows(v->segment, v->n_rows, mean);
-    ims__rotate(&e->rotation, mean, rotated);
-    along = k->dot_f32(rotated, v->epoch->centre, e->dim);
-    mean_square = k->dot_f32(rotated, rotated, e->dim);
+    mean_of_parts(v, mean);
+    along = k->dot_f32(mean, v->epoch->centre, e->dim);
+    mean_square = k->dot_f32(mean, mean, e->dim);
     away = mean_square - 2 * along + v->epoch->norm_square;
     within = 1 - 2 * along + v->epoch->norm_square;
-    return away > DRIFT * within ? begin_epoch(e, mean, err) : IMS_OK;
+    return away > DRIFT * within ? begin_epoch(e, ims__epoch_load(e->dim, mean, e->next_number), err) : IMS_OK;
 }
 
 /* ---- appending ---- */
 
-/* What one of two threads does. */
-struct share {
-    struct ims_segment *segment;
-    const struct ims_rotation *rotation;
-    const float *const *rows; /* to be put, the first at slot `from`; NULL = to be coded */
-    uint32_t from, until;
-    float *room;
-    struct ims_spreads spreads;
-};
-
-static void do_share(void *arg)
+/* Brings the pending rows in; codes them, and what was left before, once there is an epoch. */
+static ims_status fill_pending(struct ims_change *c, struct ims_view *v, ims_err *err)
 {
-    struct share *s = arg;
+    uint32_t first_new = v->n_rows - c->n_pending;
+    struct ims_fill fill = { .segment = v->segment,
+                             .from = v->segment->epoch ? v->n_coded : first_new - first_new % IMS_CODE_BLOCK,
+                             .until = v->n_rows,
+                             .first_new = first_new,
+                             .rows = c->rows,
+                             .spreads = v->spreads };
+    ims_status st = ims__embedded_fill(c->e, &fill, err);
 
-    for (uint32_t slot = s->from; s->rows && slot < s->until; slot++)
-        ims__segment_put_row(s->segment, slot, s->rows[slot - s->from]);
-    if (!s->rows)
-        ims__segment_encode(s->segment, s->rotation, s->from, s->until, s->room, &s->spreads);
-}
-
-/* Cuts the work at slot `half` between this thread and another, where that pays. */
-static void share_out(struct ims_embedded *e, struct share *all, uint32_t half)
-{
-    struct share other = *all;
-    struct ims_thread thread = { 0 };
-
-    other.from = half;
-    other.room = e->room + 2 * (size_t)e->dim;
-    if (all->rows)
-        other.rows += half - all->from;
-    if (all->until - all->from < WORTH_A_THREAD || ims__thread_start(&thread, "ims-encode", do_share, &other, NULL)) {
-        do_share(all);
-        return;
-    }
-    all->until = half;
-    do_share(all);
-    ims__thread_join(&thread);
-    all->spreads.spread = larger(all->spreads.spread, other.spreads.spread);
-    all->spreads.byte_scale = larger(all->spreads.byte_scale, other.spreads.byte_scale);
-    all->spreads.length = larger(all->spreads.length, other.spreads.length);
-}
-
-void ims__embedded_encode(struct ims_embedded *e, struct ims_segment *s, uint32_t from, uint32_t until,
-                          struct ims_spreads *spreads)
-{
-    struct share all = { .segment = s, .rotation = &e->rotation, .from = from, .until = until, .room = e->room,
-                         .spreads = *spreads };
-
-    share_out(e, &all, from + (until - from) / 2 / IMS_CODE_BLOCK * IMS_CODE_BLOCK);
-    *spreads = all.spreads;
-}
-
-static void put_pending(struct ims_change *c, struct ims_view *v)
-{
-    struct share all = { .segment = v->segment, .rows = c->rows, .from = v->n_rows - c->n_pending, .until = v->n_rows };
-
-    share_out(c->e, &all, all.from + c->n_pending / 2);
+    if (st)
+        return st;
     c->n_pending = 0;
+    v->spreads = fill.spreads;
+    v->epoch = v->segment->epoch;
+    if (v->epoch)
+        v->n_coded = v->n_rows - v->n_rows % IMS_CODE_BLOCK;
+    return IMS_OK;
 }
 
-static ims_status code_blocks(struct ims_change *c, struct ims_view *v, ims_err *err)
+static void join_epoch(struct ims_embedded *e, struct ims_segment *s)
+{
+    if (s->epoch || !e->epoch)
+        return;
+    s->epoch = e->epoch;
+    e->epoch->refs++;
+}
+
+static ims_status take_pending(struct ims_change *c, struct ims_view *v, ims_err *err)
 {
     struct ims_embedded *e = c->e;
-    uint32_t whole = v->n_rows - v->n_rows % IMS_CODE_BLOCK;
+    ims_status st;
 
-    put_pending(c, v);
-    if (!is_coded_dim(e))
-        return IMS_OK;
-    if (!e->epoch && v->n_rows >= e->first_centre_rows) {
-        ims_status st;
-
-        mean_of_rows(v->segment, v->n_rows, e->room);
-        st = begin_epoch(e, e->room, err);
-        if (st)
-            return st;
-    }
-    if (!v->segment->epoch && e->epoch) {
-        v->segment->epoch = e->epoch;
-        e->epoch->refs++;
-    }
-    v->epoch = v->segment->epoch;
-    if (!v->epoch || v->n_coded == whole)
-        return IMS_OK;
-    ims__embedded_encode(e, v->segment, v->n_coded, whole, &v->spreads);
-    v->n_coded = whole;
-    return IMS_OK;
+    join_epoch(e, v->segment);
+    st = fill_pending(c, v, err);
+    if (st || !is_coded_dim(e) || e->epoch || v->n_rows < e->first_centre_rows)
+        return st;
+    mean_of_rows(v->segment, v->n_rows, e->room);
+    st = begin_epoch(e, ims__epoch_new(&e->rotation, e->room, e->next_number), err);
+    if (st)
+        return st;
+    join_epoch(e, v->segment);
+    return fill_pending(c, v, err);
 }
 
 static ims_status add_segment(struct ims_change *c, ims_err *err)
@@ -298,14 +264,14 @@ static ims_status add_segment(struct ims_change *c, ims_err *err)
 
 static ims_status seal(struct ims_change *c, struct ims_view *v, ims_err *err)
 {
-    ims_status st = code_blocks(c, v, err);
+    ims_status st = take_pending(c, v, err);
 
     if (st)
         return st;
     if (!ims__segment_seal(v->segment, v->n_rows))
         return no_memory(err);
     if (v->epoch)
-        ims__segment_sum_up(v->segment, v->n_coded, c->e->room);
+        ims__embedded_sum_up(c->e, v->segment, v->n_coded);
     v->is_sealed = true;
     return v->epoch ? follow_drift(c->e, v, err) : IMS_OK;
 }
@@ -332,7 +298,7 @@ ims_status ims__change_append(struct ims_change *c, int64_t id, const float *row
 ims_status ims__change_publish(struct ims_change *c, ims_err *err)
 {
     struct ims_view *v = last_view(c);
-    ims_status st = v && !v->is_sealed ? code_blocks(c, v, err) : IMS_OK;
+    ims_status st = v && !v->is_sealed ? take_pending(c, v, err) : IMS_OK;
 
     if (st)
         return st;

@@ -255,7 +255,7 @@ TEST(no_memory, "a rebuild for which memory is short fails and leaves the index 
 
 /* ---- codes that lie ---- */
 
-TEST(stale, "rows whose codes lie are searched in full until a save has made the codes again")
+TEST(stale, "codes that lie are made again when the folder is opened, and written by the next save")
 {
     const char *dir = test_tmp_dir();
     struct ims_vectors *v = NULL, *kept = NULL;
@@ -284,16 +284,16 @@ TEST(stale, "rows whose codes lie are searched in full until a save has made the
 
         ims_vectors_info(v, &info);
         CHECK_INT(info.n_stale, round == 0);
-        CHECK_INT(info.n_coded, round == 0 ? SEGMENT : 2 * SEGMENT);
+        CHECK_INT(info.n_mapped, round == 0 ? 1 : 2);
+        CHECK_INT(info.n_coded, 2 * SEGMENT);
         synthetic_query(the_set(), false, 5, query);
         CHECK_OK(ims_vectors_search_many(v, &q, 1, &r, &err), err);
         CHECK_INT(r.answer.plan, IMS_VECTORS_CODES);
-        CHECK_INT(r.answer.n_floats, round == 0 ? SEGMENT : 0);
+        CHECK_INT(r.answer.n_floats, 0);
         CHECK(are_alike(v, kept));
         CHECK_OK(ims_vectors_save(v, 1, &err), err);
     }
     CHECK_OK(ims_vectors_verify(v, &err), err);
-    CHECK_INT(info.n_mapped, 2);
     ims_vectors_close(v);
     ims_vectors_close(kept);
 }

@@ -43,12 +43,13 @@ static struct ims_segment *make_segment(const struct ims_rotation *r, struct ims
     for (uint32_t slot = 0; slot < ROWS; slot++) {
         for (int i = 0; i < DIM; i++)
             row[i] = (float)(((int)slot * 31 + i * 17) % 101) - 50.0f;
-        ims__segment_put(s, slot, (int64_t)(slot * 7 % ROWS), row);
+        s->ids[slot] = (int64_t)(slot * 7 % ROWS);
+        ims__segment_put_row(s, slot, row);
     }
     s->epoch = ims__epoch_new(r, row, 2);
     must(s->epoch && ims__segment_seal(s, ROWS));
     ims__segment_encode(s, r, 0, ROWS, room, spreads);
-    ims__segment_sum_up(s, ROWS - ROWS % IMS_CODE_BLOCK, room);
+    ims__segment_sum_up(s, 0, ROWS - ROWS % IMS_CODE_BLOCK, room);
     return s;
 }
 
@@ -70,8 +71,8 @@ static void make_folder(void)
     m.segments = &saved;
     m.dead = &dead;
     m.epochs = &s->epoch;
-    must(ims__rows_append(dir, s, 0, ROWS, NULL) == IMS_OK && ims__codes_write(dir, s, ROWS, NULL) == IMS_OK &&
-         ims__index_manifest_write(dir, &m, NULL) == IMS_OK);
+    must(ims__rows_append(dir, s, 0, ROWS, false, NULL) == IMS_OK &&
+         ims__codes_write(dir, s, ROWS, false, NULL) == IMS_OK && ims__index_manifest_write(dir, &m, NULL) == IMS_OK);
     for (size_t i = 0; i < N_FILES; i++)
         must(ims__read_file(path_of(i), (size_t)1 << 24, &files[i], NULL, NULL) == IMS_OK);
     ims__segment_unref(s);
