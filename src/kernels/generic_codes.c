@@ -39,6 +39,35 @@ static void quantise_i8(const float *v, size_t n, float scale, int8_t *out)
     }
 }
 
+static void mul_f32(const float *a, const float *b, float *out, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        out[i] = a[i] * b[i];
+}
+
+static void residual_f32(const float *a, const float *c, float along, size_t n, float *out, float *out_sum,
+                         float *out_most)
+{
+    float sums[16] = { 0 }, most = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        float size;
+
+        out[i] = a[i] - along * c[i];
+        size = fabsf(out[i]);
+        sums[i % 16] += size;
+        most = size > most ? size : most;
+    }
+    *out_sum = ims__fold_sums(sums);
+    *out_most = most;
+}
+
+static void add_i8(float *sum, const int8_t *x, float scale, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        sum[i] += scale * (float)x[i];
+}
+
 static void scan_codes(const uint8_t *codes, size_t n_bytes, size_t n_blocks, const uint8_t *lut,
                        uint16_t *out_sums)
 {
@@ -131,6 +160,9 @@ void ims__kernels_fill_generic_codes(struct ims_kernels *k)
     k->hadamard_f32 = hadamard_f32;
     k->pack_signs = pack_signs;
     k->quantise_i8 = quantise_i8;
+    k->mul_f32 = mul_f32;
+    k->residual_f32 = residual_f32;
+    k->add_i8 = add_i8;
     k->scan_codes = scan_codes;
     k->select_codes = select_codes;
     k->keep_bits = keep_bits;

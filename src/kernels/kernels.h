@@ -138,6 +138,15 @@ struct ims_kernels {
     void (*pack_signs)(const float *v, size_t n, uint8_t *out);
     /* v[i] * scale to the nearest integer, ties to even, held within -127..127. |v[i] * scale| < 2^22. */
     void (*quantise_i8)(const float *v, size_t n, float scale, int8_t *out);
+    /* out[i] = a[i] * b[i], rounded: the same bits on every tier. out may be a. */
+    void (*mul_f32)(const float *a, const float *b, float *out, size_t n);
+    /* out[i] = a[i] - along * c[i], product and difference each rounded; out may be a. *out_sum is the sum of |out[i]|:
+     * element i is added to sum i % 16, and the sums are folded by halves (s[j] += s[j + 8], then + 4, + 2, + 1);
+     * *out_most is the largest of them. The same bits on every tier. */
+    void (*residual_f32)(const float *a, const float *c, float along, size_t n, float *out, float *out_sum,
+                         float *out_most);
+    /* sum[i] += scale * x[i], product and sum each rounded: the same bits on every tier. */
+    void (*add_i8)(float *sum, const int8_t *x, float scale, size_t n);
     /* For each vector of n_blocks blocks of n_bytes * IMS_CODE_BLOCK bytes the sum of its table
      * entries: lut[c * 32 + low half of byte c] + lut[c * 32 + 16 + high half]. No entry is above
      * IMS_CODE_LUT_MAX and no sum above 65535. Exact. */

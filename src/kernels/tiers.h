@@ -43,4 +43,18 @@ void ims__kernels_fill_neon_codes(struct ims_kernels *k);
 void ims__kernels_fill_neon_tiles(struct ims_kernels *k);
 void ims__kernels_fill_neon_resample(struct ims_kernels *k);
 
+/* Sixteen sums to one, by halves. */
+static inline float ims__fold_sums(const float sums[16])
+{
+    float s[8];
+
+    for (int j = 0; j < 8; j++)
+        s[j] = sums[j] + sums[j + 8];
+    for (int half = 4; half > 0; half /= 2) {
+        for (int j = 0; j < half; j++)
+            s[j] += s[j + half];
+    }
+    return s[0];
+}
+
 #endif

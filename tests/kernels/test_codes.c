@@ -86,6 +86,71 @@ static void bytes(const struct ims_kernels *k)
 }
 EACH_TIER(bytes, "floats round to bytes, ties to even, and stop at 127 on both sides")
 
+static void residual(const struct ims_kernels *k)
+{
+    for (size_t n = 0; n < 150; n++) {
+        struct fence a = fence_new(n * 4), c = fence_new(n * 4), got = fence_new(n * 4), want = fence_new(n * 4);
+        float *x = (float *)a.data, *y = (float *)c.data, *out = (float *)got.data, along = n % 3 ? 0.37f : 1.0f;
+        float sum, most, want_sum, want_most, largest = 0;
+        double sizes = 0;
+
+        fill_floats(x, n, n + 4);
+        fill_floats(y, n, n + 5);
+        if (n)
+            x[n - 1] = -7.0f; /* the largest is the last */
+        GENERIC()->residual_f32(x, y, along, n, (float *)want.data, &want_sum, &want_most);
+        k->residual_f32(x, y, along, n, out, &sum, &most);
+        CHECK_MEM(got.data, want.data, n * 4);
+        CHECK(sum == want_sum && most == want_most);
+        for (size_t i = 0; i < n; i++) {
+            float product = along * y[i];
+
+            CHECK(out[i] == x[i] - product);
+            sizes += fabs((double)out[i]);
+            largest = fabsf(out[i]) > largest ? fabsf(out[i]) : largest;
+        }
+        CHECK(most == largest);
+        CHECK_NEAR((double)sum, sizes, 1e-5 * sizes);
+        k->residual_f32(x, y, along, n, x, &sum, &most); /* in place */
+        CHECK_MEM(a.data, want.data, n * 4);
+        CHECK(sum == want_sum && most == want_most && fence_check(&a) && fence_check(&got));
+        k->mul_f32(x, y, out, n);
+        for (size_t i = 0; i < n; i++)
+            CHECK(out[i] == x[i] * y[i]);
+        k->mul_f32(x, y, x, n);
+        CHECK_MEM(a.data, got.data, n * 4);
+        CHECK(fence_check(&a) && fence_check(&got));
+        fence_free(&a);
+        fence_free(&c);
+        fence_free(&got);
+        fence_free(&want);
+    }
+}
+EACH_TIER(residual, "residuals, their sizes and products have the same bits as in plain C, in place too")
+
+static void sums(const struct ims_kernels *k)
+{
+    for (size_t n = 0; n < 150; n++) {
+        struct fence sum = fence_new(n * 4), want = fence_new(n * 4), x = fence_new(n);
+        float *s = (float *)sum.data;
+
+        fill_floats(s, n, n + 1);
+        fill_bytes(x.data, n, n + 2);
+        memcpy(want.data, s, n * 4);
+        k->add_i8(s, (const int8_t *)x.data, 0.013f, n);
+        for (size_t i = 0; i < n; i++) {
+            float product = 0.013f * (float)(int8_t)x.data[i];
+
+            CHECK(s[i] == ((float *)want.data)[i] + product);
+        }
+        CHECK(fence_check(&sum));
+        fence_free(&sum);
+        fence_free(&want);
+        fence_free(&x);
+    }
+}
+EACH_TIER(sums, "bytes are added to floats with a weight, with the same bits as in plain C")
+
 static void scan(const struct ims_kernels *k)
 {
     static const size_t widths[] = { 1, 2, 3, 4, 5, 7, 8, 12, 63, 64, 65, 96, 128, 260 };
@@ -207,7 +272,7 @@ static void checksum(const struct ims_kernels *k)
     CHECK_INT(k->crc32c(0, zeros, 32), 0x8a9136aau); /* RFC 3720, B.4 */
     CHECK_INT(k->crc32c(0, ones, 32), 0x62a8ab43u);
     CHECK_INT(k->crc32c(77, NULL, 0), 77);
-    for (size_t n = 0; n < 200; n++) {
+    for (size_t n = 0; n < 9000; n += n < 200 ? 1 : n % 7 + 231) { /* parts that are taken side by side, and rests */
         struct fence p = fence_new(n);
         uint32_t whole;
 

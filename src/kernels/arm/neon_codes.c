@@ -96,6 +96,62 @@ static void quantise_i8(const float *v, size_t n, float scale, int8_t *out)
     }
 }
 
+static void mul_f32(const float *a, const float *b, float *out, size_t n)
+{
+    size_t i = 0;
+
+    for (; i + LANES <= n; i += LANES)
+        vst1q_f32(out + i, vmulq_f32(vld1q_f32(a + i), vld1q_f32(b + i)));
+    for (; i < n; i++)
+        out[i] = a[i] * b[i];
+}
+
+static void residual_f32(const float *a, const float *c, float along, size_t n, float *out, float *out_sum,
+                         float *out_most)
+{
+    float32x4_t sum[4] = { vdupq_n_f32(0), vdupq_n_f32(0), vdupq_n_f32(0), vdupq_n_f32(0) }, most = vdupq_n_f32(0);
+    float sums[4 * LANES], largest;
+    size_t i = 0;
+
+    for (; i + 4 * LANES <= n; i += 4 * LANES) {
+        for (size_t j = 0; j < 4; j++) {
+            float32x4_t x = vmulq_n_f32(vld1q_f32(c + i + j * LANES), along);
+
+            x = vsubq_f32(vld1q_f32(a + i + j * LANES), x);
+            vst1q_f32(out + i + j * LANES, x);
+            x = vabsq_f32(x);
+            sum[j] = vaddq_f32(sum[j], x);
+            most = vmaxq_f32(x, most);
+        }
+    }
+    for (size_t j = 0; j < 4; j++)
+        vst1q_f32(sums + j * LANES, sum[j]);
+    largest = vmaxvq_f32(most);
+    for (size_t j = 0; i < n; i++, j++) {
+        out[i] = a[i] - along * c[i];
+        sums[j] += fabsf(out[i]);
+        largest = fabsf(out[i]) > largest ? fabsf(out[i]) : largest;
+    }
+    *out_sum = ims__fold_sums(sums);
+    *out_most = largest;
+}
+
+static void add_i8(float *sum, const int8_t *x, float scale, size_t n)
+{
+    size_t i = 0;
+
+    for (; i + 8 <= n; i += 8) {
+        int16x8_t wide = vmovl_s8(vld1_s8(x + i));
+        float32x4_t low = vcvtq_f32_s32(vmovl_s16(vget_low_s16(wide)));
+        float32x4_t high = vcvtq_f32_s32(vmovl_s16(vget_high_s16(wide)));
+
+        vst1q_f32(sum + i, vaddq_f32(vld1q_f32(sum + i), vmulq_n_f32(low, scale)));
+        vst1q_f32(sum + i + 4, vaddq_f32(vld1q_f32(sum + i + 4), vmulq_n_f32(high, scale)));
+    }
+    for (; i < n; i++)
+        sum[i] += scale * (float)x[i];
+}
+
 static uint8x16_t look_up(const uint8_t *codes, uint8x16_t low, uint8x16_t high)
 {
     uint8x16_t x = vld1q_u8(codes);
@@ -172,6 +228,9 @@ void ims__kernels_fill_neon_codes(struct ims_kernels *k)
     k->hadamard_f32 = hadamard_f32;
     k->pack_signs = pack_signs;
     k->quantise_i8 = quantise_i8;
+    k->mul_f32 = mul_f32;
+    k->residual_f32 = residual_f32;
+    k->add_i8 = add_i8;
     k->scan_codes = scan_codes;
     k->select_codes = select_codes;
     k->keep_bits = keep_bits;

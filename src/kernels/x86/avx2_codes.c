@@ -114,6 +114,63 @@ static void quantise_i8(const float *v, size_t n, float scale, int8_t *out)
     }
 }
 
+static void mul_f32(const float *a, const float *b, float *out, size_t n)
+{
+    size_t i = 0;
+
+    for (; i + LANES <= n; i += LANES)
+        _mm256_storeu_ps(out + i, _mm256_mul_ps(_mm256_loadu_ps(a + i), _mm256_loadu_ps(b + i)));
+    for (; i < n; i++)
+        out[i] = a[i] * b[i];
+}
+
+static void residual_f32(const float *a, const float *c, float along, size_t n, float *out, float *out_sum,
+                         float *out_most)
+{
+    const __m256 sign = _mm256_set1_ps(-0.0f), factor = _mm256_set1_ps(along);
+    __m256 sum[2] = { _mm256_setzero_ps(), _mm256_setzero_ps() }, most = _mm256_setzero_ps();
+    float sums[2 * LANES], largest[LANES];
+    size_t i = 0;
+
+    for (; i + 2 * LANES <= n; i += 2 * LANES) {
+        for (size_t j = 0; j < 2; j++) {
+            __m256 x = _mm256_mul_ps(factor, _mm256_loadu_ps(c + i + j * LANES));
+
+            x = _mm256_sub_ps(_mm256_loadu_ps(a + i + j * LANES), x);
+            _mm256_storeu_ps(out + i + j * LANES, x);
+            x = _mm256_andnot_ps(sign, x);
+            sum[j] = _mm256_add_ps(sum[j], x);
+            most = _mm256_max_ps(x, most);
+        }
+    }
+    _mm256_storeu_ps(sums, sum[0]);
+    _mm256_storeu_ps(sums + LANES, sum[1]);
+    _mm256_storeu_ps(largest, most);
+    for (size_t j = 1; j < LANES; j++)
+        largest[0] = largest[j] > largest[0] ? largest[j] : largest[0];
+    for (size_t j = 0; i < n; i++, j++) {
+        out[i] = a[i] - along * c[i];
+        sums[j] += fabsf(out[i]);
+        largest[0] = fabsf(out[i]) > largest[0] ? fabsf(out[i]) : largest[0];
+    }
+    *out_sum = ims__fold_sums(sums);
+    *out_most = largest[0];
+}
+
+static void add_i8(float *sum, const int8_t *x, float scale, size_t n)
+{
+    __m256 factor = _mm256_set1_ps(scale);
+    size_t i = 0;
+
+    for (; i + LANES <= n; i += LANES) {
+        __m256 y = _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)(x + i))));
+
+        _mm256_storeu_ps(sum + i, _mm256_add_ps(_mm256_loadu_ps(sum + i), _mm256_mul_ps(factor, y)));
+    }
+    for (; i < n; i++)
+        sum[i] += scale * (float)x[i];
+}
+
 /* The entries of both halves of 32 code bytes: at most 126 each. */
 static __m256i look_up(const uint8_t *codes, const uint8_t *table)
 {
@@ -207,17 +264,55 @@ static size_t keep_bits(const uint32_t *keep, const uint32_t *drop, size_t n_wor
     return n;
 }
 
+/* The instruction takes three cycles and a new one may begin in each: three parts of CRC_PART bytes side by side.
+ * What CRC_PART bytes of zeros make of a register is linear in its bits: crc_shift[i] for byte i of it. */
+#define CRC_PART 672 /* 3 * 672 = 2016: nearly a row of 512 floats */
+static uint32_t crc_shift[4][256];
+
+static void fill_crc_shift(void)
+{
+    for (size_t i = 0; i < 4; i++) {
+        for (uint32_t byte = 0; byte < 256; byte++) {
+            uint64_t crc = byte << 8 * i;
+
+            for (size_t n = 0; n < CRC_PART; n += 8)
+                crc = _mm_crc32_u64(crc, 0);
+            crc_shift[i][byte] = (uint32_t)crc;
+        }
+    }
+}
+
+static uint64_t shift_crc(uint64_t crc)
+{
+    return crc_shift[0][crc & 255] ^ crc_shift[1][crc >> 8 & 255] ^ crc_shift[2][crc >> 16 & 255] ^
+           crc_shift[3][crc >> 24 & 255];
+}
+
+static uint64_t word_at(const uint8_t *bytes)
+{
+    uint64_t word;
+
+    memcpy(&word, bytes, 8);
+    return word;
+}
+
 static uint32_t crc32c(uint32_t crc, const void *p, size_t n)
 {
     const uint8_t *bytes = p;
-    uint64_t wide = ~crc;
+    uint64_t wide = (uint32_t)~crc;
 
-    for (; n >= 8; n -= 8, bytes += 8) {
-        uint64_t word;
+    for (; n >= 3 * CRC_PART; n -= 3 * CRC_PART, bytes += 3 * CRC_PART) {
+        uint64_t second = 0, third = 0;
 
-        memcpy(&word, bytes, 8);
-        wide = _mm_crc32_u64(wide, word);
+        for (size_t i = 0; i < CRC_PART; i += 8) {
+            wide = _mm_crc32_u64(wide, word_at(bytes + i));
+            second = _mm_crc32_u64(second, word_at(bytes + i + CRC_PART));
+            third = _mm_crc32_u64(third, word_at(bytes + i + 2 * CRC_PART));
+        }
+        wide = shift_crc(shift_crc(wide) ^ second) ^ third;
     }
+    for (; n >= 8; n -= 8, bytes += 8)
+        wide = _mm_crc32_u64(wide, word_at(bytes));
     crc = (uint32_t)wide;
     for (; n; n--, bytes++)
         crc = _mm_crc32_u8(crc, *bytes);
@@ -226,9 +321,14 @@ static uint32_t crc32c(uint32_t crc, const void *p, size_t n)
 
 void ims__kernels_fill_avx2_codes(struct ims_kernels *k)
 {
+    if (!crc_shift[0][1]) /* called by one thread, before any other has a table */
+        fill_crc_shift();
     k->hadamard_f32 = hadamard_f32;
     k->pack_signs = pack_signs;
     k->quantise_i8 = quantise_i8;
+    k->mul_f32 = mul_f32;
+    k->residual_f32 = residual_f32;
+    k->add_i8 = add_i8;
     k->scan_codes = scan_codes;
     k->select_codes = select_codes;
     k->keep_bits = keep_bits;

@@ -106,6 +106,55 @@ static void quantise_i8(const float *v, size_t n, float scale, int8_t *out)
     }
 }
 
+static __mmask16 lanes_of(size_t n)
+{
+    return (__mmask16)(n >= LANES ? 0xffffu : (1u << n) - 1u);
+}
+
+static void mul_f32(const float *a, const float *b, float *out, size_t n)
+{
+    for (size_t i = 0; i < n; i += LANES) {
+        __mmask16 here = lanes_of(n - i);
+
+        _mm512_mask_storeu_ps(out + i, here,
+                              _mm512_mul_ps(_mm512_maskz_loadu_ps(here, a + i), _mm512_maskz_loadu_ps(here, b + i)));
+    }
+}
+
+static void residual_f32(const float *a, const float *c, float along, size_t n, float *out, float *out_sum,
+                         float *out_most)
+{
+    __m512 sum = _mm512_setzero_ps(), most = _mm512_setzero_ps(), factor = _mm512_set1_ps(along);
+    float sums[LANES];
+
+    for (size_t i = 0; i < n; i += LANES) {
+        __mmask16 here = lanes_of(n - i);
+        __m512 x = _mm512_mul_ps(factor, _mm512_maskz_loadu_ps(here, c + i));
+
+        x = _mm512_sub_ps(_mm512_maskz_loadu_ps(here, a + i), x);
+        _mm512_mask_storeu_ps(out + i, here, x);
+        x = _mm512_abs_ps(_mm512_maskz_mov_ps(here, x));
+        sum = _mm512_add_ps(sum, x);
+        most = _mm512_max_ps(x, most);
+    }
+    _mm512_storeu_ps(sums, sum);
+    *out_sum = ims__fold_sums(sums);
+    *out_most = _mm512_reduce_max_ps(most);
+}
+
+static void add_i8(float *sum, const int8_t *x, float scale, size_t n)
+{
+    __m512 factor = _mm512_set1_ps(scale);
+
+    for (size_t i = 0; i < n; i += LANES) {
+        __mmask16 here = lanes_of(n - i);
+        __m512 y = _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_maskz_loadu_epi8(here, x + i)));
+
+        y = _mm512_add_ps(_mm512_maskz_loadu_ps(here, sum + i), _mm512_mul_ps(factor, y));
+        _mm512_mask_storeu_ps(sum + i, here, y);
+    }
+}
+
 /* The tables of two neighbouring code bytes: low[0] low[0] low[1] low[1], and high likewise. */
 struct tables {
     __m512i low, high;
@@ -249,6 +298,9 @@ void ims__kernels_fill_avx512_codes(struct ims_kernels *k)
     k->hadamard_f32 = hadamard_f32;
     k->pack_signs = pack_signs;
     k->quantise_i8 = quantise_i8;
+    k->mul_f32 = mul_f32;
+    k->residual_f32 = residual_f32;
+    k->add_i8 = add_i8;
     k->scan_codes = scan_codes;
     k->select_codes = select_codes;
 }

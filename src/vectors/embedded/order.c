@@ -92,8 +92,7 @@ static void add_row(const struct orderer *o, uint32_t at, float *sum)
     float scale;
     const int8_t *bytes = bytes_of(o, at, &scale);
 
-    for (uint32_t i = 0; i < o->e->dim; i++)
-        sum[i] += scale * (float)bytes[i];
+    ims__kernels()->add_i8(sum, bytes, scale, o->e->dim);
 }
 
 /* Lloyd's k-means over drawn rows; a branch that no row is near to keeps its place. */

@@ -8,7 +8,6 @@
 #include <math.h>
 #include <string.h>
 
-#define N_SUMS 16            /* independent sums: the compiler makes vectors of them */
 #define LEAST_SQUARE 1e-12f  /* a centre or residual shorter than 1e-6 counts as none */
 
 struct ims_epoch *ims__epoch_load(uint32_t dim, const float *centre, uint64_t number)
@@ -48,47 +47,19 @@ void ims__epoch_unref(struct ims_epoch *e)
     ims__free(e);
 }
 
-/* Sum of |v_i| and the largest of them. */
-static void measure(const float *v, size_t n, float *out_sum, float *out_most)
-{
-    float sums[N_SUMS] = { 0 }, most[N_SUMS] = { 0 };
-    size_t i = 0;
-
-    for (; i + N_SUMS <= n; i += N_SUMS) {
-        for (size_t j = 0; j < N_SUMS; j++) {
-            float a = fabsf(v[i + j]);
-
-            sums[j] += a;
-            most[j] = a > most[j] ? a : most[j];
-        }
-    }
-    for (size_t j = 0; i < n; i++, j++) {
-        sums[j] += fabsf(v[i]);
-        most[j] = fabsf(v[i]) > most[j] ? fabsf(v[i]) : most[j];
-    }
-    *out_sum = 0;
-    *out_most = 0;
-    for (size_t j = 0; j < N_SUMS; j++) {
-        *out_sum += sums[j];
-        *out_most = most[j] > *out_most ? most[j] : *out_most;
-    }
-}
-
 struct ims_coded ims__encode(const struct ims_epoch *e, float *rotated, uint8_t *signs, int8_t *bytes)
 {
     const struct ims_kernels *k = ims__kernels();
     struct ims_coded c = { .centre = k->dot_f32(e->centre, rotated, e->dim) };
     float square, sum, most, share;
 
-    for (uint32_t i = 0; i < e->dim; i++)
-        rotated[i] -= e->centre[i];
+    k->residual_f32(rotated, e->centre, 1.0f, e->dim, rotated, &sum, &most);
     square = k->dot_f32(rotated, rotated, e->dim);
     k->pack_signs(rotated, e->dim, signs);
     if (square < LEAST_SQUARE) { /* the vector is the centre */
         memset(bytes, 0, e->dim);
         return c;
     }
-    measure(rotated, e->dim, &sum, &most);
     c.length = sqrtf(square);
     c.scale = square / sum;
     c.byte_scale = most / 127.0f;
@@ -150,15 +121,13 @@ static void fill_tables(const float *q, uint32_t dim, struct ims_query_code *out
 void ims__query_code(const struct ims_epoch *e, const float *rotated, float *room, struct ims_query_code *out)
 {
     const struct ims_kernels *k = ims__kernels();
-    float sum, most;
+    float sum, most; /* the sum is of no use here */
 
     out->along = 0;
     if (e->norm_square > LEAST_SQUARE)
         out->along = k->dot_f32(rotated, e->centre, e->dim) / e->norm_square;
-    for (uint32_t i = 0; i < e->dim; i++)
-        room[i] = rotated[i] - out->along * e->centre[i];
+    k->residual_f32(rotated, e->centre, out->along, e->dim, room, &sum, &most);
     out->length = sqrtf(k->dot_f32(room, room, e->dim));
-    measure(room, e->dim, &sum, &most);
     out->byte_scale = most / 127.0f;
     k->quantise_i8(room, e->dim, most > 0 ? 127.0f / most : 0.0f, out->bytes);
     fill_tables(room, e->dim, out);

@@ -55,8 +55,7 @@ void ims__rotate(const struct ims_rotation *r, const float *in, float *out)
     for (size_t round = 0; round < ROUNDS; round++) {
         const float *signs = r->signs + round * r->dim;
 
-        for (uint32_t i = 0; i < r->dim; i++)
-            out[i] = in[i] * signs[i];
+        k->mul_f32(in, signs, out, r->dim);
         k->hadamard_f32(out, r->power);
         if (rest) {
             float factor = fabsf(signs[0]);

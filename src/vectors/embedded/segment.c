@@ -189,8 +189,7 @@ static void sum_up_unit(struct ims_segment *s, uint32_t from, uint32_t until, fl
         const int8_t *bytes = s->bytes + (size_t)slot * s->byte_stride;
         float scale = s->byte_scale[slot];
 
-        for (uint32_t i = 0; i < s->dim; i++)
-            mean[i] += scale * (float)bytes[i];
+        k->add_i8(mean, bytes, scale, s->dim);
         square += scale * scale * (float)k->dot_i8(bytes, bytes, s->dim);
         centre += s->centre[slot];
     }

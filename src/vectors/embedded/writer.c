@@ -180,8 +180,7 @@ static void mean_of_parts(const struct ims_view *v, float *out)
         const int8_t *bytes = s->part_bytes + (size_t)i * s->byte_stride;
         float weight = s->parts[i].byte_scale * (float)s->parts[i].n_coded / (float)v->n_coded;
 
-        for (uint32_t j = 0; j < s->dim; j++)
-            out[j] += weight * (float)bytes[j];
+        ims__kernels()->add_i8(out, bytes, weight, s->dim);
     }
 }
 
