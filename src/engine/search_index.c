@@ -14,15 +14,24 @@
 
 /* ---- taking up ---- */
 
+/* Vectors are read into one half of a buffer while another thread adds the other half to the index. */
 struct batch {
     struct ims_index_feed *feed;
     struct ims_vectors *into;
     uint32_t dim;
-    size_t n_done, n_total, n_stepped, n_unspilled; /* vectors */
-    bool is_staged; /* what is full of it may go to disk */
-    size_t n;
-    int64_t ids[ADD_BATCH];
-    float *rows;
+    size_t n_done, n_total, n_stepped; /* vectors */
+    size_t n; /* in the half that is being filled */
+    unsigned half;
+    int64_t ids[2][ADD_BATCH];
+    float *rows; /* 2 * ADD_BATCH * dim */
+    struct adding { /* the other thread's until it is joined */
+        struct ims_thread thread;
+        unsigned half;
+        size_t n, n_unspilled;
+        bool is_staged; /* what is full of the index may go to disk */
+        ims_status status;
+        ims_err err;
+    } adding;
 };
 
 static ims_status step(struct batch *b, ims_err *err)
@@ -35,17 +44,54 @@ static ims_status step(struct batch *b, ims_err *err)
     return IMS_OK;
 }
 
-static ims_status flush_batch(struct batch *b, ims_err *err)
+static float *rows_of(struct batch *b, unsigned half)
 {
-    ims_status st = ims_vectors_add(b->into, b->ids, b->rows, b->n, err);
+    return b->rows + (size_t)half * ADD_BATCH * b->dim;
+}
 
+static void add_half(void *arg)
+{
+    struct batch *b = arg;
+    struct adding *a = &b->adding;
+
+    a->status = ims_vectors_add(b->into, b->ids[a->half], rows_of(b, a->half), a->n, &a->err);
+    a->n_unspilled += a->n;
+    if (!a->status && a->is_staged && a->n_unspilled >= SPILL_AFTER) {
+        a->n_unspilled = 0;
+        a->is_staged = ims_vectors_save(b->into, 0, NULL) == IMS_OK; /* else it stays in memory */
+    }
+}
+
+static ims_status wait_for_half(struct batch *b, ims_err *err)
+{
+    struct adding *a = &b->adding;
+    ims_status st;
+
+    ims__thread_join(&a->thread);
+    st = a->status;
+    a->status = IMS_OK;
+    if (st && err)
+        *err = a->err;
+    return st;
+}
+
+/* is_last: what was read is in the index when this returns. */
+static ims_status flush_batch(struct batch *b, bool is_last, ims_err *err)
+{
+    struct adding *a = &b->adding;
+    ims_status st = wait_for_half(b, err);
+
+    if (st)
+        return st;
+    a->half = b->half;
+    a->n = b->n;
     b->n_done += b->n;
     b->feed->n_changes += b->n;
-    b->n_unspilled += b->n;
+    b->half ^= 1u;
     b->n = 0;
-    if (!st && b->is_staged && b->n_unspilled >= SPILL_AFTER) {
-        b->n_unspilled = 0;
-        b->is_staged = ims_vectors_save(b->into, 0, NULL) == IMS_OK; /* else it stays in memory */
+    if (is_last || ims__thread_start(&a->thread, "ims-index-add", add_half, b, NULL) != IMS_OK) {
+        add_half(b);
+        st = wait_for_half(b, err);
     }
     if (!st && b->feed->n_changes - b->n_stepped >= STEP)
         st = step(b, err);
@@ -57,9 +103,9 @@ static ims_status on_vector(void *arg, int64_t content_id, const float *vector, 
     struct batch *b = arg;
 
     (void)seq;
-    memcpy(b->rows + b->n * b->dim, vector, b->dim * sizeof(float));
-    b->ids[b->n++] = content_id;
-    return b->n == ADD_BATCH ? flush_batch(b, err) : IMS_OK;
+    memcpy(rows_of(b, b->half) + b->n * b->dim, vector, b->dim * sizeof(float));
+    b->ids[b->half][b->n++] = content_id;
+    return b->n == ADD_BATCH ? flush_batch(b, false, err) : IMS_OK;
 }
 
 static ims_status on_removed(void *arg, int64_t content_id, ims_err *err)
@@ -77,7 +123,10 @@ static ims_status take_up(struct ims_engine *e, struct batch *b, int64_t after_s
 
     *out_seq = after_seq;
     st = ims_store_vectors(e->store, e->model_id, after_seq, &sink, out_seq, err);
-    return st ? st : flush_batch(b, err);
+    if (!st)
+        return flush_batch(b, true, err);
+    (void)wait_for_half(b, NULL);
+    return st;
 }
 
 /* Beside the index as it is, which answers until the new one takes its place. */
@@ -88,7 +137,7 @@ static ims_status rebuild(struct ims_engine *e, struct batch *b, ims_err *err)
     ims_status st;
 
     b->n_done = 0;
-    b->is_staged = true;
+    b->adding.is_staged = true;
     st = ims_vectors_stage(&b->into, f->vectors, err);
     if (st)
         return st;
@@ -136,7 +185,7 @@ ims_status ims__index_follow(struct ims_engine *e, struct ims_index_feed *feed, 
     ims_status st;
 
     feed->was_rebuilt = false;
-    b.rows = ims__alloc((size_t)ADD_BATCH * b.dim, sizeof(float));
+    b.rows = ims__large_alloc(2 * (size_t)ADD_BATCH * b.dim, sizeof(float));
     if (!b.rows)
         return ims_fail(err, IMS_E_NOMEM, "engine", 0, "loading vectors");
     st = follow(e, &b, err);

@@ -27,6 +27,7 @@ struct ims_embedded {
     struct ims_epoch *epoch;       /* for new segments; NULL before the first centre */
     uint64_t next_number;          /* of segments and epochs */
     float *room;                   /* 4 * dim floats: two threads' */
+    struct ims_segment *spare;     /* one reference: a full segment that went to disk, for the next one; NULL = none */
 
     /* persist.c; dir NULL: an index in memory */
     char *dir;

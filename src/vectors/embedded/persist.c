@@ -404,6 +404,15 @@ ims_status ims__embedded_save(struct ims_embedded *e, int64_t seq, ims_err *err)
     return st;
 }
 
+/* The memory of a full segment is kept for the next one: fresh pages take longer than all that is done with them. */
+static void keep_spare(struct ims_embedded *e, struct ims_segment *s)
+{
+    if (e->spare || s->n_slots != IMS_SEGMENT_SLOTS)
+        return;
+    s->refs++;
+    e->spare = s;
+}
+
 ims_status ims__embedded_spill(struct ims_embedded *e, ims_err *err)
 {
     const struct ims_snapshot *s = present(e);
@@ -412,8 +421,10 @@ ims_status ims__embedded_spill(struct ims_embedded *e, ims_err *err)
     if (!e->is_writer)
         return IMS_OK;
     for (size_t i = 0; !st && i < s->n_views; i++) {
-        if (s->views[i].is_sealed && !s->views[i].segment->code_map.data)
-            st = save_segment(e, &s->views[i], false, err);
+        if (!s->views[i].is_sealed || s->views[i].segment->code_map.data)
+            continue;
+        st = save_segment(e, &s->views[i], false, err);
+        keep_spare(e, s->views[i].segment);
     }
     return st ? st : map_saved(e, err);
 }

@@ -29,6 +29,14 @@ static void *room_for(struct ims_segment *s, size_t i, size_t n, size_t size)
     return s->memory[i] = ims__large_alloc(n, size);
 }
 
+static void clear_parts(struct ims_segment *s)
+{
+    if (s->parts)
+        memset(s->parts, 0, ims__n_parts(s->n_slots) * sizeof(*s->parts));
+    if (s->part_bytes)
+        memset(s->part_bytes, 0, ims__n_parts(s->n_slots) * (size_t)s->byte_stride);
+}
+
 static struct ims_segment *new_segment(uint32_t dim, uint64_t number, uint32_t n_slots, bool has_rows)
 {
     struct ims_segment *s = ims__segment_shell(dim, number, n_slots);
@@ -48,10 +56,7 @@ static struct ims_segment *new_segment(uint32_t dim, uint64_t number, uint32_t n
         s->byte_scale = room_for(s, i++, n_slots, sizeof(*s->byte_scale));
         s->parts = room_for(s, i++, ims__n_parts(n_slots), sizeof(*s->parts));
         s->part_bytes = room_for(s, i++, ims__n_parts(n_slots), s->byte_stride);
-        if (s->parts)
-            memset(s->parts, 0, ims__n_parts(n_slots) * sizeof(*s->parts));
-        if (s->part_bytes)
-            memset(s->part_bytes, 0, ims__n_parts(n_slots) * (size_t)s->byte_stride);
+        clear_parts(s);
     }
     while (i > 0) {
         if (!s->memory[--i]) {
@@ -72,12 +77,29 @@ struct ims_segment *ims__segment_new_codes(uint32_t dim, uint64_t number, uint32
     return new_segment(dim, number, n_slots, false);
 }
 
+static void free_order(struct ims_segment *s)
+{
+    ims__free(s->own_order);
+    s->own_order = NULL;
+    s->order = NULL;
+}
+
+void ims__segment_reset(struct ims_segment *s, uint64_t number)
+{
+    s->number = number;
+    ims__epoch_unref(s->epoch);
+    s->epoch = NULL;
+    free_order(s);
+    clear_parts(s);
+}
+
 void ims__segment_unref(struct ims_segment *s)
 {
     if (!s || --s->refs)
         return;
     for (size_t i = 0; i < IMS_ARRAY_LEN(s->memory); i++)
         ims__free(s->memory[i]);
+    free_order(s);
     ims__map_close(&s->code_map);
     ims__map_close(&s->row_map);
     ims__epoch_unref(s->epoch);
@@ -254,8 +276,8 @@ bool ims__segment_seal(struct ims_segment *s, uint32_t n)
             order[i] = (uint16_t)keys[i].slot;
         ims__free(keys);
     }
-    ims__free(s->order); /* of a sealing that came to nothing */
-    s->memory[IMS_ARRAY_LEN(s->memory) - 1] = s->order = order;
+    free_order(s); /* of a sealing that came to nothing */
+    s->own_order = s->order = order;
     return true;
 }
 

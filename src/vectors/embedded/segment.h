@@ -60,7 +60,8 @@ struct ims_segment {
     int8_t *part_bytes;     /* and their mean, in steps of its byte_scale; byte_stride each */
 
     struct ims_map code_map, row_map; /* the files it lies in; then the pointers above are into them */
-    void *memory[10];                  /* else: what to free */
+    void *memory[9];                   /* else: what to free, */
+    void *own_order;                   /* and `order` */
 };
 
 /* Slots marked dead. Shared by snapshots, immutable once in one; counted by the writer. */
@@ -74,6 +75,8 @@ struct ims_dead {
 struct ims_segment *ims__segment_new(uint32_t dim, uint64_t number, uint32_t n_slots);
 /* The same but for the rows, which lie elsewhere. */
 struct ims_segment *ims__segment_new_codes(uint32_t dim, uint64_t number, uint32_t n_slots);
+/* Makes one of full room, in memory and with no other reference, empty again: pages that are there already cost nothing. */
+void ims__segment_reset(struct ims_segment *s, uint64_t number);
 /* Sizes only: for a segment whose arrays come from files. */
 struct ims_segment *ims__segment_shell(uint32_t dim, uint64_t number, uint32_t n_slots);
 void ims__segment_unref(struct ims_segment *s);

@@ -85,6 +85,7 @@ static void embedded_close(void *ctx)
     if (e->has_passes)
         ims__passes_close(&e->passes);
     ims__snapshots_release(&e->snapshots);
+    ims__segment_unref(e->spare);
     ims__epoch_unref(e->epoch);
     ims__rotation_release(&e->rotation);
     ims__id_map_release(&e->active_rows);

@@ -249,9 +249,23 @@ static ims_status take_pending(struct ims_change *c, struct ims_view *v, ims_err
     return fill_pending(c, v, err);
 }
 
+/* The spare one, unless somebody still looks at it, or a new one. */
+static struct ims_segment *empty_segment(struct ims_embedded *e)
+{
+    struct ims_segment *s = e->spare;
+
+    e->spare = NULL;
+    if (s && s->refs == 1) {
+        ims__segment_reset(s, e->next_number);
+        return s;
+    }
+    ims__segment_unref(s);
+    return ims__segment_new(e->dim, e->next_number, IMS_SEGMENT_SLOTS);
+}
+
 static ims_status add_segment(struct ims_change *c, ims_err *err)
 {
-    struct ims_segment *s = ims__segment_new(c->e->dim, c->e->next_number, IMS_SEGMENT_SLOTS);
+    struct ims_segment *s = empty_segment(c->e);
 
     if (!s)
         return no_memory(err);
