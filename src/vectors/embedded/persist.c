@@ -51,7 +51,7 @@ static ims_status note_saved(struct ims_embedded *e, struct ims_saved what, ims_
 
 static struct ims_epoch *epoch_of(const struct ims_index_manifest *m, uint64_t number)
 {
-    for (size_t i = 0; i < m->n_epochs; i++) {
+    for (size_t i = 0; m->dim >= IMS_MIN_CODED_DIM && i < m->n_epochs; i++) {
         if (m->epochs[i]->number == number)
             return m->epochs[i];
     }
