@@ -117,32 +117,21 @@ static ims_status take_item(void *arg, const struct ims_db_query *row, ims_err *
     return st ? st : ims__store_string(l->arena, row, 4, &x->detail, err);
 }
 
-ims_status ims_store_session_items(struct ims_store *s, int64_t session_id,
-                                   const struct ims_store_session_item_filter *filter, int64_t offset, int64_t limit,
-                                   struct ims_arena *arena, struct ims_store_session_item **out, size_t *out_n,
-                                   int64_t *out_total, ims_err *err)
+/* All of them are counted without a look at what became of each. */
+static ims_status count_items(struct ims_store *s, int64_t session_id, const struct ims_store_session_item_filter *f,
+                              int64_t *out, ims_err *err)
 {
-    struct ims__store_list l = { .arena = arena, .item_size = sizeof(**out) };
     struct ims__store_sql q;
-    void *items = NULL;
     ims_status st;
 
-    begin_items(&q, session_id, "SELECT COUNT(*)", filter);
+    if (f->which == IMS_ITEMS_ALL)
+        ims__store_sql_scope(&q, session_id, "SELECT COUNT(*)", "", NULL, 0);
+    else
+        begin_items(&q, session_id, "SELECT COUNT(*)", f);
     st = ims__store_sql_status(&q, err);
     if (!st)
-        st = ims__store_get_int(s, q.text.data, q.values, q.n, out_total, NULL, err);
+        st = ims__store_get_int(s, q.text.data, q.values, q.n, out, NULL, err);
     ims__store_sql_release(&q);
-    if (st)
-        return st;
-    begin_items(&q, session_id, "SELECT *", filter);
-    ims__store_sql_add(&q, " ORDER BY i.id DESC LIMIT ? OFFSET ?", IMS_DB_ARGS(ims_db_int(limit), ims_db_int(offset)));
-    st = ims__store_sql_status(&q, err);
-    if (!st)
-        st = ims__store_select(s, q.text.data, q.values, q.n, take_item, &l, err);
-    ims__store_sql_release(&q);
-    st = ims__store_list_end(&l, st, &items, out_n, err);
-    if (!st)
-        *out = items;
     return st;
 }
 
@@ -153,6 +142,77 @@ static ims_status take_id(void *arg, const struct ims_db_query *row, ims_err *er
     if (!id)
         return IMS_E_NOMEM;
     *id = ims_db_column_int(row, 0);
+    return IMS_OK;
+}
+
+/* The id before which a page of all pictures ends and the one at which it begins: what is looked up for each picture is
+ * looked up for those of the page alone then. False: there is no such page. */
+static ims_status find_page(struct ims_store *s, int64_t session_id, int64_t offset, int64_t limit, int64_t *out_least,
+                            int64_t *out_most, bool *out_is_there, ims_err *err)
+{
+    struct ims_arena arena;
+    struct ims__store_list l = { .arena = &arena, .item_size = sizeof(int64_t) };
+    struct ims__store_sql q;
+    void *items = NULL;
+    size_t n = 0;
+    ims_status st;
+
+    ims__arena_init(&arena, 0);
+    ims__store_sql_scope(&q, session_id, "SELECT a.id", "", NULL, 0);
+    ims__store_sql_add(&q, " ORDER BY a.id DESC LIMIT ? OFFSET ?", IMS_DB_ARGS(ims_db_int(limit), ims_db_int(offset)));
+    st = ims__store_sql_status(&q, err);
+    if (!st)
+        st = ims__store_select(s, q.text.data, q.values, q.n, take_id, &l, err);
+    ims__store_sql_release(&q);
+    st = ims__store_list_end(&l, st, &items, &n, err);
+    *out_is_there = !st && n > 0;
+    if (*out_is_there) {
+        *out_most = ((int64_t *)items)[0];
+        *out_least = ((int64_t *)items)[n - 1];
+    }
+    ims__arena_release(&arena);
+    return st;
+}
+
+static ims_status select_items(struct ims_store *s, int64_t session_id, const struct ims_store_session_item_filter *filter,
+                               int64_t offset, int64_t limit, struct ims__store_list *l, ims_err *err)
+{
+    bool is_all = filter->which == IMS_ITEMS_ALL && !filter->asset_id, is_there = true;
+    int64_t least = 0, most = INT64_MAX;
+    struct ims__store_sql q;
+    ims_status st = is_all ? find_page(s, session_id, offset, limit, &least, &most, &is_there, err) : IMS_OK;
+
+    if (st || !is_there)
+        return st;
+    begin_items(&q, session_id, "SELECT *", filter);
+    if (is_all)
+        ims__store_sql_add(&q, " AND i.id >= ? AND i.id <= ?", IMS_DB_ARGS(ims_db_int(least), ims_db_int(most)));
+    ims__store_sql_add(&q, " ORDER BY i.id DESC LIMIT ? OFFSET ?",
+                       IMS_DB_ARGS(ims_db_int(limit), ims_db_int(is_all ? 0 : offset)));
+    st = ims__store_sql_status(&q, err);
+    if (!st)
+        st = ims__store_select(s, q.text.data, q.values, q.n, take_item, l, err);
+    ims__store_sql_release(&q);
+    return st;
+}
+
+ims_status ims_store_session_items(struct ims_store *s, int64_t session_id,
+                                   const struct ims_store_session_item_filter *filter, int64_t offset, int64_t limit,
+                                   struct ims_arena *arena, struct ims_store_session_item **out, size_t *out_n,
+                                   int64_t *out_total, ims_err *err)
+{
+    struct ims__store_list l = { .arena = arena, .item_size = sizeof(**out) };
+    int64_t total = 0;
+    void *items = NULL;
+    ims_status st = filter->asset_id ? IMS_OK : count_items(s, session_id, filter, &total, err);
+
+    if (!st)
+        st = select_items(s, session_id, filter, offset, limit, &l, err);
+    st = ims__store_list_end(&l, st, &items, out_n, err);
+    if (st)
+        return st;
+    *out = items;
+    *out_total = filter->asset_id ? (int64_t)*out_n : total;
     return IMS_OK;
 }
 

@@ -261,6 +261,13 @@ TEST(sessions_counts, "D-T15: a session counts each picture below its folders on
     which.which = IMS_ITEMS_DONE;
     CHECK_OK(ims_store_session_items(l.store, some, &which, 1, 1, &l.arena, &items, &n, &total, &l.err), l.err);
     CHECK(n == 1 && total == 2 && items[0].asset_id == asset_at(&l, "/photos/a/1.jpg"));
+    which.which = IMS_ITEMS_ALL;
+    CHECK_OK(ims_store_session_items(l.store, some, &which, 1, 1, &l.arena, &items, &n, &total, &l.err), l.err);
+    CHECK(n == 1 && total == 3 && items[0].asset_id == asset_at(&l, "/photos/a/b/2.jpg"));
+    CHECK_OK(ims_store_session_items(l.store, some, &which, 0, 9, &l.arena, &items, &n, &total, &l.err), l.err);
+    CHECK(n == 3 && total == 3 && items[0].duplicate_of == items[2].asset_id && items[1].duplicate_of == 0);
+    CHECK_OK(ims_store_session_items(l.store, some, &which, 3, 9, &l.arena, &items, &n, &total, &l.err), l.err);
+    CHECK(n == 0 && total == 3);
     CHECK_OK(ims_store_folder_training(l.store, "/photos/a", IMS_TASK_CLIP, l.model_id, &t, &l.err), l.err);
     CHECK(t.done == 3 && t.last_us > 0);
     /* what is ignored is in no session, and back when it is not */
