@@ -84,3 +84,16 @@ test('a search that takes its time shows empty cells, and the results of before 
   await page.waitForSelector('.results:not([aria-busy])');
   await page.unroute('**/api/v1/search');
 });
+
+test('a server that is busy is asked again when it says so', async (page, url) => {
+  let n = 0;
+  await page.route('**/api/v1/search', async (route) => {
+    n++;
+    if (n === 1) await route.fulfill({ status: 503, headers: { 'Retry-After': '1' }, json: { detail: 'busy', message: 'busy' } });
+    else await route.continue();
+  });
+  await open(page, url, '#/search?q=snow');
+  await summaryTells(page, /snow/);
+  check(n === 2, `asked ${n} times`);
+  await page.unroute('**/api/v1/search');
+});

@@ -33,8 +33,22 @@ async function send(method, path, body, signal) {
   }
 }
 
+const TRIES = 5;
+const pause = (seconds) => new Promise((resolve) => { setTimeout(resolve, seconds * 1000); });
+
+// A server that is busy did nothing of what was asked, and says when to ask again.
+async function sendUntilTaken(method, path, body, signal) {
+  for (let i = 1; ; i++) {
+    const response = await send(method, path, body, signal);
+    const wait = Number(response.headers.get('Retry-After'));
+    if (response.status !== 503 || !wait || i === TRIES) return response;
+    await pause(Math.min(wait, 10));
+    signal?.throwIfAborted();
+  }
+}
+
 export async function call(method, path, body, signal) {
-  const response = await send(method, path, body, signal);
+  const response = await sendUntilTaken(method, path, body, signal);
   if (response.status === 401) {
     await logIn();
     return call(method, path, body, signal);
