@@ -10,7 +10,6 @@
 #include <stdio.h>
 
 #define MAX_ATTEMPTS 10
-#define FACES_AT_A_TIME 10000
 
 /* One key for each run: the job of the run before may still be on its way out. */
 static void job_key(char out[60], const char *kind, int64_t id, int64_t generation)
@@ -249,8 +248,6 @@ struct anew {
     struct ims_restarted_faces *out;
 };
 
-static const struct ims_people_by by_restart = { .actor = "restart", .note = "faces of a session were started anew" };
-
 /* The newest face session; one at work stands in the way. */
 static ims_status check_anew(struct anew *x, struct ims_arena *arena, struct ims_store_face_session *out, ims_err *err)
 {
@@ -268,28 +265,25 @@ static ims_status check_anew(struct anew *x, struct ims_arena *arena, struct ims
     return st;
 }
 
-/* What comparing decided is decided anew; each step is an event that can be undone. */
-static ims_status take_back(struct anew *x, ims_err *err)
+/* What the job of the new session will take back. */
+static ims_status count_anew(struct anew *x, struct ims_arena *arena, ims_err *err)
 {
-    struct ims_arena arena;
-    int64_t *ids;
-    size_t n = 0, n_changed = 0;
-    ims_status st;
+    struct ims_store *s = x->e->store;
+    struct ims_store_session_counts pictures = { 0 };
+    struct ims_store_session_faces faces = { 0 };
+    int64_t *persons;
+    size_t n = 0;
+    ims_status st = ims_store_count_session_faces(s, x->id, x->model_id, &faces, err);
 
-    ims__arena_init(&arena, 0);
-    st = x->with_persons ? ims_store_automatic_persons(x->e->store, x->id, x->model_id, &arena, &ids, &n, err) : IMS_OK;
-    for (size_t i = 0; !st && i < n; i++)
-        st = ims_people_delete(x->e, &by_restart, ids[i], NULL, err);
+    if (!st)
+        st = ims_store_count_session(s, x->id, "faces", x->model_id, &pictures, err);
+    if (!st && x->with_persons)
+        st = ims_store_automatic_persons(s, x->id, x->model_id, INT64_MAX, arena, &persons, &n, err);
+    x->out->pictures = pictures.done + pictures.failed;
+    x->out->by_hand = faces.by_hand;
+    x->out->reset = faces.automatic;
+    x->out->suggestions = faces.pending;
     x->out->persons_deleted = (int64_t)n;
-    do {
-        n = n_changed = 0;
-        if (!st)
-            st = ims_store_automatic_faces(x->e->store, x->id, x->model_id, FACES_AT_A_TIME, &arena, &ids, &n, err);
-        if (!st && n)
-            st = ims_people_remove(x->e, &by_restart, ids, n, 0, false, &n_changed, NULL, err);
-        x->out->reset += (int64_t)n_changed;
-    } while (!st && n_changed);
-    ims__arena_release(&arena);
     return st;
 }
 
@@ -297,24 +291,18 @@ static ims_status run_faces_anew(struct ims_store *s, void *arg, ims_err *err)
 {
     struct anew *x = arg;
     struct ims_store_face_session now = { 0 }, next = defaults_for(x->id);
-    struct ims_store_session_faces counts = { 0 };
     struct ims_arena arena;
     ims_status st;
 
+    (void)s;
     *x->out = (struct ims_restarted_faces){ 0 };
+    next.takes_back = x->with_persons ? IMS_FACE_SESSION_TAKES_PERSONS : IMS_FACE_SESSION_TAKES_ASSIGNMENTS;
     ims__arena_init(&arena, 0);
     st = check_anew(x, &arena, &now, err);
     if (!st)
-        st = ims_store_count_session_faces(s, x->id, x->model_id, &counts, err);
-    if (!st)
-        st = take_back(x, err);
-    if (!st)
-        st = ims_store_expire_session_suggestions(s, x->id, x->model_id, &x->out->suggestions, err);
-    if (!st)
-        st = ims_store_forget_face_scans(s, x->id, x->model_id, &x->out->pictures, err);
+        st = count_anew(x, &arena, err);
     if (!st)
         st = ims_face_sessions_add(x->e, &next, &x->out->face_session_id, err);
-    x->out->by_hand = counts.by_hand;
     ims__arena_release(&arena);
     return st;
 }

@@ -36,10 +36,11 @@ struct ims_restarted_faces {
     int64_t pictures;        /* looked at again */
     int64_t by_hand;         /* faces that a user's word gave a person: they keep it */
     int64_t reset;           /* faces that comparing had given one: nobody's until compared again; undoable */
-    int64_t suggestions;     /* expired */
+    int64_t suggestions;     /* that expire */
     int64_t persons_deleted; /* with_persons: those without any face by a user's word; undoable */
 };
-/* Looks at the pictures of a completed training session again. IMS_E_INVALID: it is not completed; IMS_E_CONSTRAINT: a
+/* Looks at the pictures of a completed training session again. The job of the new face session does all of it, so it takes
+ * as long as counting whatever there is to be taken back. IMS_E_INVALID: it is not completed; IMS_E_CONSTRAINT: a
  * face session of it is at work; IMS_E_NOT_FOUND. */
 ims_status ims_sessions_restart_faces(struct ims_engine *e, int64_t id, bool with_persons, struct ims_restarted_faces *out,
                                       ims_err *err) IMS_MUST_CHECK;

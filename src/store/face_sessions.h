@@ -36,6 +36,13 @@ bool ims_face_session_next(ims_face_session_status from, ims_face_session_event 
 bool ims_face_session_is_report(ims_face_session_event event);
 bool ims_face_session_is_over(ims_face_session_status status);
 
+/* What its job takes back first, of what was there when the session was made. */
+typedef enum ims_face_session_takes {
+    IMS_FACE_SESSION_TAKES_NOTHING,
+    IMS_FACE_SESSION_TAKES_ASSIGNMENTS, /* and suggestions, and that pictures were looked at: what comparing decided */
+    IMS_FACE_SESSION_TAKES_PERSONS      /* these too: those of whom no face is by a user's word */
+} ims_face_session_takes;
+
 struct ims_store_face_session {
     int64_t id;
     int64_t training_session_id; /* whose pictures; 0 = the whole library */
@@ -44,6 +51,7 @@ struct ims_store_face_session {
     double min_confidence;
     int64_t min_face_size, batch_size;
     bool is_anew; /* groups are made without what was kept of the last ones */
+    ims_face_session_takes takes_back;
     const char *last_error;
     int64_t images, processed, failed; /* of its pictures: looked at, could not be looked at */
     int64_t faces;                     /* in its pictures */
@@ -53,7 +61,7 @@ struct ims_store_face_session {
     int64_t created_us, started_us, completed_us; /* 0 = not */
 };
 
-/* training_session_id, min_confidence, min_face_size, batch_size and is_anew are read. IMS_E_NOT_FOUND: the training
+/* training_session_id, min_confidence, min_face_size, batch_size, is_anew and takes_back are read. IMS_E_NOT_FOUND: the training
  * session. */
 ims_status ims_store_add_face_session(struct ims_store *s, const struct ims_store_face_session *session, int64_t *out_id,
                                       ims_err *err) IMS_MUST_CHECK;
@@ -84,9 +92,9 @@ ims_status ims_store_face_session_event(struct ims_store *s, const struct ims_st
 /* Those at work whose job (key "face-session:ID:GENERATION") is not there any more become failed. */
 ims_status ims_store_settle_face_sessions(struct ims_store *s, int64_t *out_n, ims_err *err) IMS_MUST_CHECK;
 
-/* Before the pictures of a training session are looked at again: forgets that they were. Faces stay until then; those
- * that are found again keep their number and name. *out_n: pictures. */
-ims_status ims_store_forget_face_scans(struct ims_store *s, int64_t training_session_id, int64_t model_id, int64_t *out_n,
+/* Before the pictures of a training session are looked at again: forgets that they were, before that time. Faces stay until
+ * then; those that are found again keep their number and name. */
+ims_status ims_store_forget_face_scans(struct ims_store *s, int64_t training_session_id, int64_t model_id, int64_t before_us,
                                        ims_err *err) IMS_MUST_CHECK;
 
 /* Who said whose the faces in a training session's pictures are. */
@@ -99,14 +107,18 @@ struct ims_store_session_faces {
 };
 ims_status ims_store_count_session_faces(struct ims_store *s, int64_t training_session_id, int64_t model_id,
                                          struct ims_store_session_faces *out, ims_err *err) IMS_MUST_CHECK;
-/* The faces that comparing alone gave a person, at most limit of them, by id. */
-ims_status ims_store_automatic_faces(struct ims_store *s, int64_t training_session_id, int64_t model_id, size_t limit,
-                                     struct ims_arena *arena, int64_t **out, size_t *out_n, ims_err *err) IMS_MUST_CHECK;
-/* Persons in its pictures whom no user's word gave any face, anywhere. */
-ims_status ims_store_automatic_persons(struct ims_store *s, int64_t training_session_id, int64_t model_id,
+/* The faces that comparing alone gave a person before that time, by person and id. */
+struct ims_store_automatic_face {
+    int64_t face_id, person_id;
+};
+ims_status ims_store_automatic_faces(struct ims_store *s, int64_t training_session_id, int64_t model_id, int64_t before_us,
+                                     struct ims_arena *arena, struct ims_store_automatic_face **out, size_t *out_n,
+                                     ims_err *err) IMS_MUST_CHECK;
+/* Persons who were given such a face, and none anywhere by a user's word. */
+ims_status ims_store_automatic_persons(struct ims_store *s, int64_t training_session_id, int64_t model_id, int64_t before_us,
                                        struct ims_arena *arena, int64_t **out, size_t *out_n, ims_err *err) IMS_MUST_CHECK;
-/* Pending suggestions about its faces expire. */
+/* Suggestions about its faces that were pending before that time expire. */
 ims_status ims_store_expire_session_suggestions(struct ims_store *s, int64_t training_session_id, int64_t model_id,
-                                                int64_t *out_n, ims_err *err) IMS_MUST_CHECK;
+                                                int64_t before_us, ims_err *err) IMS_MUST_CHECK;
 
 #endif

@@ -9,7 +9,7 @@
 #define COLUMNS                                                                                                         \
     "SELECT id, training_session_id, status, generation, min_confidence, min_face_size, batch_size, is_anew, n_images, " \
     "n_processed, n_failed, n_faces, n_assigned, n_auto_assigned, n_clusters, n_suggestions, created_us, started_us, "  \
-    "completed_us, last_error FROM face_sessions "
+    "completed_us, last_error, takes_back FROM face_sessions "
 
 static ims_status read_row(struct ims_arena *arena, const struct ims_db_query *row, struct ims_store_face_session *x,
                            ims_err *err)
@@ -26,6 +26,7 @@ static ims_status read_row(struct ims_arena *arena, const struct ims_db_query *r
     x->min_face_size = ims_db_column_int(row, 5);
     x->batch_size = ims_db_column_int(row, 6);
     x->is_anew = ims_db_column_int(row, 7) != 0;
+    x->takes_back = (ims_face_session_takes)ims_db_column_int(row, 20);
     for (size_t i = 0; i < IMS_ARRAY_LEN(counts); i++)
         *counts[i] = ims_db_column_int(row, 8 + i);
     return ims__store_string(arena, row, 19, &x->last_error, err);
@@ -135,10 +136,12 @@ static ims_status add_session(struct ims_store *s, void *arg, ims_err *err)
     const struct ims_store_face_session *n = x->session;
     ims_status st = ims_db_get_int(s->db,
                                    "INSERT INTO face_sessions (training_session_id, status, min_confidence, min_face_size, "
-                                   "batch_size, is_anew, created_us) VALUES ($1, 'pending', $2, $3, $4, $5, $6) RETURNING id",
+                                   "batch_size, is_anew, takes_back, created_us) VALUES ($1, 'pending', $2, $3, $4, $5, $6, $7) "
+                                   "RETURNING id",
                                    IMS_DB_ARGS(n->training_session_id ? ims_db_int(n->training_session_id) : ims_db_null(),
                                                ims_db_double(n->min_confidence), ims_db_int(n->min_face_size),
-                                               ims_db_int(n->batch_size), ims_db_int(n->is_anew), ims_db_int(ims__now_us())),
+                                               ims_db_int(n->batch_size), ims_db_int(n->is_anew), ims_db_int(n->takes_back),
+                                               ims_db_int(ims__now_us())),
                                    &x->id, NULL, err);
 
     if (st == IMS_E_CONSTRAINT)

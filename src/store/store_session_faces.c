@@ -123,6 +123,34 @@ ims_status ims__face_session_count(struct ims_store *s, int64_t model_id, bool i
 
 /* ---- lists ---- */
 
+static ims_status take_automatic(void *arg, const struct ims_db_query *row, ims_err *err)
+{
+    struct ims_store_automatic_face *x = ims__store_list_add(arg, err);
+
+    if (!x)
+        return IMS_E_NOMEM;
+    *x = (struct ims_store_automatic_face){ ims_db_column_int(row, 0), ims_db_column_int(row, 1) };
+    return IMS_OK;
+}
+
+ims_status ims_store_automatic_faces(struct ims_store *s, int64_t training_session_id, int64_t model_id, int64_t before_us,
+                                     struct ims_arena *arena, struct ims_store_automatic_face **out, size_t *out_n,
+                                     ims_err *err)
+{
+    struct ims__store_list l = { .arena = arena, .item_size = sizeof(**out) };
+    struct ims__store_sql q;
+    void *items = NULL;
+    ims_status st =
+        begin(&q, training_session_id, model_id, "SELECT f.id, f.person_id", NULL, 0, " WHERE f.assigned_by = 'auto'", err);
+
+    ims__store_sql_add(&q, " AND f.assigned_us < ? ORDER BY f.person_id, f.id", IMS_DB_ARGS(ims_db_int(before_us)));
+    st = select_rows(s, &q, st, take_automatic, &l, err);
+    st = ims__store_list_end(&l, st, &items, out_n, err);
+    if (!st)
+        *out = items;
+    return st;
+}
+
 static ims_status take_id(void *arg, const struct ims_db_query *row, ims_err *err)
 {
     int64_t *id = ims__store_list_add(arg, err);
@@ -133,52 +161,35 @@ static ims_status take_id(void *arg, const struct ims_db_query *row, ims_err *er
     return IMS_OK;
 }
 
-static ims_status select_ids(struct ims_store *s, struct ims__store_sql *q, ims_status st, struct ims_arena *arena,
-                             int64_t **out, size_t *out_n, ims_err *err)
+ims_status ims_store_automatic_persons(struct ims_store *s, int64_t training_session_id, int64_t model_id, int64_t before_us,
+                                       struct ims_arena *arena, int64_t **out, size_t *out_n, ims_err *err)
 {
     struct ims__store_list l = { .arena = arena, .item_size = sizeof(int64_t) };
+    struct ims__store_sql q;
     void *items = NULL;
+    ims_status st = begin(&q, training_session_id, model_id, "SELECT DISTINCT f.person_id", NULL, 0,
+                          " WHERE f.assigned_by = 'auto' AND NOT EXISTS (SELECT 1 FROM faces h WHERE h.person_id = "
+                          "f.person_id AND h.assigned_by <> 'auto') AND EXISTS (SELECT 1 FROM persons p WHERE p.id = "
+                          "f.person_id AND p.status = 'active')",
+                          err);
 
-    st = select_rows(s, q, st, take_id, &l, err);
+    ims__store_sql_add(&q, " AND f.assigned_us < ? ORDER BY f.person_id", IMS_DB_ARGS(ims_db_int(before_us)));
+    st = select_rows(s, &q, st, take_id, &l, err);
     st = ims__store_list_end(&l, st, &items, out_n, err);
     if (!st)
         *out = items;
     return st;
 }
 
-ims_status ims_store_automatic_faces(struct ims_store *s, int64_t training_session_id, int64_t model_id, size_t limit,
-                                     struct ims_arena *arena, int64_t **out, size_t *out_n, ims_err *err)
-{
-    struct ims__store_sql q;
-    ims_status st =
-        begin(&q, training_session_id, model_id, "SELECT f.id", NULL, 0, " WHERE f.assigned_by = 'auto'", err);
-
-    ims__store_sql_add(&q, " ORDER BY f.id LIMIT ?", IMS_DB_ARGS(ims_db_int((int64_t)limit)));
-    return select_ids(s, &q, st, arena, out, out_n, err);
-}
-
-ims_status ims_store_automatic_persons(struct ims_store *s, int64_t training_session_id, int64_t model_id,
-                                       struct ims_arena *arena, int64_t **out, size_t *out_n, ims_err *err)
-{
-    struct ims__store_sql q;
-    ims_status st = begin(&q, training_session_id, model_id, "SELECT DISTINCT f.person_id", NULL, 0,
-                          " WHERE f.assigned_by = 'auto' AND NOT EXISTS (SELECT 1 FROM faces h WHERE h.person_id = "
-                          "f.person_id AND h.assigned_by <> 'auto') AND EXISTS (SELECT 1 FROM persons p WHERE p.id = "
-                          "f.person_id AND p.status = 'active') ORDER BY f.person_id",
-                          err);
-
-    return select_ids(s, &q, st, arena, out, out_n, err);
-}
-
 /* ---- looking again ---- */
 
 struct forget {
-    int64_t session_id, model_id, n;
+    int64_t session_id, model_id, before_us;
 };
 
 /* A change of what hangs on a session's pictures (id, content_id). */
-static ims_status change(struct ims_store *s, struct forget *x, const char *sql, const struct ims_db_value *values, size_t n,
-                         ims_err *err)
+static ims_status change(struct ims_store *s, const struct forget *x, const char *sql, const struct ims_db_value *values,
+                         size_t n, ims_err *err)
 {
     struct ims__store_sql q;
     ims_status st;
@@ -188,53 +199,51 @@ static ims_status change(struct ims_store *s, struct forget *x, const char *sql,
     ims__store_sql_add(&q, sql, values, n);
     st = ims__store_sql_status(&q, err);
     if (!st)
-        st = ims_db_run(s->db, q.text.data, q.values, q.n, &x->n, err);
+        st = ims_db_run(s->db, q.text.data, q.values, q.n, NULL, err);
     ims__store_sql_release(&q);
     return st;
 }
 
 static ims_status forget_scans(struct ims_store *s, void *arg, ims_err *err)
 {
-    struct forget *x = arg;
-    ims_status st = change(s, x, "DELETE FROM face_scans WHERE model_id = ? AND content_id IN (SELECT content_id FROM picture)",
-                           IMS_DB_ARGS(ims_db_int(x->model_id)), err);
+    const struct forget *x = arg;
+    ims_status st = change(s, x,
+                           "DELETE FROM face_scans WHERE model_id = ? AND created_us < ? AND content_id IN (SELECT content_id "
+                           "FROM picture)",
+                           IMS_DB_ARGS(ims_db_int(x->model_id), ims_db_int(x->before_us)), err);
 
     if (!st)
         st = change(s, x,
                     "UPDATE work SET state = 'queued', failure = 0, reason = NULL, detail = NULL, attempts = 0, "
-                    "updated_us = ? WHERE task = 'faces' AND model_id = ? AND asset_id IN (SELECT id FROM picture)",
-                    IMS_DB_ARGS(ims_db_int(ims__now_us()), ims_db_int(x->model_id)), err);
+                    "updated_us = ? WHERE task = 'faces' AND model_id = ? AND updated_us < ? AND asset_id IN (SELECT id FROM "
+                    "picture)",
+                    IMS_DB_ARGS(ims_db_int(ims__now_us()), ims_db_int(x->model_id), ims_db_int(x->before_us)), err);
     return st;
 }
 
-ims_status ims_store_forget_face_scans(struct ims_store *s, int64_t training_session_id, int64_t model_id, int64_t *out_n,
+ims_status ims_store_forget_face_scans(struct ims_store *s, int64_t training_session_id, int64_t model_id, int64_t before_us,
                                        ims_err *err)
 {
-    struct forget x = { .session_id = training_session_id, .model_id = model_id };
-    ims_status st = ims__store_write(s, forget_scans, &x, err);
+    struct forget x = { training_session_id, model_id, before_us };
 
-    if (!st)
-        *out_n = x.n;
-    return st;
+    return ims__store_write(s, forget_scans, &x, err);
 }
 
 static ims_status expire(struct ims_store *s, void *arg, ims_err *err)
 {
-    struct forget *x = arg;
+    const struct forget *x = arg;
 
     return change(s, x,
-                  "UPDATE face_suggestions SET status = 'expired', reviewed_us = ? WHERE status = 'pending' AND face_id IN "
-                  "(SELECT f.id FROM faces f WHERE f.model_id = ? AND f.content_id IN (SELECT content_id FROM picture))",
-                  IMS_DB_ARGS(ims_db_int(ims__now_us()), ims_db_int(x->model_id)), err);
+                  "UPDATE face_suggestions SET status = 'expired', reviewed_us = ? WHERE status = 'pending' AND created_us < ? "
+                  "AND face_id IN (SELECT f.id FROM faces f WHERE f.model_id = ? AND f.content_id IN (SELECT content_id FROM "
+                  "picture))",
+                  IMS_DB_ARGS(ims_db_int(ims__now_us()), ims_db_int(x->before_us), ims_db_int(x->model_id)), err);
 }
 
 ims_status ims_store_expire_session_suggestions(struct ims_store *s, int64_t training_session_id, int64_t model_id,
-                                                int64_t *out_n, ims_err *err)
+                                                int64_t before_us, ims_err *err)
 {
-    struct forget x = { .session_id = training_session_id, .model_id = model_id };
-    ims_status st = ims__store_write(s, expire, &x, err);
+    struct forget x = { training_session_id, model_id, before_us };
 
-    if (!st)
-        *out_n = x.n;
-    return st;
+    return ims__store_write(s, expire, &x, err);
 }

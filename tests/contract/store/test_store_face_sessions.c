@@ -1,6 +1,6 @@
 /* Face sessions: every event in every state, jobs of before, races, what is written down at the end.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "contract/store/store_fixture.h"
+#include "contract/store/people_fixture.h"
 
 #include "base/thread.h"
 #include "store/face_sessions.h"
@@ -202,4 +202,60 @@ TEST(face_sessions_rows, "D-F8: counters are those of the pictures while it is a
     CHECK_OK(ims_store_delete_session(l.store, session, &l.err), l.err);
     CHECK_STATUS(ims_store_face_session(l.store, second, 0, &l.arena, &now, &l.err), IMS_E_NOT_FOUND, l.err);
     library_close(&l);
+}
+
+/* How many faces and persons that comparing alone decided are older than that. */
+static void check_older(struct people *p, int64_t before_us, size_t n_faces, size_t n_persons)
+{
+    struct ims_store_automatic_face *faces;
+    int64_t *persons;
+    size_t n = 99;
+
+    CHECK_OK(ims_store_automatic_faces(p->l.store, 0, p->face_model, before_us, &p->l.arena, &faces, &n, &p->l.err), p->l.err);
+    CHECK_INT(n, n_faces);
+    for (size_t i = 0; i < n; i++)
+        CHECK_INT(faces[i].face_id, p->faces[i]);
+    CHECK_OK(ims_store_automatic_persons(p->l.store, 0, p->face_model, before_us, &p->l.arena, &persons, &n, &p->l.err), p->l.err);
+    CHECK_INT(n, n_persons);
+}
+
+TEST(face_sessions_take_back, "a face session takes back what was there before it, and nothing that came since or that a user said")
+{
+    struct ims_store_face_session x = { .batch_size = 16, .takes_back = IMS_FACE_SESSION_TAKES_PERSONS };
+    struct ims_store_assign what = { .n = 3, .by = IMS_ASSIGNED_AUTO };
+    struct people p;
+    int64_t id;
+
+    if (!people_open(&p, 3, 1))
+        return;
+    CHECK_OK(ims_store_add_face_session(p.l.store, &x, &id, &p.l.err), p.l.err);
+    CHECK_INT(look(&p.l, id).takes_back, IMS_FACE_SESSION_TAKES_PERSONS);
+    CHECK_INT(look(&p.l, add_session(&p.l, 0)).takes_back, IMS_FACE_SESSION_TAKES_NOTHING);
+    CHECK_OK(people_create(&p, "Anna", &what.person_id, NULL), p.l.err);
+    what.face_ids = p.faces;
+    CHECK_OK(people_assign(&p, &what, NULL), p.l.err);
+    CHECK(sql_exec(&p.l, "UPDATE faces SET assigned_us = 10 * id"));
+    CHECK(sql_exec(&p.l, "UPDATE face_scans SET created_us = 10 * content_id"));
+    CHECK(sql_exec(&p.l, "DELETE FROM work WHERE task = 'faces'"));
+    CHECK(sql_exec(&p.l, "INSERT INTO work (asset_id, task, model_id, state, updated_us) SELECT a.id, 'faces', f.model_id, "
+                         "'done', 10 * f.content_id FROM faces f JOIN assets a ON a.content_id = f.content_id"));
+    CHECK(sql_exec(&p.l, "INSERT INTO face_suggestions (face_id, person_id, confidence, aggregate_confidence, n_matches, "
+                         "scores_json, status, created_us) SELECT id, person_id, 0.5, 0.5, 1, '{}', 'pending', 10 * id FROM "
+                         "faces"));
+    check_older(&p, 10 * p.faces[0], 0, 0);
+    check_older(&p, 10 * p.faces[1], 1, 1);
+    check_older(&p, INT64_MAX, 3, 1);
+    CHECK(sql_exec(&p.l, "UPDATE faces SET assigned_by = 'user' WHERE id = (SELECT MAX(id) FROM faces)"));
+    check_older(&p, INT64_MAX, 2, 0);
+    for (int again = 0; again < 2; again++) {
+        int64_t before = 10 * p.faces[1];
+
+        CHECK_OK(ims_store_expire_session_suggestions(p.l.store, 0, p.face_model, before, &p.l.err), p.l.err);
+        CHECK_INT(sql_int(&p.l, "SELECT count(*) FROM face_suggestions WHERE status = 'expired'"), 1);
+        before = sql_int(&p.l, "SELECT 10 * MIN(content_id) + 10 FROM faces");
+        CHECK_OK(ims_store_forget_face_scans(p.l.store, 0, p.face_model, before, &p.l.err), p.l.err);
+        CHECK_INT(sql_int(&p.l, "SELECT count(*) FROM face_scans"), 2);
+        CHECK_INT(sql_int(&p.l, "SELECT count(*) FROM work WHERE task = 'faces' AND state = 'queued'"), 1);
+    }
+    library_close(&p.l);
 }
