@@ -142,7 +142,7 @@ const struct cli_command cli_cmd_faces_stats = {
 /* ---- find-orphans ---- */
 
 static const struct cli_option orphan_options[] = {
-    { "fix", 0, NULL, "Put it right: see below.", CLI_NO_CFG },
+    { "fix", 0, NULL, "Put right what can be, as said above.", CLI_NO_CFG },
     { NULL, 0, NULL, NULL, CLI_NO_CFG },
 };
 

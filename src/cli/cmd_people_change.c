@@ -19,29 +19,48 @@ static const struct cli_option name_options[] = {
     { NULL, 0, NULL, NULL, CLI_NO_CFG },
 };
 
-static ims_status print_named(const struct cli *cli, int64_t person_id, const char *name,
-                              size_t n_faces, size_t n_skipped, bool is_new, int64_t event_id,
-                              ims_err *err)
+struct named {
+    int64_t person_id, event_id;
+    size_t n_faces, n_skipped;
+    bool is_new;
+};
+
+static ims_status print_as(const struct cli *cli, const char *name, const struct named *x, ims_err *err)
 {
     char counted[CLI_COUNTED_BYTES];
     ims_json *o;
 
     if (cli->is_json) {
-        o = cli_change_json("person", person_id, event_id);
+        o = cli_change_json("person", x->person_id, x->event_id);
         (void)ims__json_set(o, "name", ims__json_new_str(name));
-        (void)ims__json_set(o, "created", ims__json_new_bool(is_new));
-        (void)ims__json_set(o, "faces", ims__json_new_int((int64_t)n_faces));
-        (void)ims__json_set(o, "skipped", ims__json_new_int((int64_t)n_skipped));
+        (void)ims__json_set(o, "created", ims__json_new_bool(x->is_new));
+        (void)ims__json_set(o, "faces", ims__json_new_int((int64_t)x->n_faces));
+        (void)ims__json_set(o, "skipped", ims__json_new_int((int64_t)x->n_skipped));
         return cli_print_json(o, err);
     }
-    printf("%s %s%s (person %lld)\n", cli_counted(counted, n_faces, "face is", "faces are"), name,
-           is_new ? ", who is new" : "", (long long)person_id);
-    if (n_skipped)
+    printf("%s %s%s (person %lld)\n", cli_counted(counted, x->n_faces, "face is", "faces are"), name,
+           x->is_new ? ", who is new" : "", (long long)x->person_id);
+    if (x->n_skipped)
         printf("%s left out: a better face of the same photo, or not that person by your word "
                "(--twice takes those of one photo too)\n",
-               cli_counted(counted, n_skipped, "face was", "faces were"));
-    cli_print_undo(event_id);
+               cli_counted(counted, x->n_skipped, "face was", "faces were"));
+    cli_print_undo(x->event_id);
     return IMS_OK;
+}
+
+/* By the name as the library has it, which may be written otherwise than it was given. */
+static ims_status print_named(const struct cli *cli, struct ims_engine *e, const struct named *x, ims_err *err)
+{
+    struct ims_store_person *p = NULL;
+    struct ims_arena arena;
+    ims_status st;
+
+    ims__arena_init(&arena, 0);
+    st = cli_person_of(e, x->person_id, &arena, &p, err);
+    if (!st)
+        st = print_as(cli, p->name, x, err);
+    ims__arena_release(&arena);
+    return st;
 }
 
 static ims_status name_cluster(struct cli *cli, struct ims_engine *e, const char *name,
@@ -54,8 +73,10 @@ static ims_status name_cluster(struct cli *cli, struct ims_engine *e, const char
     if (!st)
         st = ims_people_name_cluster(e, &by, &what, err);
     return st ? st
-              : print_named(cli, what.named_person_id, name, what.n_faces, what.n_skipped,
-                            what.is_new_person, what.event_id, err);
+              : print_named(cli, e,
+                            &(struct named){ what.named_person_id, what.event_id, what.n_faces, what.n_skipped,
+                                             what.is_new_person },
+                            err);
 }
 
 static ims_status assign_words(struct cli *cli, struct ims_engine *e, const char *faces,
@@ -73,8 +94,8 @@ static ims_status assign_words(struct cli *cli, struct ims_engine *e, const char
         st = ims_people_assign(e, &by, &what, err);
     ims__free(ids);
     return st ? st
-              : print_named(cli, what.person_id, name, what.n_changed, 0, what.is_new_person,
-                            what.event_id, err);
+              : print_named(cli, e,
+                            &(struct named){ what.person_id, what.event_id, what.n_changed, 0, what.is_new_person }, err);
 }
 
 static ims_status rename_person(struct cli *cli, struct ims_engine *e, const char *name,
@@ -92,8 +113,9 @@ static ims_status rename_person(struct cli *cli, struct ims_engine *e, const cha
     if (st)
         return st;
     if (cli->is_json)
-        return cli_print_json(cli_change_json("person", id, 0), err);
+        return cli_print_json(cli_change_json("person", id, ims_people_event(e)), err);
     printf("person %lld is %s\n", (long long)id, name ? name : "changed");
+    cli_print_undo(ims_people_event(e));
     return IMS_OK;
 }
 
@@ -107,8 +129,9 @@ static ims_status create_person(struct cli *cli, struct ims_engine *e, const cha
     if (st)
         return st;
     if (cli->is_json)
-        return cli_print_json(cli_change_json("person", id, 0), err);
+        return cli_print_json(cli_change_json("person", id, ims_people_event(e)), err);
     printf("%s is person %lld\n", name, (long long)id);
+    cli_print_undo(ims_people_event(e));
     return IMS_OK;
 }
 
@@ -179,7 +202,7 @@ static ims_status split(struct cli *cli, struct ims_engine *e, ims_err *err)
     if (!st)
         st = ims_people_split(e, &by, person_id, ids, n, text, &id, err);
     if (!st)
-        st = print_named(cli, id, text, n, 0, true, ims_people_event(e), err);
+        st = print_named(cli, e, &(struct named){ id, ims_people_event(e), n, 0, true }, err);
     ims__free(ids);
     ims__free(text);
     return st;
@@ -239,7 +262,6 @@ static const struct cli_option reject_options[] = {
     { NULL, 0, NULL, NULL, CLI_NO_CFG },
 };
 
-/* Faces that are the person leave it; for the others it is noted alone. */
 static ims_status reject(struct cli *cli, struct ims_engine *e, ims_err *err)
 {
     struct ims_people_by by = cli_by(cli);
@@ -251,20 +273,19 @@ static ims_status reject(struct cli *cli, struct ims_engine *e, ims_err *err)
 
     if (!st)
         st = cli_ids(cli->words[0], "face", &ids, &n, err);
-    if (!st && on)
-        st = ims_people_remove(e, &by, ids, n, person_id, true, &n_removed, NULL, err);
-    for (size_t i = 0; !st && i < n; i++)
-        st = ims_people_reject(e, &by, ids[i], person_id, on, err);
+    if (!st)
+        st = ims_people_reject(e, &by, ids, n, person_id, on, &n_removed, err);
     ims__free(ids);
     if (st)
         return st;
     if (cli->is_json)
-        return cli_print_json(cli_change_json("removed", (int64_t)n_removed, 0), err);
+        return cli_print_json(cli_change_json("removed", (int64_t)n_removed, ims_people_event(e)), err);
     if (on)
         printf("%s not that person, and will not become it by %s\n",
                cli_counted(counted, n, "face is", "faces are"), n == 1 ? "itself" : "themselves");
     else
         printf("%s may be that person again\n", cli_counted(counted, n, "face", "faces"));
+    cli_print_undo(ims_people_event(e));
     return IMS_OK;
 }
 

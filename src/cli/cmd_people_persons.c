@@ -140,8 +140,9 @@ static ims_status hide(struct cli *cli, struct ims_engine *e, ims_err *err)
     if (st)
         return st;
     if (cli->is_json)
-        return cli_print_json(cli_change_json("person", id, 0), err);
+        return cli_print_json(cli_change_json("person", id, ims_people_event(e)), err);
     printf("person %lld is %s\n", (long long)id, ims_store_person_status_name(change.status));
+    cli_print_undo(ims_people_event(e));
     return IMS_OK;
 }
 

@@ -339,35 +339,49 @@ struct remove_faces {
     size_t n_changed;
 };
 
+static bool is_of(const struct ims_store_face *f, int64_t person_id)
+{
+    return f->person_id && (!person_id || f->person_id == person_id);
+}
+
+/* Those of the faces that are the person (0: somebody) are nobody's then. */
+static ims_status leave(struct ims__people_job *j, const struct ims_store_face *faces, size_t n, int64_t person_id,
+                        struct ims_arena *arena, size_t *out_n, ims_err *err)
+{
+    struct ims_store_assign what = { .is_strict = true };
+    int64_t *ids = ims__arena_alloc(arena, n, sizeof(*ids));
+    ims_status st;
+
+    if (!ids)
+        return ims__people_nomem(err);
+    for (size_t i = 0; i < n; i++) {
+        if (is_of(&faces[i], person_id))
+            ids[what.n++] = faces[i].id;
+    }
+    what.face_ids = ids;
+    st = ims_store_assign_faces(j->s, &j->ev, &what, err);
+    *out_n = what.n_changed;
+    return st;
+}
+
 /* Rejections come after the faces have left: undone in reverse, they go first. */
 static ims_status run_remove(struct ims__people_job *j, ims_err *err)
 {
     struct remove_faces *x = j->ctx;
     struct ims_store_face *faces = NULL;
-    struct ims_store_assign what = { .is_strict = true };
     struct ims_arena arena;
-    int64_t *ids;
     ims_status st;
 
     ims__arena_init(&arena, 0);
     st = ims_store_faces_by_id(j->s, x->face_ids, x->n, &arena, &faces, err);
-    ids = st ? NULL : ims__arena_alloc(&arena, x->n, sizeof(*ids));
-    if (!st && !ids)
-        st = ims__people_nomem(err);
-    for (size_t i = 0; !st && i < x->n; i++) {
-        if (faces[i].person_id && (!x->person_id || faces[i].person_id == x->person_id))
-            ids[what.n++] = faces[i].id;
-    }
-    what.face_ids = ids;
     if (!st)
-        st = ims_store_assign_faces(j->s, &j->ev, &what, err);
+        st = leave(j, faces, x->n, x->person_id, &arena, &x->n_changed, err);
     for (size_t i = 0; !st && x->is_rejected && i < x->n; i++) {
-        if (faces[i].person_id && (!x->person_id || faces[i].person_id == x->person_id))
+        if (is_of(&faces[i], x->person_id))
             st = ims_store_reject(j->s, &j->ev, &faces[i].id, 1, faces[i].person_id, true, err);
     }
     if (!st && x->n == 1)
         st = ims_store_event_set_persons(j->s, &j->ev, faces[0].person_id, 0, err);
-    x->n_changed = what.n_changed;
     ims__arena_release(&arena);
     return st;
 }
@@ -398,27 +412,45 @@ ims_status ims_people_remove(struct ims_engine *e, const struct ims_people_by *b
 }
 
 struct reject {
-    int64_t face_id;
+    const int64_t *face_ids;
+    size_t n;
     bool on;
+    size_t n_removed;
 };
 
 static ims_status run_reject(struct ims__people_job *j, ims_err *err)
 {
-    const struct reject *x = j->ctx;
+    struct reject *x = j->ctx;
+    struct ims_store_face *faces = NULL;
+    struct ims_arena arena;
+    ims_status st;
 
-    return ims_store_reject(j->s, &j->ev, &x->face_id, 1, j->from, x->on, err);
+    ims__arena_init(&arena, 0);
+    st = ims_store_faces_by_id(j->s, x->face_ids, x->n, &arena, &faces, err);
+    if (!st && x->on)
+        st = leave(j, faces, x->n, j->from, &arena, &x->n_removed, err);
+    if (!st)
+        st = ims_store_reject(j->s, &j->ev, x->face_ids, x->n, j->from, x->on, err);
+    ims__arena_release(&arena);
+    return st;
 }
 
-ims_status ims_people_reject(struct ims_engine *e, const struct ims_people_by *by, int64_t face_id,
-                             int64_t person_id, bool on, ims_err *err)
+ims_status ims_people_reject(struct ims_engine *e, const struct ims_people_by *by, const int64_t *face_ids, size_t n,
+                             int64_t person_id, bool on, size_t *out_n_removed, ims_err *err)
 {
-    struct reject x = { face_id, on };
+    struct reject x = { face_ids, n, on, 0 };
     struct ims__people_job j = { .e = e,
                                  .by = by,
                                  .operation = IMS_EVENT_REJECT,
                                  .from = person_id,
                                  .run = run_reject,
                                  .ctx = &x };
+    ims_status st;
 
-    return ims__people_run(&j, err);
+    if (!n)
+        return ims_fail(err, IMS_E_INVALID, "people", 0, "no faces are named");
+    st = ims__people_run(&j, err);
+    if (!st && out_n_removed)
+        *out_n_removed = x.n_removed;
+    return st;
 }

@@ -96,9 +96,10 @@ ims_status ims_people_remove(struct ims_engine *e, const struct ims_people_by *b
                              const int64_t *face_ids, size_t n, int64_t person_id, bool is_rejected,
                              size_t *out_n_changed, int64_t *out_event_id,
                              ims_err *err) IMS_MUST_CHECK;
-/* "Not this person", for a face that is not; on false takes it back. */
-ims_status ims_people_reject(struct ims_engine *e, const struct ims_people_by *by, int64_t face_id,
-                             int64_t person_id, bool on, ims_err *err) IMS_MUST_CHECK;
+/* "Not this person": those of the faces that are it are nobody's then, and none becomes it by itself again; on false takes
+ * the word back. *out_n_removed may be NULL. */
+ims_status ims_people_reject(struct ims_engine *e, const struct ims_people_by *by, const int64_t *face_ids, size_t n,
+                             int64_t person_id, bool on, size_t *out_n_removed, ims_err *err) IMS_MUST_CHECK;
 
 /* Names the unassigned faces of a cluster. IMS_E_NOT_FOUND when it vanished; IMS_E_CONSTRAINT when it changed
  * since `expected_hash` (of all its faces, ims_store_membership_hash; NULL = whatever it is), or when it has faces

@@ -102,6 +102,8 @@ static const struct ims_registry_file insightface_extras[] = {
       "f001b856447c413801ef5c42091ed0cd516fcd21f2d6b79635b1e733a7109dbf", NULL },
 };
 
+/* Face packs are known to the byte by their sums. Where no commit is known either ("main"), a publisher's other file of that name
+ * is refused before it is fetched. */
 /* clang-format off */
 #define OPEN_CLIP(NAME, REPO, LICENCE, ABOUT, DIM, PX, MB, FILES)                                   \
     { .name = NAME, .kind = IMS_MODEL_CLIP, .repo = REPO, .revision = "main", .licence = LICENCE,   \

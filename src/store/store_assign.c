@@ -160,7 +160,7 @@ static ims_status refuse(const struct ims_store_assign *what, size_t i, const st
         return ims_fail(
             err, IMS_E_CONSTRAINT, "store", 0,
             "face %lld of the same photo is person %lld already; say that face %lld is that "
-            "person once more, if it is so",
+            "person once more (--twice), if it is so",
             (long long)f->in_photo, person, face);
     case IMS_ASSIGN_REJECTED:
         return ims_fail(err, IMS_E_CONSTRAINT, "store", 0,

@@ -37,9 +37,17 @@ static ims_status read_page(struct ims_store *s, void *arg, ims_err *err)
     return st;
 }
 
-ims_status ims__read_page(struct ims_store *s, struct ims__page *p, ims_err *err)
+ims_status ims__read_page(struct ims_store *s, struct ims__page *p, ims_status st, void **out, size_t *out_n,
+                          int64_t *out_total, ims_err *err)
 {
-    return ims__store_read(s, read_page, p, err);
+    if (!st)
+        st = ims__store_read(s, read_page, p, err);
+    ims__store_sql_release(p->count);
+    ims__store_sql_release(p->page);
+    st = ims__store_list_end(p->list, st, out, out_n, err);
+    if (!st && out_total)
+        *out_total = p->total;
+    return st;
 }
 
 /* --- writing --- */
@@ -187,18 +195,27 @@ static ims_status take_event(void *arg, const struct ims_db_query *row, ims_err 
     return st ? st : ims__store_string(l->arena, row, 12, &e->note, err);
 }
 
+#define STATE_OF "'{\"person\":' || CAST(CAST(? AS BIGINT) AS TEXT) || ',%'" /* as ims__face_state_text writes it */
+
+/* What concerns a person: said of the event, of the person, or, where the event is about several, of a face. */
+static void add_person_of_event(struct ims__store_sql *q, int64_t id)
+{
+    struct ims_db_value person = ims_db_int(id);
+
+    ims__store_sql_add(q,
+                       " AND (e.from_person_id = ? OR e.to_person_id = ? OR e.id IN (SELECT c.event_id FROM "
+                       "person_event_changes c WHERE c.person_id = ?) OR (e.from_person_id IS NULL AND e.to_person_id IS NULL "
+                       "AND EXISTS (SELECT 1 FROM person_event_changes c WHERE c.event_id = e.id AND c.subject = 'face' AND "
+                       "(c.before_json LIKE " STATE_OF " OR c.after_json LIKE " STATE_OF "))))",
+                       IMS_DB_ARGS(person, person, person, person, person));
+}
+
 static void add_event_filter(struct ims__store_sql *q, const struct ims_store_event_filter *f)
 {
-    struct ims_db_value person = ims_db_int(f->person_id);
-
     if (f->id)
         ims__store_sql_add(q, " AND e.id = ?", IMS_DB_ARGS(ims_db_int(f->id)));
     if (f->person_id)
-        ims__store_sql_add(
-            q,
-            " AND (e.from_person_id = ? OR e.to_person_id = ? OR EXISTS (SELECT 1 FROM "
-            "person_event_changes c WHERE c.event_id = e.id AND c.person_id = ?))",
-            IMS_DB_ARGS(person, person, person));
+        add_person_of_event(q, f->person_id);
     if (f->operation)
         ims__store_sql_add(q, " AND e.operation = ?", IMS_DB_ARGS(ims_db_text(f->operation)));
     if (f->since_us)
@@ -226,18 +243,10 @@ ims_status ims_store_events(struct ims_store *s, const struct ims_store_event_fi
     add_event_filter(&count, filter);
     add_event_filter(&page, filter);
     ims__store_sql_add(&page, " ORDER BY e.id DESC", NULL, 0);
-    st = ims__add_limit(&page, offset, limit, err);
+    st = ims__read_page(s, &p, ims__add_limit(&page, offset, limit, err), &items, out_n, out_total, err);
     if (!st)
-        st = ims__read_page(s, &p, err);
-    ims__store_sql_release(&count);
-    ims__store_sql_release(&page);
-    st = ims__store_list_end(&l, st, &items, out_n, err);
-    if (st)
-        return st;
-    *out = items;
-    if (out_total)
-        *out_total = p.total;
-    return IMS_OK;
+        *out = items;
+    return st;
 }
 
 static ims_status take_change(void *arg, const struct ims_db_query *row, ims_err *err)

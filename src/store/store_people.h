@@ -127,14 +127,16 @@ void ims__suggestion_filter(struct ims__store_sql *q, const struct ims_store_sug
 /* --- lists with a count, in one view --- */
 
 struct ims__page {
-    const struct ims__store_sql *count;
-    const struct ims__store_sql *page;
+    struct ims__store_sql *count;
+    struct ims__store_sql *page;
     ims__store_row on_row;
     struct ims__store_list *list;
     int64_t total;
 };
-/* Runs count and page, which are complete statements. */
-ims_status ims__read_page(struct ims_store *s, struct ims__page *p, ims_err *err) IMS_MUST_CHECK;
+/* Runs count and page, which are complete statements, unless st says that making them failed; releases both and gives the
+ * list. out_total may be NULL. */
+ims_status ims__read_page(struct ims_store *s, struct ims__page *p, ims_status st, void **out, size_t *out_n,
+                          int64_t *out_total, ims_err *err) IMS_MUST_CHECK;
 /* Adds " LIMIT .. OFFSET ..", where limit 0 is none; IMS_E_INVALID for negative ones. */
 ims_status ims__add_limit(struct ims__store_sql *q, int64_t offset, int64_t limit,
                           ims_err *err) IMS_MUST_CHECK;

@@ -102,15 +102,8 @@ ims_status ims_store_persons(struct ims_store *s, const struct ims_store_person_
     ims__store_sql_init(&count, "SELECT count(*) FROM persons p WHERE 1 = 1");
     add_person_filter(&count, filter);
     st = write_person_page(&page, filter, order, offset, limit, err);
+    st = ims__read_page(s, &p, st, &items, out_n, out_total, err);
     if (!st)
-        st = ims__read_page(s, &p, err);
-    ims__store_sql_release(&count);
-    ims__store_sql_release(&page);
-    st = ims__store_list_end(&l, st, &items, out_n, err);
-    if (st)
-        return st;
-    *out = items;
-    if (out_total)
-        *out_total = p.total;
-    return IMS_OK;
+        *out = items;
+    return st;
 }

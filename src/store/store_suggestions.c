@@ -170,18 +170,10 @@ ims_status ims_store_suggestions(struct ims_store *s,
     ims__suggestion_filter(&count, filter);
     ims__suggestion_filter(&page, filter);
     ims__store_sql_add(&page, " ORDER BY x.aggregate_confidence DESC, x.id", NULL, 0);
-    st = ims__add_limit(&page, offset, limit, err);
+    st = ims__read_page(s, &p, ims__add_limit(&page, offset, limit, err), &items, out_n, out_total, err);
     if (!st)
-        st = ims__read_page(s, &p, err);
-    ims__store_sql_release(&count);
-    ims__store_sql_release(&page);
-    st = ims__store_list_end(&l, st, &items, out_n, err);
-    if (st)
-        return st;
-    *out = items;
-    if (out_total)
-        *out_total = p.total;
-    return IMS_OK;
+        *out = items;
+    return st;
 }
 
 /* --- ending --- */

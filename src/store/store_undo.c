@@ -26,14 +26,13 @@ static ims_status changed_since(struct ims_store *s, const struct undo *x,
                                 const struct ims_store_change *c, const char *what, int64_t id,
                                 ims_err *err)
 {
+#define SINCE "SELECT COALESCE(MAX(event_id), 0) FROM person_event_changes WHERE subject = $1 AND event_id > $2 AND "
+    /* each by the index of its own: there may be a million changes since */
+    const char *sql = c->face_id ? SINCE "COALESCE(person_id, 0) = $3 AND face_id = $4" : SINCE "person_id = $3";
+    const struct ims_db_value values[] = { ims_db_text(c->subject), ims_db_int(x->what->event_id), ims_db_int(c->person_id),
+                                           ims_db_int(c->face_id) };
     int64_t by = 0;
-    ims_status st = ims_db_get_int(
-        s->db,
-        "SELECT COALESCE(MAX(event_id), 0) FROM person_event_changes WHERE subject = $1 AND "
-        "COALESCE(face_id, 0) = $2 AND COALESCE(person_id, 0) = $3 AND event_id > $4",
-        IMS_DB_ARGS(ims_db_text(c->subject), ims_db_int(c->face_id), ims_db_int(c->person_id),
-                    ims_db_int(x->what->event_id)),
-        &by, NULL, err);
+    ims_status st = ims_db_get_int(s->db, sql, values, c->face_id ? 4 : 3, &by, NULL, err);
 
     if (st)
         return st;

@@ -95,6 +95,7 @@ TEST(people_faces, "a face is given to a person, moved, taken away; each once an
         { "DELETE", FACES "/faces/$F10/person", NULL, 200,
           "{\"faceId\":\"$F10\",\"previousPersonId\":\"$P2\",\"previousPersonName\":\"Ben\",\"eventId\":\"" EVENT },
         { "DELETE", FACES "/faces/$F10/person", NULL, 400, "nobody" },
+        { "GET", FACES "/faces/$F10/suggestions?min_confidence=0.5", NULL, 200, "\"suggestions\":[]" }, /* not Ben, for good */
         { "DELETE", FACES "/faces/$F999/person", NULL, 404, NULL },
         { "GET", FACES "/faces/$F999/thumbnail", NULL, 404, NULL },
         { "GET", FACES "/faces/$F10/thumbnail", NULL, 404, NULL }, /* no file is at /photos */

@@ -89,7 +89,7 @@ TEST(merge,
     bert = name_faces(&p, "Bert", p.faces + 3, 2);
     carl = name_faces(&p, "Carl", p.faces + 5, 1);
     CHECK(anna && bert && carl);
-    CHECK_OK(ims_people_reject(p.e, &me, p.faces[6], anna, true, &p.err), p.err);
+    CHECK_OK(ims_people_reject(p.e, &me, &p.faces[6], 1, anna, true, NULL, &p.err), p.err);
     pin.person_id = anna;
     pin.face_id = p.faces[1];
     CHECK_OK(ims_people_pin(p.e, &me, &pin, &p.err), p.err);
@@ -148,6 +148,37 @@ TEST(merge_same_photo, "two persons of one photo are not merged, unless the user
     CHECK_OK(ims_people_merge(p.e, &me, &what, &p.err), p.err);
     CHECK_OK(ims_store_faces_by_id(p.s, p.faces, 1, &p.arena, &face, &p.err), p.err);
     CHECK(face->is_extra && face->person_id == what.into);
+    people_library_close(&p);
+}
+
+TEST(reject_several, "that faces are not a person is one change, of those that were it and those that were not; all or none")
+{
+    struct people_library p;
+    struct ims_store_rejection *r = NULL;
+    int64_t anna, ids[3];
+    size_t n = 0, n_removed = 0;
+    char *before, *after;
+
+    CHECK(people_library_open(&p));
+    CHECK(people_add_faces(&p, 1, 5, 1, 0.05));
+    anna = name_faces(&p, "Anna", p.faces, 3);
+    before = people_snapshot(&p);
+    memcpy(ids, p.faces + 2, sizeof(ids));
+    CHECK_STATUS(ims_people_reject(p.e, &me, (int64_t[]){ ids[0], 999 }, 2, anna, true, NULL, &p.err), IMS_E_NOT_FOUND, p.err);
+    after = people_snapshot(&p);
+    CHECK_STR(after, before);
+    ims__free(after);
+    CHECK_OK(ims_people_reject(p.e, &me, ids, 3, anna, true, &n_removed, &p.err), p.err);
+    CHECK_INT(n_removed, 1);
+    CHECK_INT(people_person_of(&p, ids[0]), 0);
+    CHECK_OK(ims_store_rejections(p.s, 0, anna, &p.arena, &r, &n, &p.err), p.err);
+    CHECK_INT(n, 3);
+    CHECK_OK(ims_people_undo(p.e, &me, ims_people_event(p.e), false, NULL, NULL, &p.err), p.err);
+    after = people_snapshot(&p);
+    CHECK_STR(after, before);
+    CHECK_STATUS(ims_people_reject(p.e, &me, ids, 0, anna, true, NULL, &p.err), IMS_E_INVALID, p.err);
+    ims__free(before);
+    ims__free(after);
     people_library_close(&p);
 }
 
@@ -273,7 +304,7 @@ TEST(match, "new faces become the persons they are like, without a clustering; t
     CHECK_INT(m.n_faces, 9);
     CHECK_INT(m.n_assigned, 7); /* four of Bert, three of Anna */
     CHECK_INT(people_person_of(&p, p.faces[12]), 0);
-    CHECK_OK(ims_people_reject(p.e, &me, p.faces[13], anna, true, &p.err), p.err);
+    CHECK_OK(ims_people_reject(p.e, &me, &p.faces[13], 1, anna, true, NULL, &p.err), p.err);
     m.is_dry_run = false;
     CHECK_OK(ims_people_match(p.e, &me, &m, &p.err), p.err);
     CHECK_INT(m.n_assigned, 6);
@@ -306,12 +337,12 @@ TEST(match_second, "when the closest person was ruled out the next one gets its 
     CHECK_INT(m.n_ambiguous, 1);
     CHECK_INT(m.n_assigned, 0);
     CHECK_INT(m.n_suggested, 1);
-    CHECK_OK(ims_people_reject(p.e, &me, p.faces[4], anna, true, &p.err), p.err);
+    CHECK_OK(ims_people_reject(p.e, &me, &p.faces[4], 1, anna, true, NULL, &p.err), p.err);
     CHECK_OK(ims_people_match(p.e, &me, &m, &p.err), p.err);
     CHECK_INT(m.n_assigned, 1);
     CHECK_INT(people_person_of(&p, p.faces[4]), bert);
     CHECK_OK(ims_people_remove(p.e, &me, p.faces + 4, 1, bert, true, NULL, NULL, &p.err), p.err);
-    CHECK_OK(ims_people_reject(p.e, &me, p.faces[4], anna, false, &p.err), p.err);
+    CHECK_OK(ims_people_reject(p.e, &me, &p.faces[4], 1, anna, false, NULL, &p.err), p.err);
     CHECK_OK(ims_people_match(p.e, &me, &m, &p.err), p.err);
     CHECK_INT(people_person_of(&p, p.faces[4]), anna);
     people_library_close(&p);
@@ -536,14 +567,18 @@ TEST(exchange, "names go to another library where the boxes differ a little, and
                                        "[{\"name\":\"New\"},{\"name\":\"\"}]}";
     struct people_library a, b;
     struct ims_people_import in = { .is_dry_run = true };
+    struct ims_store_event_filter concerned = { 0 };
+    struct ims_store_event_row *events = NULL;
     ims_json *data = NULL, *bad = NULL;
-    int64_t anna, id = 0;
+    int64_t anna, bert, id = 0;
+    size_t n = 0;
 
     CHECK(people_library_open(&a) && people_library_open(&b));
     CHECK(people_add_faces(&a, 1, 5, 1, 0.05) && people_add_faces(&b, 1, 4, 1, 0.05));
     anna = name_faces(&a, "Anna", a.faces, 3);
-    CHECK_OK(ims_people_reject(a.e, &me, a.faces[3], anna, true, &a.err), a.err);
-    CHECK(name_faces(&b, "Bert", b.faces + 2, 1) != 0);
+    CHECK_OK(ims_people_reject(a.e, &me, &a.faces[3], 1, anna, true, NULL, &a.err), a.err);
+    bert = name_faces(&b, "Bert", b.faces + 2, 1);
+    CHECK(bert != 0);
     CHECK_OK(ims_people_export(a.e, &data, &a.err), a.err);
     CHECK_OK(ims_people_import(b.e, &me, data, &in, &b.err), b.err);
     CHECK_INT(in.n_assigned, 2);
@@ -564,6 +599,12 @@ TEST(exchange, "names go to another library where the boxes differ a little, and
     in.may_move = true;
     CHECK_OK(ims_people_import(b.e, &me, data, &in, &b.err), b.err);
     CHECK_INT(people_person_of(&b, b.faces[2]), id);
+    concerned.person_id = bert; /* the import is of several, and took a face from Bert */
+    CHECK_OK(ims_store_events(b.s, &concerned, 0, 0, &b.arena, &events, &n, NULL, &b.err), b.err);
+    CHECK(n == 2 && events[0].id == in.event_id);
+    concerned.person_id = bert + 10;
+    CHECK_OK(ims_store_events(b.s, &concerned, 0, 0, &b.arena, &events, &n, NULL, &b.err), b.err);
+    CHECK_INT(n, 0);
     for (size_t i = 0; i < IMS_ARRAY_LEN(wrong); i++) {
         CHECK_OK(ims__json_parse(&bad, wrong[i], strlen(wrong[i]), "test", &b.err), b.err);
         CHECK(ims_people_import(b.e, &me, bad, &in, &b.err) != IMS_OK);

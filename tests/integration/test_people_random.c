@@ -94,7 +94,7 @@ static ims_status step(struct people_library *p, uint64_t *state)
     case 0:
         return ims_people_remove(p->e, NULL, &face, 1, 0, pick(state, 2), NULL, NULL, &p->err);
     case 1:
-        return ims_people_reject(p->e, NULL, face, person, pick(state, 3) != 0, &p->err);
+        return ims_people_reject(p->e, NULL, &face, 1, person, pick(state, 3) != 0, NULL, &p->err);
     case 2:
         merge = (struct ims_people_merge){ .from = person,
                                            .into = any_person(p, state),

@@ -223,7 +223,7 @@ IMS_API_HANDLER(ims__api_face_unassign)
         return ims__reply_error(rp, 400, "the face is nobody's");
     }
     if (!st)
-        st = ims_people_remove(cx->engine, &ims__api_by, &face->id, 1, face->person_id, false, &n_changed, &event_id,
+        st = ims_people_remove(cx->engine, &ims__api_by, &face->id, 1, face->person_id, true, &n_changed, &event_id,
                                err);
     if (!st && !n_changed)
         st = ims_fail(err, IMS_E_CONSTRAINT, "http", 0, "the face was changed meanwhile; look again");
@@ -253,10 +253,8 @@ IMS_API_HANDLER(ims__api_face_reject)
     st = ims__api_find_face(cx, ims__in_id(rq->path, "face_id", IMS_ID_FACE), &arena, &face, err);
     if (!st)
         st = ims__api_find_person(cx, person_id, &arena, &person, err);
-    if (!st && on && face->person_id == person_id)
-        st = ims_people_remove(cx->engine, &ims__api_by, &face->id, 1, person_id, true, NULL, NULL, err);
-    else if (!st)
-        st = ims_people_reject(cx->engine, &ims__api_by, face->id, person_id, on, err);
+    if (!st)
+        st = ims_people_reject(cx->engine, &ims__api_by, &face->id, 1, person_id, on, NULL, err);
     if (!st) {
         o = ims__json_new_object();
         o = ims__whole(o, ims__put_id(o, "faceId", IMS_ID_FACE, face->id) &&

@@ -175,7 +175,7 @@ IMS_API_HANDLER(ims__api_person_photos_remove)
     ims__arena_init(&c.arena, 0);
     st = find_faces(cx, rq, &c, err);
     if (!st && c.n)
-        st = ims_people_remove(cx->engine, &ims__api_by, c.faces, c.n, c.person->id, false, NULL, &event_id, err);
+        st = ims_people_remove(cx->engine, &ims__api_by, c.faces, c.n, c.person->id, true, NULL, &event_id, err);
     if (!st) {
         o = ims__json_new_object();
         st = ims__reply_json(rp, 200, ims__whole(o, put_counts(cx, o, &c, event_id, err)), err);

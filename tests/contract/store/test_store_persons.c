@@ -287,8 +287,11 @@ TEST(events, "an event tells what it changed, and one that changed nothing is no
     filter = (struct ims_store_event_filter){ .person_id = anna };
     CHECK_OK(ims_store_events(p.l.store, &filter, 0, 1, &p.l.arena, &rows, &n, &total, &p.l.err),
              p.l.err);
-    CHECK_INT(total, 1); /* made; the test's event names nobody */
-    CHECK_STR(rows[0].operation, IMS_EVENT_CREATE);
+    CHECK_INT(total, 2); /* made, and given faces by an event that names nobody */
+    CHECK_STR(rows[0].operation, IMS_EVENT_ASSIGN);
+    filter.person_id = anna + 10;
+    CHECK_OK(ims_store_events(p.l.store, &filter, 0, 1, &p.l.arena, &rows, &n, &total, &p.l.err), p.l.err);
+    CHECK_INT(total, 0);
     library_close(&p.l);
 }
 
