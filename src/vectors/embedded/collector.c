@@ -164,25 +164,33 @@ size_t ims__collector_sort(struct ims_collector *c)
 {
     float least = ims__floor_get(c->floor), low = INFINITY, high = -INFINITY, factor;
     uint32_t starts[N_STEPS + 1] = { 0 };
+    struct ims_candidate *fresh = c->pending + c->n_deferred;
     size_t n = 0;
 
-    for (size_t i = 0; i < c->n_pending; i++) {
-        if (c->pending[i].bound < least)
+    for (size_t i = 0; i < c->n_pending - c->n_deferred; i++) {
+        if (fresh[i].bound < least)
             continue;
-        low = c->pending[i].bound < low ? c->pending[i].bound : low;
-        high = c->pending[i].bound > high ? c->pending[i].bound : high;
-        c->pending[n++] = c->pending[i];
+        low = fresh[i].bound < low ? fresh[i].bound : low;
+        high = fresh[i].bound > high ? fresh[i].bound : high;
+        fresh[n++] = fresh[i];
     }
-    c->n_pending = 0;
+    c->n_pending = c->n_deferred;
     factor = high > low ? (float)(N_STEPS - 1) / (high - low) : 0.0f;
     c->step = high > low ? (high - low) / (float)(N_STEPS - 1) : 0.0f;
     for (size_t i = 0; i < n; i++)
-        starts[1 + (size_t)((high - c->pending[i].bound) * factor)]++;
+        starts[1 + (size_t)((high - fresh[i].bound) * factor)]++;
     for (size_t i = 0; i < N_STEPS; i++)
         starts[i + 1] += starts[i];
     for (size_t i = 0; i < n; i++)
-        c->sorted[starts[(size_t)((high - c->pending[i].bound) * factor)]++] = c->pending[i];
+        c->sorted[starts[(size_t)((high - fresh[i].bound) * factor)]++] = fresh[i];
     return n;
+}
+
+void ims__collector_defer(struct ims_collector *c, size_t from, size_t n)
+{
+    memcpy(c->pending + c->n_deferred, c->sorted + from, (n - from) * sizeof(*c->sorted));
+    c->n_deferred += n - from;
+    c->n_pending = c->n_deferred;
 }
 
 /* Hoare's selection (Wirth 1976): better scores move to the front until place k - 1 is settled. */

@@ -34,7 +34,7 @@ struct ims_collector {
     float margin; /* a score is off the true one by no more */
     struct ims_floor *floor;
     struct ims_candidate *pending, *sorted; /* both of pending_cap */
-    size_t n_pending, pending_cap;
+    size_t n_pending, n_deferred, pending_cap; /* the first n_deferred were looked at and left for later */
     uint32_t listed[IMS_LISTED]; /* rows whose bytes are to be scored */
     uint32_t n_listed;
     float step; /* of the last sorting: a bound is at most this much above those before it */
@@ -51,9 +51,11 @@ void ims__collector_release(struct ims_collector *c);
 /* Room for n more candidates; false (and is_short) when there is none. */
 bool ims__collector_reserve(struct ims_collector *c, size_t n);
 void ims__collector_score(struct ims_collector *c, float score, uint32_t at);
-/* Moves the pending candidates to `sorted`, the highest bounds first in 256 steps; returns how many reach
- * the floor. */
+/* Moves the pending candidates, but for the deferred ones, to `sorted`, the highest bounds first in 256 steps;
+ * returns how many reach the floor. */
 size_t ims__collector_sort(struct ims_collector *c);
+/* Puts sorted candidates from `from` up to n among the deferred ones. */
+void ims__collector_defer(struct ims_collector *c, size_t from, size_t n);
 /* The k-th largest of n scores (n >= k > 0); reorders them. */
 float ims__kth_score(struct ims_scored *s, size_t n, size_t k);
 

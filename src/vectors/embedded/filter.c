@@ -5,6 +5,7 @@
 #include "base/mem.h"
 
 #define FEW 16 /* fewer ids than a segment has rows / FEW: each is looked up */
+#define LISTED 8 /* no more slots than a segment has / LISTED are listed one by one too */
 
 static size_t lower_bound(const int64_t *ids, size_t low, size_t high, int64_t id)
 {
@@ -56,7 +57,25 @@ static void look_up_ids(const struct ims_view *v, const int64_t *ids, size_t n, 
     }
 }
 
-static bool fill_part(const struct ims_view *v, const int64_t *ids, size_t n, struct ims_filter_part *p)
+/* A scan then need not look for them among the bits. Without memory for it, it does. */
+static void list_few(struct ims_filter_part *p)
+{
+    uint32_t n = 0;
+
+    if (p->n_set && p->n_set <= IMS_SEGMENT_SLOTS / LISTED)
+        p->slots = ims__alloc(p->n_set, sizeof(*p->slots));
+    if (!p->slots)
+        return;
+    for (uint32_t i = 0; i < IMS_SEGMENT_WORDS; i++) {
+        if (i % IMS_UNIT_WORDS == 0)
+            p->starts[i / IMS_UNIT_WORDS] = (uint16_t)n;
+        for (uint32_t word = p->bits[i]; word; word &= word - 1)
+            p->slots[n++] = (uint16_t)(i * 32 + (uint32_t)__builtin_ctz(word));
+    }
+    p->starts[IMS_SEGMENT_SLOTS / IMS_UNIT_SLOTS] = (uint16_t)n;
+}
+
+static void fill_part(const struct ims_view *v, const int64_t *ids, size_t n, struct ims_filter_part *p)
 {
     if (v->is_sealed && p->n_rows == 0 && v->n_rows) {
         const struct ims_segment *s = v->segment;
@@ -68,12 +87,17 @@ static bool fill_part(const struct ims_view *v, const int64_t *ids, size_t n, st
         if (n < v->n_rows / FEW) {
             look_up_ids(v, ids, n, p);
             p->n_rows = v->n_rows;
-            return p->n_set > 0;
+            return;
         }
     }
     walk_rows(v, ids, n, p);
     p->n_rows = v->n_rows;
-    return p->n_set > 0;
+}
+
+static void free_part(struct ims_filter_part *p)
+{
+    ims__free(p->slots);
+    ims__free(p);
 }
 
 static struct ims_filter_part *find_former(const struct ims_filter_bits *former, const struct ims_view *v)
@@ -102,10 +126,13 @@ static bool resolve_view(const struct ims_view *v, const int64_t *ids, size_t n,
         return false;
     p->refs = 1;
     p->segment_number = v->segment->number;
-    if (fill_part(v, ids, n, p))
+    p->slots = NULL; /* the former part's own */
+    fill_part(v, ids, n, p);
+    list_few(p);
+    if (p->n_set)
         *out = p;
     else
-        ims__free(p);
+        free_part(p);
     return true;
 }
 
@@ -134,7 +161,7 @@ void ims__filter_bits_unref(struct ims_filter_bits *f)
         return;
     for (size_t i = 0; i < f->n_views; i++) {
         if (f->parts[i] && --f->parts[i]->refs == 0)
-            ims__free(f->parts[i]);
+            free_part(f->parts[i]);
     }
     ims__free(f);
 }

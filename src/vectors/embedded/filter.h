@@ -10,6 +10,8 @@ struct ims_filter_part {
     uint64_t segment_number;
     uint32_t n_rows; /* decided so far */
     uint32_t n_set;
+    uint16_t *slots; /* where few are set: which, ascending; else NULL */
+    uint16_t starts[IMS_SEGMENT_SLOTS / IMS_UNIT_SLOTS + 1]; /* of each unit's first among them */
     uint32_t bits[IMS_SEGMENT_WORDS];
 };
 

@@ -321,6 +321,7 @@ static ims_status map_codes(const char *dir, const struct ims_saved_segment *sav
     ims__free(path);
     if (st)
         return st;
+    ims__advise_large(base, s->code_map.size_bytes); /* rows are fetched from all over it */
     region_sizes(s, saved->n_rows, sizes);
     if (s->code_map.size_bytes < HEAD_BYTES || s->code_map.size_bytes != region_offsets(sizes, at))
         return corrupt(err, "codes", s->number, "has not the length it should");

@@ -44,8 +44,9 @@ static bool is_coded(const struct ims_snapshot *s)
     return false;
 }
 
-static void choose_plan(struct ims_job *j)
+void ims__job_plan(struct ims_job *j, const struct ims_snapshot *s)
 {
+    j->snapshot = s;
     j->n_candidates = count_candidates(j);
     j->k = rounded_window(j->query->k);
     if (j->k > j->n_candidates)
@@ -135,13 +136,11 @@ static float byte_margin(const struct ims_job *j)
     return BYTE_DEVIATIONS * sqrtf(most) + FLOAT_ERROR;
 }
 
-ims_status ims__job_prepare(struct ims_job *j, const struct ims_snapshot *s, unsigned n_threads, ims_err *err)
+ims_status ims__job_prepare(struct ims_job *j, unsigned n_threads, ims_err *err)
 {
     bool is_short = false;
 
-    j->snapshot = s;
     j->margin = FLOAT_ERROR;
-    choose_plan(j);
     if (!j->n_candidates)
         return IMS_OK;
     if (j->plan != IMS_VECTORS_FLOATS) {

@@ -53,13 +53,17 @@ struct ims_unit_room {
     float scores[32];
 };
 
-/* query, result and rules are set, filter may be; everything else zero. */
-ims_status ims__job_prepare(struct ims_job *j, const struct ims_snapshot *s, unsigned n_threads, ims_err *err);
+/* query, result and rules are set, filter may be; everything else zero. What is to be read, then the rest: */
+void ims__job_plan(struct ims_job *j, const struct ims_snapshot *s);
+ims_status ims__job_prepare(struct ims_job *j, unsigned n_threads, ims_err *err);
 /* Scans unit `unit` of a view with the collector of one thread. */
 void ims__job_scan(struct ims_job *j, unsigned thread, size_t view, uint32_t unit, struct ims_unit_room *room);
 /* The score of a row by its bytes. */
 float ims__job_score_bytes(const struct ims_job *j, size_t view, uint32_t slot);
-/* Scores what is pending, best bounds first, until the bounds fall below the k-th best. */
+/* Scores what came since the last time, best bounds first, for as long as that raises the floor; the rest is left for
+ * later, when most of it will be below the floor. */
+void ims__job_raise_floor(struct ims_job *j, unsigned thread);
+/* Scores all that is pending, best bounds first, until the bounds fall below the k-th best. */
 void ims__job_drain(struct ims_job *j, unsigned thread);
 /* All threads are done: the exact scores of what may be among the best, in order, into the result. */
 ims_status ims__job_finish(struct ims_job *j, ims_err *err);

@@ -1,4 +1,4 @@
-/* Scanning a unit of 2,048 slots for a query, and scoring the candidates that come of it.
+/* Scanning a unit of 1,024 slots for a query, and scoring the candidates that come of it.
  *
  * Where many slots of a unit are allowed, the codes of all are read in a row and a mask decides; where few
  * are, their bytes are fetched one by one. Skipping scattered blocks of codes would cost more than reading
@@ -8,8 +8,10 @@
 
 #include <math.h>
 
-#define SPARSE 10 /* fewer than 1 / SPARSE of a unit's rows: one by one */
-#define AHEAD 12  /* rows asked for before they are needed */
+#define SPARSE 16    /* fewer than 1 / SPARSE of a unit's rows: one by one */
+#define AHEAD 24     /* rows asked for before they are needed, where they come in order of their places, */
+#define AHEAD_SORTED 12 /* and where they lie anywhere */
+#define PATIENCE 32  /* candidates scored in vain before the floor is given time to rise elsewhere */
 #define MAX_PENDING ((size_t)1 << 16)
 
 static uint32_t fill_allowed(const struct ims_job *j, const struct ims_view *v, size_t view, uint32_t unit,
@@ -102,6 +104,33 @@ static void score_listed(struct ims_job *j, struct ims_collector *c)
     c->n_listed = 0;
 }
 
+static void list_row(struct ims_job *j, struct ims_collector *c, uint32_t at)
+{
+    if (c->n_listed == IMS_LISTED)
+        score_listed(j, c);
+    c->listed[c->n_listed++] = at;
+}
+
+/* A unit of which the filter allows few rows, which it knows by number. False: not such a unit. */
+static bool list_few(struct ims_job *j, struct ims_collector *c, size_t view, uint32_t unit)
+{
+    const struct ims_view *v = &j->snapshot->views[view];
+    const struct ims_filter_part *p = j->filter ? j->filter->parts[view] : NULL;
+    uint32_t from, until;
+
+    if (!p || !p->slots || j->plan == IMS_VECTORS_FLOATS || v->n_coded < (unit + 1) * IMS_UNIT_SLOTS)
+        return false;
+    from = p->starts[unit];
+    until = p->starts[unit + 1];
+    if (j->plan == IMS_VECTORS_CODES && until - from >= IMS_UNIT_SLOTS / SPARSE)
+        return false;
+    for (uint32_t i = from; i < until; i++) {
+        if (!ims__is_dead(v->dead, p->slots[i]))
+            list_row(j, c, IMS_AT(view, p->slots[i]));
+    }
+    return true;
+}
+
 /* The candidates among the first n_blocks blocks of a unit join the pending ones. */
 static void bound_codes(struct ims_job *j, struct ims_collector *c, const struct ims_view *v, size_t view,
                         uint32_t first, uint32_t n_blocks, struct ims_unit_room *room)
@@ -137,7 +166,7 @@ void ims__job_scan(struct ims_job *j, unsigned thread, size_t view, uint32_t uni
     struct ims_collector *c = &j->collectors[thread];
     uint32_t first = unit * IMS_UNIT_SLOTS, n_blocks = 0, n_allowed, n;
 
-    if (first >= v->n_rows || c->is_short)
+    if (first >= v->n_rows || c->is_short || list_few(j, c, view, unit))
         return;
     n_allowed = fill_allowed(j, v, view, unit, room->allowed);
     if (!n_allowed)
@@ -155,34 +184,66 @@ void ims__job_scan(struct ims_job *j, unsigned thread, size_t view, uint32_t uni
         return;
     }
     n = list_allowed(room->allowed, 0, n_blocks, room->at);
-    if (c->n_listed + n > IMS_LISTED)
-        score_listed(j, c);
     for (uint32_t i = 0; i < n; i++)
-        c->listed[c->n_listed++] = IMS_AT(view, first + room->at[i]);
+        list_row(j, c, IMS_AT(view, first + room->at[i]));
 }
 
-void ims__job_drain(struct ims_job *j, unsigned thread)
+static void ask_for_candidate(const struct ims_job *j, const struct ims_candidate *x)
 {
-    struct ims_collector *c = &j->collectors[thread];
-    size_t n;
+    ask_for_bytes(j->snapshot->views[x->at >> 16].segment, x->at & 0xffffu);
+}
 
-    if (c->n_listed)
-        score_listed(j, c);
-    n = c->n_pending ? ims__collector_sort(c) : 0;
-    for (size_t i = 0; i < n; i++) {
-        float floor = ims__floor_get(&j->floor);
+/* Of n sorted candidates, until `patience` of them in a row have not raised the floor. Returns how many were done
+ * with; what lies beyond the last that may reach the floor is done with, too. */
+static size_t score_sorted(struct ims_job *j, struct ims_collector *c, size_t n, size_t patience)
+{
+    float floor = ims__floor_get(&j->floor);
 
+    for (size_t i = 0; i < AHEAD_SORTED && i < n; i++)
+        ask_for_candidate(j, &c->sorted[i]);
+    for (size_t i = 0, in_vain = 0; i < n; i++, in_vain++) {
+        float before = floor;
+
+        floor = ims__floor_get(&j->floor);
         if (c->sorted[i].bound + c->step < floor)
             break;
-        if (i + AHEAD < n) {
-            uint32_t next = c->sorted[i + AHEAD].at;
-
-            ask_for_bytes(j->snapshot->views[next >> 16].segment, next & 0xffffu);
-        }
+        if (floor > before)
+            in_vain = 0;
+        if (in_vain == patience)
+            return i;
+        if (i + AHEAD_SORTED < n)
+            ask_for_candidate(j, &c->sorted[i + AHEAD_SORTED]);
         if (c->sorted[i].bound < floor)
             continue;
         ims__collector_score(c, ims__job_score_bytes(j, c->sorted[i].at >> 16, c->sorted[i].at & 0xffffu),
                              c->sorted[i].at);
         c->n_bytes++;
     }
+    return n;
+}
+
+void ims__job_raise_floor(struct ims_job *j, unsigned thread)
+{
+    struct ims_collector *c = &j->collectors[thread];
+    size_t n, n_done;
+
+    if (c->n_listed)
+        score_listed(j, c);
+    if (c->n_pending == c->n_deferred)
+        return;
+    n = ims__collector_sort(c);
+    n_done = score_sorted(j, c, n, PATIENCE);
+    ims__collector_defer(c, n_done, n);
+}
+
+void ims__job_drain(struct ims_job *j, unsigned thread)
+{
+    struct ims_collector *c = &j->collectors[thread];
+
+    if (c->n_listed)
+        score_listed(j, c);
+    if (!c->n_pending)
+        return;
+    c->n_deferred = 0;
+    (void)score_sorted(j, c, ims__collector_sort(c), SIZE_MAX);
 }

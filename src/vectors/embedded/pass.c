@@ -2,11 +2,16 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "vectors/embedded/pass.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "vectors/vectors_backend.h"
 
+#include <sched.h>
+
 #define WAIT_MS 1000
-#define ROWS_ALONE 20000 /* fewer rows are scanned sooner than a helper wakes */
+#define ROWS_ALONE 20000 /* an index of fewer rows is scanned sooner than a helper wakes, */
+#define LISTED_ALONE 3000 /* and so many rows that lie scattered */
+#define AWAKE_NS UINT64_C(100000) /* for what comes within it nobody goes to sleep */
 
 /* One caller's queries. */
 struct ims_ticket {
@@ -25,7 +30,7 @@ struct ims_pass {
     size_t stride;  /* units are visited in steps of it, so that the first ones are a fair sample */
     _Atomic size_t next;
     _Atomic unsigned n_joined; /* threads that took a number */
-    unsigned n_inside;         /* helpers; under the lock */
+    _Atomic unsigned n_inside; /* helpers; changed under the lock */
     unsigned n_jobs;
     struct ims_job *jobs[IMS_PASS_JOBS];
     struct ims_ticket *tickets[IMS_PASS_JOBS];
@@ -64,7 +69,7 @@ static void probe(struct ims_job *j, unsigned thread, struct ims_unit_room *room
         while (ims__probe_next(&j->probe, &at)) {
             ims__job_scan(j, thread, at >> 16, at & 0xffffu, room);
             if (++n_done == drain_at) {
-                ims__job_drain(j, thread);
+                ims__job_raise_floor(j, thread);
                 ims__probe_narrow(j, thread);
                 drain_at += drain_at < PROBE_DRAIN ? drain_at : PROBE_DRAIN;
             }
@@ -98,12 +103,30 @@ static void work(struct ims_pass *p, unsigned thread, struct ims_unit_room *room
             ims__job_scan(all[j], thread, unit / UNITS_PER_VIEW, (uint32_t)(unit % UNITS_PER_VIEW), room);
         if (++n_done == drain_at) {
             for (unsigned j = 0; j < n_all; j++)
-                ims__job_drain(all[j], thread);
+                ims__job_raise_floor(all[j], thread);
             drain_at *= 4;
         }
     }
     for (unsigned j = 0; j < n_all; j++)
         ims__job_drain(all[j], thread);
+}
+
+/* Waking costs about as much as reading some thousand rows, so a helper that was called for a pass that is being
+ * prepared stays awake for it, and so does the caller who waits for helpers to end. */
+static void await_pass(struct ims_passes *all)
+{
+    uint64_t until = ims__mono_ns() + AWAKE_NS;
+
+    while (atomic_load(&all->is_coming) && ims__mono_ns() < until)
+        sched_yield();
+}
+
+static void await_end(const struct ims_pass *p)
+{
+    uint64_t until = ims__mono_ns() + AWAKE_NS;
+
+    while (atomic_load(&p->n_inside) && ims__mono_ns() < until)
+        sched_yield();
 }
 
 static void help(void *arg)
@@ -118,7 +141,10 @@ static void help(void *arg)
         struct ims_pass *p = all->pass;
 
         if (!p) {
-            (void)ims__cond_wait(&all->changed, &all->lock, WAIT_MS);
+            (void)ims__cond_wait(&all->work_comes, &all->lock, WAIT_MS);
+            ims__unlock(&all->lock);
+            await_pass(all);
+            ims__lock(&all->lock);
             continue;
         }
         p->n_inside++;
@@ -182,8 +208,7 @@ static void drop_filter(struct ims_job *j)
         pthread_mutex_unlock(&f->lock);
 }
 
-static void add_job(struct ims_passes *all, struct ims_pass *p, struct ims_ticket *t, size_t i, unsigned n_threads,
-                    bool has_pass)
+static void add_job(struct ims_passes *all, struct ims_pass *p, struct ims_ticket *t, size_t i, bool has_pass)
 {
     struct ims_job *j = ims__zalloc(1, sizeof(*j));
     ims_status st;
@@ -196,13 +221,33 @@ static void add_job(struct ims_passes *all, struct ims_pass *p, struct ims_ticke
     j->result = &t->results[i];
     j->rules = all->rules;
     j->has_pass = has_pass;
-    st = resolve_filter(j, p->snapshot, all, &t->err);
-    if (!st)
-        st = ims__job_prepare(j, p->snapshot, n_threads, &t->err);
-    if (st)
-        t->status = st;
     p->jobs[p->n_jobs] = j;
     p->tickets[p->n_jobs++] = t;
+    st = resolve_filter(j, p->snapshot, all, &t->err);
+    if (st)
+        t->status = st;
+    else
+        ims__job_plan(j, p->snapshot);
+}
+
+/* Whether there is more to read than one thread reads before another is awake. */
+static bool has_enough(const struct ims_pass *p)
+{
+    size_t n = 0;
+
+    for (unsigned i = 0; i < p->n_jobs; i++)
+        n += p->tickets[i]->status ? 0 : p->jobs[i]->n_candidates;
+    return n > LISTED_ALONE;
+}
+
+static void prepare_jobs(struct ims_pass *p, unsigned n_threads)
+{
+    for (unsigned i = 0; i < p->n_jobs; i++) {
+        struct ims_ticket *t = p->tickets[i];
+
+        if (!t->status)
+            t->status = ims__job_prepare(p->jobs[i], n_threads, &t->err);
+    }
 }
 
 static void finish_jobs(struct ims_pass *p)
@@ -232,6 +277,14 @@ static unsigned keep_runnable(struct ims_pass *p, struct ims_job **out)
     return n;
 }
 
+static void call_helpers(struct ims_passes *all)
+{
+    atomic_store(&all->is_coming, true);
+    ims__lock(&all->lock);
+    ims__cond_broadcast(&all->work_comes);
+    ims__unlock(&all->lock);
+}
+
 static void scan_all(struct ims_passes *all, struct ims_pass *p, bool is_alone, struct ims_unit_room *room)
 {
     struct ims_job *jobs[IMS_PASS_JOBS];
@@ -250,11 +303,15 @@ static void scan_all(struct ims_passes *all, struct ims_pass *p, bool is_alone, 
     }
     ims__lock(&all->lock);
     all->pass = &scanned;
-    ims__cond_broadcast(&all->changed);
+    atomic_store(&all->is_coming, false);
+    ims__cond_broadcast(&all->work_comes);
     ims__unlock(&all->lock);
     work(&scanned, 0, room);
     ims__lock(&all->lock);
     all->pass = NULL;
+    ims__unlock(&all->lock);
+    await_end(&scanned);
+    ims__lock(&all->lock);
     while (scanned.n_inside)
         (void)ims__cond_wait(&all->changed, &all->lock, WAIT_MS);
     ims__unlock(&all->lock);
@@ -270,10 +327,16 @@ static void run_pass(struct ims_passes *all, struct ims_ticket **tickets, const 
 
     p.snapshot = ims__snapshot_take(all->snapshots, &slot);
     for (unsigned i = 0; i < n; i++)
-        add_job(all, &p, tickets[i], at[i], is_alone ? 1 : all->n_threads, n == 1);
+        add_job(all, &p, tickets[i], at[i], n == 1);
     for (unsigned i = 0; !room && i < n; i++)
         tickets[i]->status = ims_fail(&tickets[i]->err, IMS_E_NOMEM, "vectors", 0, "searching");
+    is_alone = is_alone || !has_enough(&p);
+    if (!is_alone)
+        call_helpers(all);
+    prepare_jobs(&p, is_alone ? 1 : all->n_threads);
     scan_all(all, &p, is_alone, room);
+    if (!is_alone)
+        atomic_store(&all->is_coming, false);
     finish_jobs(&p);
     ims__snapshot_leave(all->snapshots, slot);
     ims__free(room);
@@ -386,7 +449,8 @@ ims_status ims__passes_open(struct ims_passes *p, struct ims_snapshots *snapshot
     p->n_threads = n_threads;
     p->has_lock = ims__lock_init(&p->lock) == IMS_OK;
     p->has_cond = p->has_lock && ims__cond_init(&p->changed) == IMS_OK;
-    if (!p->has_cond)
+    p->has_work_cond = p->has_cond && ims__cond_init(&p->work_comes) == IMS_OK;
+    if (!p->has_work_cond)
         return ims_fail(err, IMS_E_NOMEM, "vectors", 0, "creating a lock");
     while (p->n_helpers + 1 < n_threads) { /* fewer than wanted only make it slower */
         if (ims__thread_start(&p->helpers[p->n_helpers], "ims-scan", help, p, NULL))
@@ -398,14 +462,16 @@ ims_status ims__passes_open(struct ims_passes *p, struct ims_snapshots *snapshot
 
 void ims__passes_close(struct ims_passes *p)
 {
-    if (p->has_cond) {
+    if (p->has_work_cond) {
         ims__lock(&p->lock);
         p->is_stopping = true;
-        ims__cond_broadcast(&p->changed);
+        ims__cond_broadcast(&p->work_comes);
         ims__unlock(&p->lock);
     }
     for (unsigned i = 0; i < p->n_helpers; i++)
         ims__thread_join(&p->helpers[i]);
+    if (p->has_work_cond)
+        ims__cond_release(&p->work_comes);
     if (p->has_cond)
         ims__cond_release(&p->changed);
     if (p->has_lock)

@@ -19,12 +19,13 @@ struct ims_passes {
     const struct ims_job_rules *rules;
     unsigned n_threads;
     struct ims_lock lock; /* of all below */
-    struct ims_cond changed;
-    bool has_lock, has_cond;
+    struct ims_cond changed, work_comes; /* for callers; for helpers */
+    bool has_lock, has_cond, has_work_cond;
     bool is_stopping;
     bool is_running; /* a caller leads a pass */
     struct ims_ticket *first, *last; /* waiting */
     struct ims_pass *pass;           /* helpers may join; NULL = none */
+    _Atomic bool is_coming;          /* one is being prepared: helpers wake meanwhile */
     struct ims_thread helpers[IMS_MAX_SEARCH_THREADS];
     unsigned n_helpers;
 };

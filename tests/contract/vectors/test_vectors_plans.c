@@ -34,9 +34,10 @@ static bool add_rows(struct pair *p, size_t from, size_t n, int64_t first_id)
     return is_fine;
 }
 
-static bool pair_open(struct pair *p, const char *family, uint32_t dim, size_t n, unsigned n_threads)
+static bool pair_open_tuned(struct pair *p, const char *family, uint32_t dim, size_t n, unsigned n_threads,
+                            const struct ims_vectors_tuning *tuning)
 {
-    struct ims_vectors_options options = { .dim = dim, .n_threads = n_threads };
+    struct ims_vectors_options options = { .dim = dim, .n_threads = n_threads, .tuning = tuning };
     ims_err err;
 
     *p = (struct pair){ .set = synthetic_new(family, dim, n, 7), .dim = dim };
@@ -48,6 +49,11 @@ static bool pair_open(struct pair *p, const char *family, uint32_t dim, size_t n
             return false;
     }
     return true;
+}
+
+static bool pair_open(struct pair *p, const char *family, uint32_t dim, size_t n, unsigned n_threads)
+{
+    return pair_open_tuned(p, family, dim, n, n_threads, NULL);
 }
 
 static void pair_close(struct pair *p)
@@ -197,6 +203,46 @@ TEST(filters, "filters of any width find no less than the plain scan, prepared o
         ims_vectors_filter_close(filter);
     }
     CHECK(n_missed <= 2);
+    pair_close(&p);
+}
+
+TEST(uneven_filter, "of one filter, codes are read where many rows are allowed and bytes where few are, but of none that is gone")
+{
+    enum { N = 70000, DIM = 64, DENSE_FROM = 9000, DENSE_UNTIL = 13000, STEP = 47, GONE = 3 };
+    static const struct ims_vectors_tuning tuning = { .bytes_rows = 1000 };
+    struct pair p;
+    static int64_t ids[N];
+    struct ims_vectors_filter *filter = NULL;
+    float query[DIM];
+    size_t n_ids = 0;
+    ims_err err;
+    int n_missed = 0;
+
+    CHECK(pair_open_tuned(&p, "c10", DIM, N, 2, &tuning));
+    for (int64_t id = 0; id < N; id++) {
+        if ((id >= DENSE_FROM && id < DENSE_UNTIL) || id % STEP == 0 || id == 65535)
+            ids[n_ids++] = id;
+    }
+    CHECK_OK(ims_vectors_filter_open(&filter, ids, n_ids, &err), err);
+    for (uint64_t i = 0; i < 24; i++) {
+        struct ims_vectors_query q = { .vector = query, .k = 10, .filter = filter };
+        struct ims_vectors_answer a;
+        int found;
+
+        synthetic_query(p.set, i % 2, i, query);
+        found = compare(&p, &q, &a);
+        CHECK(found >= 0);
+        n_missed += 10 - found;
+        CHECK_INT(a.plan, IMS_VECTORS_CODES);
+        CHECK(a.n_coded >= DENSE_UNTIL - DENSE_FROM && a.n_coded <= DENSE_UNTIL - DENSE_FROM + 2048);
+        CHECK(a.n_bytes >= (N - (DENSE_UNTIL - DENSE_FROM)) / STEP / 2);
+        for (size_t g = 0; g < GONE; g++) { /* what was just found */
+            CHECK_OK(ims_vectors_remove(p.plain, &want[g].id, 1, &err), err);
+            CHECK_OK(ims_vectors_remove(p.fast, &want[g].id, 1, &err), err);
+        }
+    }
+    CHECK(n_missed <= 2);
+    ims_vectors_filter_close(filter);
     pair_close(&p);
 }
 
