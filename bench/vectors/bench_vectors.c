@@ -4,8 +4,8 @@
  *                 [--only-build] [--only-index] [--skip-rows N] [--shuffle] [--reuse] [--keep] [--one-in LIST]
  *
  *   --rivals   of hnswlib16, hnswlib32, faiss, sqlite-vec, separated by commas; what was not built in is named
- *   --work     where the index's files go, and the rivals' that take long to build, to be taken from there
- *              the next time (default build/bench/vectors)
+ *   --work     where the files of the index and of rivals go; rivals are taken from there the next time
+ *              (default build/bench/vectors)
  *   --only-index  builds, saves, rebuilds and opens the index; no queries
  *   --skip-rows  full segments with so many rows are put in order of likeness (built in: 3 million)
  *   --shuffle  the rows come in an order that has nothing to do with their likeness
@@ -16,7 +16,8 @@
  *
  * One query at a time. Times are milliseconds; the floor is what the codes' bytes take at the bandwidth that
  * was measured before. Recall is over the ten best of all rows, found in full while they are drawn; a rival's effort is
- * raised until it reaches 0.99. Without rivals neither rows nor index need be in memory: ten million take 3 GB and 35 GB
+ * raised until it reaches 0.99, and one that scans is asked at most 20 queries of a kind. A filter is worked out before
+ * it is asked. Without rivals neither rows nor index need be in memory: ten million take 3 GB and 35 GB
  * of disk while they are put in order.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "bench_vectors.h"
@@ -42,12 +43,8 @@ static void measure_filters(struct bench *b, struct ims_vectors *own[3], struct 
         printf("%s %zu x %u, %g %% allowed\n", b->family, b->n, b->dim, 100.0 / one_in);
         for (unsigned n_threads = 1; n_threads <= 2; n_threads++)
             bench_measure_own(b, own[n_threads], n_threads, f);
-        for (size_t r = 0; r < n_rivals; r++) {
-            if (one_in == 1 || rivals[r].can_filter)
-                bench_measure_rival(b, &rivals[r], 1);
-            if (one_in == 1 && strncmp(rivals[r].name, "faiss", 5) == 0)
-                bench_measure_rival(b, &rivals[r], 2);
-        }
+        for (size_t r = 0; r < n_rivals; r++)
+            bench_measure_rival(b, &rivals[r]);
         ims_vectors_filter_close(f);
     }
 }
@@ -78,8 +75,10 @@ static void run(struct bench *b)
             bench_measure_inserts(b, scratch);
             bench_measure_removal(b, own[2]);
         }
-        for (size_t i = 0; !b->is_kept && i < n_rivals; i++)
+        for (size_t i = 0; !b->is_kept && i < n_rivals; i++) {
+            bench_measure_rival_inserts(b, &rivals[i]);
             bench_measure_rival_removal(b, &rivals[i]);
+        }
     }
     ims_vectors_close(own[2]);
     for (size_t i = 0; i < n_rivals; i++)

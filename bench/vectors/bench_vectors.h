@@ -91,7 +91,9 @@ void bench_measure_removal(struct bench *b, struct ims_vectors *v);
 
 /* Those that were asked for and are built in; how many of 4 places. */
 size_t bench_open_rivals(struct bench *b, struct rival *out);
-void bench_measure_rival(struct bench *b, struct rival *r, unsigned n_threads);
+/* Under the present filter, on as many threads as it can use. */
+void bench_measure_rival(struct bench *b, struct rival *r);
+void bench_measure_rival_inserts(struct bench *b, struct rival *r);
 void bench_measure_rival_removal(struct bench *b, struct rival *r);
 
 #endif
