@@ -1,10 +1,11 @@
 /* What a child process costs and how long a device is away after it died: a CLIP pack's image tower
  * in this process and in a child, batch by batch in turn, so that both see the same machine.
  *
- *     bench_isolation [DIR [BATCH]]
+ *     bench_isolation [DIR [BATCH [N_DRAWN]]]
  *
- * Without DIR it makes a pack of ViT-B/32's true shape with generated weights. Linux only: the
- * child is found through /proc.
+ * Without DIR it makes a pack of ViT-B/32's true shape with generated weights. With N_DRAWN so many
+ * batches of 1 to BATCH pictures go through the child, for the memory that it holds. Linux
+ * only: the child is found and watched through /proc.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "base/clock.h"
 #include "base/mem.h"
@@ -87,6 +88,47 @@ static int child_pid(void)
     return pid;
 }
 
+/* Minor page faults of a process until now, and its memory that is no file's. */
+struct usage {
+    unsigned long n_faults, anon_mib;
+};
+
+static struct usage usage_of(int pid)
+{
+    struct usage u = { 0, 0 };
+    unsigned long resident, shared;
+    char path[64];
+    FILE *f;
+
+    snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+    f = fopen(path, "r"); /* the name, in brackets, is this program's: without blanks */
+    if (f && fscanf(f, "%*d %*s %*c %*d %*d %*d %*d %*d %*u %lu", &u.n_faults) != 1)
+        u.n_faults = 0;
+    if (f)
+        fclose(f);
+    snprintf(path, sizeof(path), "/proc/%d/statm", pid);
+    f = fopen(path, "r");
+    if (f && fscanf(f, "%*u %lu %lu", &resident, &shared) == 2)
+        u.anon_mib = (resident - shared) * (unsigned long)sysconf(_SC_PAGESIZE) >> 20;
+    if (f)
+        fclose(f);
+    return u;
+}
+
+/* Batches of drawn sizes: the heap that is made of more than one kind of block. */
+static void watch_memory(struct ims_clip *there, const uint8_t *pixels, size_t batch, float *out, size_t n)
+{
+    uint32_t x = 1;
+
+    for (size_t i = 0; i < n; i++) {
+        x = x * 1664525u + 1013904223u; /* Numerical Recipes' generator */
+        (void)time_batch(there, pixels, 1 + (x >> 8) % batch, out);
+        if ((i + 1) % (n / 4 ? n / 4 : 1) == 0)
+            printf("after %zu batches of 1 to %zu: %lu MiB in the child\n", i + 1, batch,
+                   usage_of(child_pid()).anon_mib);
+    }
+}
+
 static void time_kills(struct ims_clip *clip, const uint8_t *pixels, size_t n, float *out,
                        double usual_ms)
 {
@@ -141,7 +183,7 @@ static double time_doubling(ims_isolation isolation, size_t n_bytes)
     return best;
 }
 
-static void run(const struct ims_pack *pack, size_t batch)
+static void run(const struct ims_pack *pack, size_t batch, size_t n_drawn)
 {
     struct ims_clip *here = open_clip(pack, IMS_ISOLATE_NEVER, batch);
     struct ims_clip *there = open_clip(pack, IMS_ISOLATE_ALWAYS, batch);
@@ -150,6 +192,7 @@ static void run(const struct ims_pack *pack, size_t batch)
     uint8_t *pixels = ims__alloc(batch, bytes);
     float *out = ims__alloc(batch, ims_clip_info(here)->dim * sizeof(*out));
     double here_ms[N_ROUNDS], there_ms[N_ROUNDS], ratio[N_ROUNDS], usual;
+    struct usage here_then, there_then, here_now, there_now;
 
     if (!pixels || !out)
         exit(1);
@@ -158,17 +201,25 @@ static void run(const struct ims_pack *pack, size_t batch)
                           pixels + k * bytes);
     (void)time_batch(here, pixels, batch, out);
     (void)time_batch(there, pixels, batch, out);
+    here_then = usage_of((int)getpid());
+    there_then = usage_of(child_pid());
     for (size_t i = 0; i < N_ROUNDS; i++) {
         here_ms[i] = time_batch(here, pixels, batch, out);
         there_ms[i] = time_batch(there, pixels, batch, out);
         ratio[i] = there_ms[i] / here_ms[i];
     }
+    here_now = usage_of((int)getpid());
+    there_now = usage_of(child_pid());
     usual = median(there_ms, N_ROUNDS);
     printf("batch of %zu, medians of %d: here %.2f ms, in a child %.2f ms; pair by pair %+.2f %%\n",
            batch, N_ROUNDS, median(here_ms, N_ROUNDS), usual,
            100 * (median(ratio, N_ROUNDS) - 1));
     printf("the best of each (sorted now): here %.2f ms, in a child %.2f ms, %+.2f %%\n", here_ms[0],
            there_ms[0], 100 * (there_ms[0] / here_ms[0] - 1));
+    printf("page faults a batch: here %lu, in the child %lu; memory: here %lu MiB, in the child %lu MiB\n",
+           (here_now.n_faults - here_then.n_faults) / N_ROUNDS,
+           (there_now.n_faults - there_then.n_faults) / N_ROUNDS, here_now.anon_mib, there_now.anon_mib);
+    watch_memory(there, pixels, batch, out, n_drawn);
     printf("its %.1f MB there and as many back, nothing computed: %.2f ms more (best of 200)\n",
            (double)(batch * bytes) / 1e6,
            time_doubling(IMS_ISOLATE_ALWAYS, batch * bytes / 8 * 8) -
@@ -194,7 +245,7 @@ int main(int argc, char **argv)
         generated_pack(dir, test_source_path("tests/golden/clip/vit_b_32.config.json"), "F32", NULL,
                        &config);
     must(ims_pack_open(&pack, dir, &err));
-    run(pack, argc > 2 ? (size_t)atoi(argv[2]) : 16);
+    run(pack, argc > 2 ? (size_t)atoi(argv[2]) : 16, argc > 3 ? (size_t)atoi(argv[3]) : 0);
     ims_pack_close(pack);
     return 0;
 }

@@ -3,6 +3,7 @@
 #include "base/process.h"
 
 #include <dirent.h>
+#include <limits.h>
 #include <malloc.h>
 #include <stdio.h>
 #include <sys/resource.h>
@@ -10,6 +11,9 @@
 #include <unistd.h>
 
 #define BACKGROUND_NICE 15 /* a share of about 1 to 28 against the default */
+/* Larger blocks are mappings of their own: where glibc's threshold, which moves by itself otherwise, ends
+ * (DEFAULT_MMAP_THRESHOLD_MAX of its malloc.c). */
+#define LARGEST_IN_HEAP (32 << 20)
 
 uint64_t ims__resident_bytes(void)
 {
@@ -47,5 +51,22 @@ void ims__limit_arenas(unsigned n)
     (void)mallopt(M_ARENA_MAX, (int)n);
 #else
     (void)n;
+#endif
+}
+
+void ims__keep_memory(size_t bytes)
+{
+#if defined(__GLIBC__)
+    (void)mallopt(M_MMAP_THRESHOLD, LARGEST_IN_HEAP);
+    (void)mallopt(M_TRIM_THRESHOLD, bytes < INT_MAX ? (int)bytes : INT_MAX);
+#else
+    (void)bytes;
+#endif
+}
+
+void ims__return_memory(void)
+{
+#if defined(__GLIBC__)
+    (void)malloc_trim(0);
 #endif
 }

@@ -8,6 +8,7 @@
 
 #include "base/limits.h"
 #include "base/mem.h"
+#include "base/process.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -211,6 +212,7 @@ static void close_session(struct server *s, struct wire_reader *r, struct ims_bu
         s->backend->session_close(s->sessions[number]);
         ims__free(s->sessions[number]);
         s->sessions[number] = NULL;
+        ims__return_memory(); /* its weights */
     }
     ims__wire_err(reply, is_there ? IMS_OK : bad_request(&err), &err);
 }
@@ -424,6 +426,7 @@ static int serve(const struct ims_compute_backend *backend)
     struct stat st;
     ims_err err;
 
+    ims__keep_memory(CHILD_KEPT_BYTES);
     if (fstat(CHILD_SOCKET, &st) != 0 || !S_ISSOCK(st.st_mode)) {
         fprintf(stderr, "%s is how this program starts its own helpers\n", CHILD_ARGUMENT);
         return ims_status_exit(IMS_E_USAGE);
