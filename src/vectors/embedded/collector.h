@@ -43,7 +43,8 @@ struct ims_collector {
     float *best; /* a heap of the k best scores, the worst on top */
     size_t n_best;
     bool is_short; /* of memory: what it holds is incomplete */
-    size_t n_coded, n_bytes, n_exact; /* rows bounded by codes, scored by bytes, scored by floats */
+    size_t n_coded, n_bytes, n_exact; /* rows bounded by codes, scored by bytes, scored by floats; */
+    size_t n_skipped;                 /* not read, as their cell is too far */
 };
 
 bool ims__collector_init(struct ims_collector *c, size_t k, float margin, struct ims_floor *floor);

@@ -2,16 +2,19 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "vectors/embedded/fill.h"
 
+#include "vectors/embedded/cells.h"
 #include "vectors/embedded/index_dir.h"
 
 #define WORTH_A_THREAD 1024 /* rows: half of them take longer than a thread to start */
+#define CELLS_WORTH_A_THREAD 16
 
 /* What one of two threads does. */
 struct share {
-    struct ims_fill fill; /* its slots of it */
+    struct ims_fill fill; /* its slots of it; its cells */
     const struct ims_rotation *rotation;
     float *room;
-    bool is_sum, is_sound;
+    enum { FILL, SUM_UP, CELLS } work;
+    bool is_sound;
 };
 
 static float larger(float a, float b)
@@ -48,8 +51,12 @@ static void do_share(void *arg)
 {
     struct share *s = arg;
 
-    if (s->is_sum)
-        ims__segment_sum_up(s->fill.segment, s->fill.from, s->fill.until, s->room);
+    struct ims_fill *f = &s->fill;
+
+    if (s->work == SUM_UP)
+        ims__segment_sum_up(f->segment, f->from, f->until, s->room);
+    else if (s->work == CELLS)
+        ims__cells_encode(f->segment, f->from, f->until, s->room, &f->spreads.spread);
     else
         fill_share(s);
 }
@@ -62,7 +69,7 @@ static void share_out(struct ims_embedded *e, struct share *all, uint32_t half)
 
     other.fill.from = half;
     other.room = e->room + 2 * (size_t)e->dim;
-    if (all->fill.until - all->fill.from < WORTH_A_THREAD ||
+    if (all->fill.until - all->fill.from < (all->work == CELLS ? CELLS_WORTH_A_THREAD : WORTH_A_THREAD) ||
         ims__thread_start(&thread, "ims-encode", do_share, &other, NULL)) {
         do_share(all);
         return;
@@ -103,7 +110,16 @@ void ims__embedded_encode(struct ims_embedded *e, struct ims_segment *s, uint32_
 
 void ims__embedded_sum_up(struct ims_embedded *e, struct ims_segment *s, uint32_t n_coded)
 {
-    struct share all = { .fill = { .segment = s, .until = n_coded }, .room = e->room, .is_sum = true };
+    struct share all = { .fill = { .segment = s, .until = n_coded }, .room = e->room, .work = SUM_UP };
 
     share_out(e, &all, half_of(0, n_coded, IMS_UNIT_SLOTS));
+}
+
+void ims__embedded_encode_cells(struct ims_embedded *e, struct ims_segment *s, struct ims_spreads *spreads)
+{
+    struct share all = { .fill = { .segment = s, .until = s->n_cells, .spreads = *spreads }, .room = e->room, .work = CELLS };
+
+    all.fill.spreads.spread = 0;
+    share_out(e, &all, half_of(0, s->n_cells, 1));
+    *spreads = all.fill.spreads;
 }

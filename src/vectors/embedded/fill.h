@@ -22,5 +22,7 @@ void ims__embedded_encode(struct ims_embedded *e, struct ims_segment *s, uint32_
                           struct ims_spreads *spreads);
 /* ims__segment_sum_up on two threads. */
 void ims__embedded_sum_up(struct ims_embedded *e, struct ims_segment *s, uint32_t n_coded);
+/* Codes all rows of a segment's cells anew; spreads->spread becomes theirs. */
+void ims__embedded_encode_cells(struct ims_embedded *e, struct ims_segment *s, struct ims_spreads *spreads);
 
 #endif

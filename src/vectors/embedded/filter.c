@@ -4,8 +4,17 @@
 
 #include "base/mem.h"
 
-#define FEW 16 /* fewer ids than a segment has rows / FEW: each is looked up */
+#define FEW 64 /* fewer ids than a segment has rows / FEW: each is looked up */
+#define MAX_SPREAD 64 /* ids that are no more spread than that, times the index's rows, become a set of bits */
 #define LISTED 8 /* no more slots than a segment has / LISTED are listed one by one too */
+
+/* The allowed ids, and where their range is small, a bit for each number in it. */
+struct allowed {
+    const int64_t *ids;
+    size_t n;
+    uint64_t *bits; /* NULL: none */
+    uint64_t n_bits;
+};
 
 static size_t lower_bound(const int64_t *ids, size_t low, size_t high, int64_t id)
 {
@@ -26,7 +35,20 @@ static void allow(struct ims_filter_part *p, uint32_t slot)
     p->n_set++;
 }
 
-/* Rows mostly come in the order of their ids: the cursor then moves by single steps. */
+/* Whatever the order of rows is. */
+static void test_rows(const struct ims_view *v, const struct allowed *a, struct ims_filter_part *p)
+{
+    uint64_t first = (uint64_t)a->ids[0];
+
+    for (uint32_t slot = p->n_rows; slot < v->n_rows; slot++) {
+        uint64_t i = (uint64_t)v->segment->ids[slot] - first;
+
+        if (i < a->n_bits && (a->bits[i / 64] >> i % 64 & 1))
+            allow(p, slot);
+    }
+}
+
+/* In the order of ids the cursor moves by single steps. */
 static void walk_rows(const struct ims_view *v, const int64_t *ids, size_t n, struct ims_filter_part *p)
 {
     size_t cursor = 0;
@@ -75,8 +97,11 @@ static void list_few(struct ims_filter_part *p)
     p->starts[IMS_SEGMENT_SLOTS / IMS_UNIT_SLOTS] = (uint16_t)n;
 }
 
-static void fill_part(const struct ims_view *v, const int64_t *ids, size_t n, struct ims_filter_part *p)
+static void fill_part(const struct ims_view *v, const struct allowed *a, struct ims_filter_part *p)
 {
+    const int64_t *ids = a->ids;
+    size_t n = a->n;
+
     if (v->is_sealed && p->n_rows == 0 && v->n_rows) {
         const struct ims_segment *s = v->segment;
         size_t from = lower_bound(ids, 0, n, s->ids[s->order[0]]);
@@ -90,7 +115,10 @@ static void fill_part(const struct ims_view *v, const int64_t *ids, size_t n, st
             return;
         }
     }
-    walk_rows(v, ids, n, p);
+    if (a->bits)
+        test_rows(v, a, p);
+    else
+        walk_rows(v, ids, n, p);
     p->n_rows = v->n_rows;
 }
 
@@ -111,8 +139,8 @@ static struct ims_filter_part *find_former(const struct ims_filter_bits *former,
     return NULL;
 }
 
-static bool resolve_view(const struct ims_view *v, const int64_t *ids, size_t n,
-                         const struct ims_filter_bits *former, struct ims_filter_part **out)
+static bool resolve_view(const struct ims_view *v, const struct allowed *a, const struct ims_filter_bits *former,
+                         struct ims_filter_part **out)
 {
     struct ims_filter_part *p = find_former(former, v);
 
@@ -127,7 +155,7 @@ static bool resolve_view(const struct ims_view *v, const int64_t *ids, size_t n,
     p->refs = 1;
     p->segment_number = v->segment->number;
     p->slots = NULL; /* the former part's own */
-    fill_part(v, ids, n, p);
+    fill_part(v, a, p);
     list_few(p);
     if (p->n_set)
         *out = p;
@@ -136,22 +164,42 @@ static bool resolve_view(const struct ims_view *v, const int64_t *ids, size_t n,
     return true;
 }
 
+/* Without memory for them rows are compared with ids. */
+static void set_bits(struct allowed *a, size_t n_rows)
+{
+    uint64_t n = a->n ? (uint64_t)a->ids[a->n - 1] - (uint64_t)a->ids[0] + 1 : 0;
+
+    if (!n || n / MAX_SPREAD > n_rows || a->n < IMS_SEGMENT_SLOTS / FEW)
+        return;
+    a->bits = ims__zalloc((size_t)(n / 64 + 1), sizeof(*a->bits));
+    a->n_bits = n;
+    for (size_t i = 0; a->bits && i < a->n; i++) {
+        uint64_t bit = (uint64_t)a->ids[i] - (uint64_t)a->ids[0];
+
+        a->bits[bit / 64] |= UINT64_C(1) << bit % 64;
+    }
+}
+
 struct ims_filter_bits *ims__filter_resolve(const struct ims_snapshot *s, const int64_t *ids, size_t n,
                                             const struct ims_filter_bits *former)
 {
     struct ims_filter_bits *f = ims__zalloc(1, sizeof(*f) + s->n_views * sizeof(f->parts[0]));
+    struct allowed a = { .ids = ids, .n = n };
 
     if (!f)
         return NULL;
+    set_bits(&a, s->n_live);
     f->refs = 1;
     f->generation = s->generation;
     f->n_views = s->n_views;
     for (size_t i = 0; i < s->n_views; i++) {
-        if (!resolve_view(&s->views[i], ids, n, former, &f->parts[i])) {
+        if (!resolve_view(&s->views[i], &a, former, &f->parts[i])) {
             ims__filter_bits_unref(f);
-            return NULL;
+            f = NULL;
+            break;
         }
     }
+    ims__free(a.bits);
     return f;
 }
 

@@ -17,7 +17,9 @@ struct ims_saved_segment {
     uint64_t number, epoch_number; /* epoch 0 = not coded */
     uint32_t n_rows;
     uint32_t n_dead; /* a bitmap follows when it is not 0 */
-    uint32_t is_sealed, is_ordered;
+    uint32_t is_sealed;
+    uint8_t level; /* struct ims_view */
+    bool is_read_whole;
     struct ims_spreads spreads;
 };
 

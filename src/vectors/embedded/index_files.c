@@ -3,6 +3,7 @@
 #include "vectors/embedded/index_dir.h"
 
 #include "base/mem.h"
+#include "vectors/embedded/cells.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -12,16 +13,16 @@
 #include <unistd.h>
 
 #define HEAD_BYTES 4096 /* of both kinds of file */
-#define CODES_MAGIC UINT64_C(0x3265646f63736d69) /* "imscode2" */
+#define CODES_MAGIC UINT64_C(0x3365646f63736d69) /* "imscode3" */
 #define ROWS_MAGIC UINT64_C(0x3173776f72736d69)  /* "imsrows1" */
 
 /* What lies in a file of codes, in this order, each from a multiple of 64 on. */
-enum region { CODES, SCALE, CENTRE, PARTS, PART_BYTES, IDS, ORDER, BYTE_SCALE, BYTES, N_REGIONS };
+enum region { CODES, SCALE, CENTRE, PARTS, PART_BYTES, CELLS, CELL_BYTES, IDS, ORDER, BYTE_SCALE, BYTES, N_REGIONS };
 #define N_CHECKED_ALWAYS BYTE_SCALE /* those before it are read by every query */
 
 struct codes_head {
     uint64_t magic, number, epoch_number;
-    uint32_t dim, n_rows;
+    uint32_t dim, n_rows, n_cells, zero;
     uint32_t crc[N_REGIONS];
     uint32_t head_crc; /* of what is before it */
 };
@@ -169,6 +170,8 @@ static void region_sizes(const struct ims_segment *s, uint32_t n_rows, size_t ou
     out[CENTRE] = out[SCALE];
     out[PARTS] = is_coded ? ims__n_parts(n_rows) * sizeof(struct ims_part) : 0;
     out[PART_BYTES] = is_coded ? ims__n_parts(n_rows) * (size_t)s->byte_stride : 0;
+    out[CELLS] = s->n_cells * sizeof(struct ims_part);
+    out[CELL_BYTES] = s->n_cells * (size_t)s->byte_stride;
     out[IDS] = n_rows * sizeof(int64_t);
     out[ORDER] = n_rows * sizeof(uint16_t);
     out[BYTE_SCALE] = out[SCALE];
@@ -182,6 +185,8 @@ static void region_pointers(const struct ims_segment *s, const void *out[N_REGIO
     out[CENTRE] = s->centre;
     out[PARTS] = s->parts;
     out[PART_BYTES] = s->part_bytes;
+    out[CELLS] = s->cells;
+    out[CELL_BYTES] = s->cell_bytes;
     out[IDS] = s->ids;
     out[ORDER] = s->order;
     out[BYTE_SCALE] = s->byte_scale;
@@ -225,7 +230,8 @@ static ims_status write_regions(int fd, const char *path, const struct ims_segme
                             .number = s->number,
                             .epoch_number = s->epoch ? s->epoch->number : 0,
                             .dim = s->dim,
-                            .n_rows = n_rows };
+                            .n_rows = n_rows,
+                            .n_cells = s->n_cells };
     size_t sizes[N_REGIONS];
     uint64_t offsets[N_REGIONS], end;
     const void *regions[N_REGIONS];
@@ -305,6 +311,8 @@ static ims_status check_regions(const struct ims_segment *s, uint32_t n_rows, in
         if (s->order[i] >= n_rows)
             return corrupt(err, "codes", s->number, "contradicts itself");
     }
+    if (!ims__cells_are_sound(s, n_rows - n_rows % IMS_CODE_BLOCK))
+        return corrupt(err, "codes", s->number, "contradicts itself");
     return IMS_OK;
 }
 
@@ -322,18 +330,23 @@ static ims_status map_codes(const char *dir, const struct ims_saved_segment *sav
     if (st)
         return st;
     ims__advise_large(base, s->code_map.size_bytes); /* rows are fetched from all over it */
-    region_sizes(s, saved->n_rows, sizes);
-    if (s->code_map.size_bytes < HEAD_BYTES || s->code_map.size_bytes != region_offsets(sizes, at))
+    if (s->code_map.size_bytes < HEAD_BYTES)
         return corrupt(err, "codes", s->number, "has not the length it should");
     memcpy(&h, base, sizeof(h));
-    if (h.magic != CODES_MAGIC || h.number != s->number || h.epoch_number != saved->epoch_number ||
-        h.dim != s->dim || h.n_rows != saved->n_rows || h.head_crc != head_crc(&h))
+    if (h.magic != CODES_MAGIC || h.number != s->number || h.epoch_number != saved->epoch_number || h.dim != s->dim ||
+        h.n_rows != saved->n_rows || h.n_cells > h.n_rows || h.head_crc != head_crc(&h))
         return corrupt(err, "codes", s->number, "has another head than it should");
+    s->n_cells = h.n_cells;
+    region_sizes(s, saved->n_rows, sizes);
+    if (s->code_map.size_bytes != region_offsets(sizes, at))
+        return corrupt(err, "codes", s->number, "has not the length it should");
     s->codes = base + at[CODES];
     s->scale = (float *)(void *)(base + at[SCALE]);
     s->centre = (float *)(void *)(base + at[CENTRE]);
     s->parts = (struct ims_part *)(void *)(base + at[PARTS]);
     s->part_bytes = (int8_t *)(base + at[PART_BYTES]);
+    s->cells = (struct ims_part *)(void *)(base + at[CELLS]);
+    s->cell_bytes = (int8_t *)(base + at[CELL_BYTES]);
     s->ids = (int64_t *)(void *)(base + at[IDS]);
     s->order = (uint16_t *)(void *)(base + at[ORDER]);
     s->byte_scale = (float *)(void *)(base + at[BYTE_SCALE]);

@@ -7,7 +7,8 @@
 static void add_view(const struct ims_view *v, struct ims_vectors_info *out)
 {
     const struct ims_segment *s = v->segment;
-    uint64_t codes = (uint64_t)v->n_coded * (s->n_bytes + 2 * sizeof(float));
+    uint64_t means = s->parts ? (uint64_t)(ims__n_parts(v->n_coded) + s->n_cells) * (s->byte_stride + sizeof(struct ims_part)) : 0;
+    uint64_t codes = (uint64_t)v->n_coded * (s->n_bytes + 2 * sizeof(float)) + means;
     uint64_t bytes = (uint64_t)v->n_coded * (s->byte_stride + sizeof(float));
     uint64_t rows = (uint64_t)v->n_rows * s->row_stride;
     uint64_t ids = (uint64_t)v->n_rows * (sizeof(int64_t) + (v->is_sealed ? sizeof(uint16_t) : 0));
@@ -16,7 +17,7 @@ static void add_view(const struct ims_view *v, struct ims_vectors_info *out)
     out->n_coded += v->n_coded;
     out->n_sealed += v->is_sealed;
     out->n_mapped += s->code_map.data != NULL;
-    out->n_ordered += v->is_ordered;
+    out->n_ordered += v->level > 0;
     out->n_stale += ims__view_is_stale(v);
     out->code_bytes += codes;
     out->byte_bytes += bytes;

@@ -37,7 +37,10 @@ _Static_assert(sizeof(struct head) == 128, "the head of a manifest has no gaps")
 _Static_assert(sizeof(struct segment_entry) == 40, "an entry of a manifest has no gaps");
 
 #define SEALED 1u
-#define ORDERED 2u
+#define LEVEL_SHIFT 1
+#define LEVEL_MASK 7u
+#define READ_WHOLE 16u
+_Static_assert(IMS_MAX_ORDER_LEVEL == LEVEL_MASK, "a level fits its bits");
 #define CRC_FROM 16 /* behind crc */
 
 static size_t epoch_bytes(uint32_t dim)
@@ -88,7 +91,7 @@ static ims_status check_head(const uint8_t *data, size_t n, struct head *h, ims_
 static bool is_plausible(const struct segment_entry *e, const struct head *h)
 {
     return e->number && e->number < h->next_number && e->n_rows && e->n_rows <= IMS_SEGMENT_SLOTS &&
-           e->n_dead <= e->n_rows && e->flags <= (SEALED | ORDERED) && e->flags != ORDERED &&
+           e->n_dead <= e->n_rows && e->flags <= (SEALED | LEVEL_MASK << LEVEL_SHIFT | READ_WHOLE) && (e->flags <= SEALED || (e->flags & SEALED)) &&
            (e->flags || e->n_rows < IMS_SEGMENT_SLOTS) &&
            isfinite(e->spread) && isfinite(e->byte_scale) && isfinite(e->length);
 }
@@ -157,7 +160,8 @@ static ims_status read_entries(const uint8_t *data, const struct head *h, struct
                                                      .n_rows = e.n_rows,
                                                      .n_dead = e.n_dead,
                                                      .is_sealed = e.flags & SEALED,
-                                                     .is_ordered = (e.flags & ORDERED) != 0,
+                                                     .level = (uint8_t)(e.flags >> LEVEL_SHIFT & LEVEL_MASK),
+                                                     .is_read_whole = (e.flags & READ_WHOLE) != 0,
                                                      .spreads = { e.spread, e.byte_scale, e.length } };
         for (size_t before = 0; before < i; before++) {
             if (m->segments[before].number == e.number)
@@ -232,7 +236,7 @@ static void fill(const struct ims_index_manifest *m, uint8_t *data, size_t n, si
     for (size_t i = 0; i < m->n_segments; i++, p += sizeof(struct segment_entry)) {
         const struct ims_saved_segment *s = &m->segments[i];
         struct segment_entry e = { s->number,    s->epoch_number,   s->n_rows,
-                                   s->n_dead,    (s->is_sealed ? SEALED : 0u) | (s->is_ordered ? ORDERED : 0u), s->spreads.spread,
+                                   s->n_dead,    (s->is_sealed ? SEALED : 0u) | (uint32_t)s->level << LEVEL_SHIFT | (s->is_read_whole ? READ_WHOLE : 0u), s->spreads.spread,
                                    s->spreads.byte_scale, s->spreads.length };
 
         memcpy(p, &e, sizeof(e));

@@ -198,12 +198,14 @@ static void tell(struct ims_job *j, size_t n_reranked)
         a->n_coded += j->collectors[i].n_coded;
         a->n_bytes += j->collectors[i].n_bytes;
         a->n_floats += j->collectors[i].n_exact;
+        a->n_skipped += j->collectors[i].n_skipped;
     }
-    a->n_skipped = j->probe.may_skip ? ims__probe_skipped(&j->probe) : 0;
-    if (a->n_coded) {
-        a->miss = j->rules->miss * (j->probe.may_skip ? 1 + IMS_SKIP_SHARE : 1);
+    if (a->n_coded)
+        a->miss = j->rules->miss;
+    if (j->probe.may_skip)
+        a->miss += j->rules->miss * IMS_SKIP_SHARE;
+    if (a->n_coded)
         a->deviations = (double)j->rules->deviations;
-    }
 }
 
 ims_status ims__job_finish(struct ims_job *j, ims_err *err)

@@ -16,6 +16,7 @@ struct ims_job_rules {
     float deviations; /* of the code's error that a bound allows for */
     double miss;      /* the probability that goes with it */
     size_t bytes_rows, skip_rows; /* as struct ims_vectors_tuning has them */
+    bool is_trial; /* of an order of likeness that was not yet found good */
 };
 
 struct ims_job {
@@ -46,7 +47,7 @@ struct ims_job {
 
 /* Space of one thread for a unit. */
 struct ims_unit_room {
-    uint32_t allowed[IMS_UNIT_WORDS];
+    uint32_t allowed[IMS_UNIT_WORDS], of_cell[IMS_UNIT_WORDS];
     uint16_t sums[IMS_UNIT_SLOTS];
     float bounds[IMS_UNIT_SLOTS];
     uint32_t at[IMS_UNIT_SLOTS];
@@ -60,6 +61,9 @@ ims_status ims__job_prepare(struct ims_job *j, unsigned n_threads, ims_err *err)
 void ims__job_scan(struct ims_job *j, unsigned thread, size_t view, uint32_t unit, struct ims_unit_room *room);
 /* The score of a row by its bytes. */
 float ims__job_score_bytes(const struct ims_job *j, size_t view, uint32_t slot);
+void ims__job_ask_for_bytes(const struct ims_job *j, size_t view, uint32_t slot); /* before they are needed */
+/* The score of what a unit's or a cell's rows have in common. */
+float ims__job_score_part(const struct ims_job *j, size_t view, const struct ims_part *part, const int8_t *bytes);
 /* Scores what came since the last time, best bounds first, for as long as that raises the floor; the rest is left for
  * later, when most of it will be below the floor. */
 void ims__job_raise_floor(struct ims_job *j, unsigned thread);

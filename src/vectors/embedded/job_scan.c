@@ -4,6 +4,7 @@
  * are, their bytes are fetched one by one. Skipping scattered blocks of codes would cost more than reading
  * them, because the processor's prefetching breaks.
  * SPDX-License-Identifier: Apache-2.0 */
+#include "vectors/embedded/cells.h"
 #include "vectors/embedded/job.h"
 
 #include <math.h>
@@ -81,8 +82,18 @@ float ims__job_score_bytes(const struct ims_job *j, size_t view, uint32_t slot)
     return q->along * s->centre[slot] + q->byte_scale * s->byte_scale[slot] * (float)dot;
 }
 
-static void ask_for_bytes(const struct ims_segment *s, uint32_t slot)
+float ims__job_score_part(const struct ims_job *j, size_t view, const struct ims_part *part, const int8_t *bytes)
 {
+    const struct ims_query_code *q = &j->codes[j->code_of_view[view]];
+    int32_t dot = ims__kernels()->dot_i8(q->bytes, bytes, j->snapshot->views[view].segment->dim);
+
+    return q->along * part->centre + q->byte_scale * part->byte_scale * (float)dot;
+}
+
+void ims__job_ask_for_bytes(const struct ims_job *j, size_t view, uint32_t slot)
+{
+    const struct ims_segment *s = j->snapshot->views[view].segment;
+
     ask_for(s->bytes + (size_t)slot * s->byte_stride, s->dim);
     __builtin_prefetch(s->centre + slot, 0, 3);
     __builtin_prefetch(s->byte_scale + slot, 0, 3);
@@ -92,12 +103,12 @@ static void ask_for_bytes(const struct ims_segment *s, uint32_t slot)
 static void score_listed(struct ims_job *j, struct ims_collector *c)
 {
     for (uint32_t i = 0; i < AHEAD && i < c->n_listed; i++)
-        ask_for_bytes(j->snapshot->views[c->listed[i] >> 16].segment, c->listed[i] & 0xffffu);
+        ims__job_ask_for_bytes(j, c->listed[i] >> 16, c->listed[i] & 0xffffu);
     for (uint32_t i = 0; i < c->n_listed; i++) {
         uint32_t at = c->listed[i];
 
         if (i + AHEAD < c->n_listed)
-            ask_for_bytes(j->snapshot->views[c->listed[i + AHEAD] >> 16].segment, c->listed[i + AHEAD] & 0xffffu);
+            ims__job_ask_for_bytes(j, c->listed[i + AHEAD] >> 16, c->listed[i + AHEAD] & 0xffffu);
         ims__collector_score(c, ims__job_score_bytes(j, at >> 16, at & 0xffffu), at);
     }
     c->n_bytes += c->n_listed;
@@ -131,33 +142,114 @@ static bool list_few(struct ims_job *j, struct ims_collector *c, size_t view, ui
     return true;
 }
 
-/* The candidates among the first n_blocks blocks of a unit join the pending ones. */
-static void bound_codes(struct ims_job *j, struct ims_collector *c, const struct ims_view *v, size_t view,
-                        uint32_t first, uint32_t n_blocks, struct ims_unit_room *room)
+/* Those of n_blocks blocks from slot `first` on whose bound reaches the floor join the pending ones. sums: of their codes;
+ * local: what the mean of their cell adds to each score. */
+static void select_rows(struct ims_job *j, struct ims_collector *c, size_t view, uint32_t first, uint32_t n_blocks,
+                        const uint16_t *sums, const uint32_t *allowed, float local, struct ims_unit_room *room)
 {
+    const struct ims_view *v = &j->snapshot->views[view];
     const struct ims_query_code *q = &j->codes[j->code_of_view[view]];
-    const struct ims_segment *s = v->segment;
     float error = q->length * v->spreads.spread;
-    struct ims_code_bounds b = { .sums = room->sums,
-                                 .scale = s->scale + first,
-                                 .centre = s->centre + first,
-                                 .allowed = room->allowed,
+    struct ims_code_bounds b = { .sums = sums,
+                                 .scale = v->segment->scale + first,
+                                 .centre = v->segment->centre + first,
+                                 .allowed = allowed,
                                  .along = q->along,
                                  .step = q->step,
-                                 .least = ims__floor_get(&j->floor) };
+                                 .least = ims__floor_get(&j->floor) - local };
     size_t n;
 
     if (!ims__collector_reserve(c, (size_t)n_blocks * IMS_CODE_BLOCK))
         return;
     b.offset = q->base + j->rules->deviations * sqrtf(error * error + q->rounding * q->rounding);
-    ims__kernels()->scan_codes(s->codes + (size_t)first * s->n_bytes, s->n_bytes, n_blocks, q->lut, room->sums);
     n = ims__kernels()->select_codes(&b, n_blocks, room->bounds, room->at);
     for (size_t i = 0; i < n; i++)
         c->pending[c->n_pending++] =
-            (struct ims_candidate){ .bound = room->bounds[i], .at = IMS_AT(view, first + room->at[i]) };
-    c->n_coded += (size_t)n_blocks * IMS_CODE_BLOCK;
+            (struct ims_candidate){ .bound = room->bounds[i] + local, .at = IMS_AT(view, first + room->at[i]) };
     if (c->n_pending > MAX_PENDING)
         ims__job_drain(j, (unsigned)(c - j->collectors));
+}
+
+static void sum_codes(const struct ims_job *j, size_t view, uint32_t first, uint32_t n_blocks, uint16_t *sums)
+{
+    const struct ims_segment *s = j->snapshot->views[view].segment;
+
+    ims__kernels()->scan_codes(s->codes + (size_t)first * s->n_bytes, s->n_bytes, n_blocks,
+                               j->codes[j->code_of_view[view]].lut, sums);
+}
+
+/* The bits from .. until - 1 of a unit's; returns how many are set. */
+static uint32_t cut_allowed(const uint32_t *allowed, uint32_t from, uint32_t until, uint32_t *out)
+{
+    uint32_t n = 0;
+
+    for (uint32_t i = from / 32; i <= (until - 1) / 32; i++) {
+        uint32_t bits = allowed[i];
+
+        if (i == from / 32)
+            bits &= ~0u << from % 32;
+        if (i == (until - 1) / 32)
+            bits &= ~0u >> (31 - (until - 1) % 32);
+        out[i] = bits;
+        n += (uint32_t)__builtin_popcount(bits);
+    }
+    return n;
+}
+
+/* What the rounding of the query's bytes may make of the score of a mean. */
+static float mean_error(const struct ims_job *j, const struct ims_view *v, const struct ims_query_code *q)
+{
+    return j->rules->deviations * q->byte_scale * v->spreads.length * 0.28867513f; /* 12^-1/2 */
+}
+
+/* The first n_blocks blocks of a unit, cell by cell; what lies in cells that are too far is passed over. */
+static void scan_cells(struct ims_job *j, struct ims_collector *c, size_t view, uint32_t first, uint32_t n_blocks,
+                       struct ims_unit_room *room)
+{
+    const struct ims_view *v = &j->snapshot->views[view];
+    const struct ims_segment *s = v->segment;
+    const struct ims_query_code *q = &j->codes[j->code_of_view[view]];
+    uint32_t until = first + n_blocks * IMS_CODE_BLOCK, n_summed = 0; /* blocks that have their sums */
+    float error = mean_error(j, v, q);
+    bool skips = ims__probe_skips(j, v);
+
+    for (uint32_t i = ims__cell_of(s, first); i < s->n_cells && s->cells[i].from < until; i++) {
+        const struct ims_part *cell = &s->cells[i];
+        uint32_t from = cell->from > first ? cell->from - first : 0, end = cell->from + cell->n_coded - first;
+        uint32_t block = from / IMS_CODE_BLOCK, end_block, n;
+        float score;
+
+        end = end < n_blocks * IMS_CODE_BLOCK ? end : n_blocks * IMS_CODE_BLOCK;
+        end_block = (end + IMS_CODE_BLOCK - 1) / IMS_CODE_BLOCK;
+        n = cut_allowed(room->allowed, from, end, room->of_cell);
+        if (!n)
+            continue;
+        score = ims__job_score_part(j, view, cell, s->cell_bytes + (size_t)i * s->byte_stride);
+        if (skips && ims__probe_is_far(j, score, cell->spread)) {
+            c->n_skipped += n;
+            continue;
+        }
+        if (n_summed < block)
+            n_summed = block;
+        if (n_summed < end_block)
+            sum_codes(j, view, first + n_summed * IMS_CODE_BLOCK, end_block - n_summed, room->sums + n_summed * IMS_CODE_BLOCK);
+        n_summed = end_block;
+        select_rows(j, c, view, first + block * IMS_CODE_BLOCK, end_block - block, room->sums + block * IMS_CODE_BLOCK,
+                    room->of_cell + block, score - q->along * cell->centre + error, room);
+        c->n_coded += end - from;
+    }
+}
+
+static void scan_unit(struct ims_job *j, struct ims_collector *c, size_t view, uint32_t first, uint32_t n_blocks,
+                      struct ims_unit_room *room)
+{
+    if (j->snapshot->views[view].segment->n_cells) {
+        scan_cells(j, c, view, first, n_blocks, room);
+        return;
+    }
+    sum_codes(j, view, first, n_blocks, room->sums);
+    select_rows(j, c, view, first, n_blocks, room->sums, room->allowed, 0, room);
+    c->n_coded += (size_t)n_blocks * IMS_CODE_BLOCK;
 }
 
 void ims__job_scan(struct ims_job *j, unsigned thread, size_t view, uint32_t unit, struct ims_unit_room *room)
@@ -180,17 +272,12 @@ void ims__job_scan(struct ims_job *j, unsigned thread, size_t view, uint32_t uni
     if (!n_blocks)
         return;
     if (j->plan == IMS_VECTORS_CODES && n_allowed >= n_blocks * IMS_CODE_BLOCK / SPARSE) {
-        bound_codes(j, c, v, view, first, n_blocks, room);
+        scan_unit(j, c, view, first, n_blocks, room);
         return;
     }
     n = list_allowed(room->allowed, 0, n_blocks, room->at);
     for (uint32_t i = 0; i < n; i++)
         list_row(j, c, IMS_AT(view, first + room->at[i]));
-}
-
-static void ask_for_candidate(const struct ims_job *j, const struct ims_candidate *x)
-{
-    ask_for_bytes(j->snapshot->views[x->at >> 16].segment, x->at & 0xffffu);
 }
 
 /* Of n sorted candidates, until `patience` of them in a row have not raised the floor. Returns how many were done
@@ -200,7 +287,7 @@ static size_t score_sorted(struct ims_job *j, struct ims_collector *c, size_t n,
     float floor = ims__floor_get(&j->floor);
 
     for (size_t i = 0; i < AHEAD_SORTED && i < n; i++)
-        ask_for_candidate(j, &c->sorted[i]);
+        ims__job_ask_for_bytes(j, c->sorted[i].at >> 16, c->sorted[i].at & 0xffffu);
     for (size_t i = 0, in_vain = 0; i < n; i++, in_vain++) {
         float before = floor;
 
@@ -212,7 +299,7 @@ static size_t score_sorted(struct ims_job *j, struct ims_collector *c, size_t n,
         if (in_vain == patience)
             return i;
         if (i + AHEAD_SORTED < n)
-            ask_for_candidate(j, &c->sorted[i + AHEAD_SORTED]);
+            ims__job_ask_for_bytes(j, c->sorted[i + AHEAD_SORTED].at >> 16, c->sorted[i + AHEAD_SORTED].at & 0xffffu);
         if (c->sorted[i].bound < floor)
             continue;
         ims__collector_score(c, ims__job_score_bytes(j, c->sorted[i].at >> 16, c->sorted[i].at & 0xffffu),

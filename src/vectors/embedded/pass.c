@@ -65,18 +65,15 @@ static void probe(struct ims_job *j, unsigned thread, struct ims_unit_room *room
     size_t n_done = 0, drain_at = 1;
     uint32_t at;
 
-    do { /* the last narrowing may say that there is more to read after all: hits of another thread count too */
-        while (ims__probe_next(&j->probe, &at)) {
-            ims__job_scan(j, thread, at >> 16, at & 0xffffu, room);
-            if (++n_done == drain_at) {
-                ims__job_raise_floor(j, thread);
-                ims__probe_narrow(j, thread);
-                drain_at += drain_at < PROBE_DRAIN ? drain_at : PROBE_DRAIN;
-            }
+    while (ims__probe_next(&j->probe, &at)) {
+        ims__job_scan(j, thread, at >> 16, at & 0xffffu, room);
+        if (++n_done == drain_at) {
+            ims__job_raise_floor(j, thread);
+            ims__probe_narrow(j, thread);
+            drain_at += drain_at < PROBE_DRAIN ? drain_at : PROBE_DRAIN;
         }
-        ims__job_drain(j, thread);
-        ims__probe_narrow(j, thread);
-    } while (ims__probe_has_next(&j->probe));
+    }
+    ims__job_drain(j, thread);
 }
 
 /* What one thread does. Candidates are scored now and then, so that the floor rises early: after 1, 4, 16 ...

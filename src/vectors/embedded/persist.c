@@ -100,6 +100,8 @@ static ims_status load_codes(struct ims_embedded *e, const struct ims_saved_segm
         v->n_coded = saved->n_rows - saved->n_rows % IMS_CODE_BLOCK;
     }
     v->spreads = saved->spreads;
+    v->level = saved->level;
+    v->is_read_whole = saved->is_read_whole;
     return IMS_OK;
 }
 
@@ -108,8 +110,7 @@ static ims_status load_segment(struct ims_embedded *e, const struct ims_index_ma
 {
     const struct ims_saved_segment *saved = &m->segments[i];
     struct ims_epoch *epoch = epoch_of(m, saved->epoch_number);
-    struct ims_view v = { .epoch = epoch, .n_rows = saved->n_rows, .is_sealed = saved->is_sealed,
-                          .is_ordered = saved->is_ordered };
+    struct ims_view v = { .epoch = epoch, .n_rows = saved->n_rows, .is_sealed = saved->is_sealed };
     bool has_codes = false;
     ims_err why;
     ims_status st = IMS_E_NOT_FOUND;
@@ -246,7 +247,8 @@ static struct ims_saved_segment entry_of(const struct ims_view *v)
                                        .n_rows = v->n_rows,
                                        .n_dead = v->dead ? v->dead->n : 0,
                                        .is_sealed = v->is_sealed,
-                                       .is_ordered = v->is_ordered,
+                                       .level = v->level,
+                                       .is_read_whole = v->is_read_whole,
                                        .spreads = v->spreads };
 }
 
@@ -388,10 +390,12 @@ ims_status ims__embedded_save(struct ims_embedded *e, int64_t seq, ims_err *err)
     const struct ims_snapshot *s;
     ims_status st = ims__embedded_tidy(e, err);
 
-    if (!st)
-        st = ims__embedded_order(e, err);
-    if (st || !e->is_writer)
+    if (st)
         return st;
+    if (ims__embedded_order(e, NULL)) /* rows stay as they lie, which costs time alone; a full disk needs the room */
+        sweep(e);
+    if (!e->is_writer)
+        return IMS_OK;
     s = present(e);
     for (size_t i = 0; !st && i < s->n_views; i++)
         st = save_segment(e, &s->views[i], true, err);

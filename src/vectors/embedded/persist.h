@@ -17,6 +17,9 @@ ims_status ims__embedded_spill(struct ims_embedded *e, ims_err *err) IMS_MUST_CH
 ims_status ims__embedded_spill_view(struct ims_embedded *e, struct ims_view *v, ims_err *err) IMS_MUST_CHECK;
 /* order.c: puts the rows of full segments in order of likeness once enough of them are not. */
 ims_status ims__embedded_order(struct ims_embedded *e, ims_err *err) IMS_MUST_CHECK;
+/* trial.c: searches with and without skipping in the segments of a level that are read whole, and lets them be skipped if that misses no
+ * more than is stated. */
+ims_status ims__embedded_try_order(struct ims_embedded *e, unsigned level, ims_err *err) IMS_MUST_CHECK;
 ims_status ims__embedded_tidy(struct ims_embedded *e, ims_err *err) IMS_MUST_CHECK;
 /* Reads every mapped byte against its checksum. No lock needed. */
 ims_status ims__embedded_verify(struct ims_embedded *e, ims_err *err) IMS_MUST_CHECK;

@@ -8,8 +8,6 @@
 #include <math.h>
 #include <string.h>
 
-#define LEAST_SQUARE 1e-12f  /* a centre or residual shorter than 1e-6 counts as none */
-
 struct ims_epoch *ims__epoch_load(uint32_t dim, const float *centre, uint64_t number)
 {
     struct ims_epoch *e = ims__zalloc(1, sizeof(*e));
@@ -56,7 +54,7 @@ struct ims_coded ims__encode(const struct ims_epoch *e, float *rotated, uint8_t 
     k->residual_f32(rotated, e->centre, 1.0f, e->dim, rotated, &sum, &most);
     square = k->dot_f32(rotated, rotated, e->dim);
     k->pack_signs(rotated, e->dim, signs);
-    if (square < LEAST_SQUARE) { /* the vector is the centre */
+    if (square < IMS_LEAST_SQUARE) { /* the vector is the centre */
         memset(bytes, 0, e->dim);
         return c;
     }
@@ -124,7 +122,7 @@ void ims__query_code(const struct ims_epoch *e, const float *rotated, float *roo
     float sum, most; /* the sum is of no use here */
 
     out->along = 0;
-    if (e->norm_square > LEAST_SQUARE)
+    if (e->norm_square > IMS_LEAST_SQUARE)
         out->along = k->dot_f32(rotated, e->centre, e->dim) / e->norm_square;
     k->residual_f32(rotated, e->centre, out->along, e->dim, room, &sum, &most);
     out->length = sqrtf(k->dot_f32(room, room, e->dim));

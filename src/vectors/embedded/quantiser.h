@@ -16,7 +16,11 @@
 #ifndef IMS_VECTORS_EMBEDDED_QUANTISER_H
 #define IMS_VECTORS_EMBEDDED_QUANTISER_H
 
+#include "base/limits.h"
 #include "vectors/embedded/rotation.h"
+
+#define IMS_LEAST_SQUARE 1e-12f /* a centre or residual shorter than 1e-6 counts as none */
+#define IMS_MAX_CODE_BYTES ((IMS_MAX_EMBEDDING_DIM + 7) / 8)
 
 /* The centre of the segments that were coded with it, rotated. Immutable; counted by the writer. */
 struct ims_epoch {

@@ -3,6 +3,7 @@
 #include "vectors/embedded/segment.h"
 
 #include "base/mem.h"
+#include "vectors/embedded/cells.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -84,12 +85,23 @@ static void free_order(struct ims_segment *s)
     s->order = NULL;
 }
 
+static void free_cells(struct ims_segment *s)
+{
+    ims__free(s->own_cells);
+    ims__free(s->own_cell_bytes);
+    s->own_cells = s->own_cell_bytes = NULL;
+    s->cells = NULL;
+    s->cell_bytes = NULL;
+    s->n_cells = 0;
+}
+
 void ims__segment_reset(struct ims_segment *s, uint64_t number)
 {
     s->number = number;
     ims__epoch_unref(s->epoch);
     s->epoch = NULL;
     free_order(s);
+    free_cells(s);
     clear_parts(s);
 }
 
@@ -100,6 +112,7 @@ void ims__segment_unref(struct ims_segment *s)
     for (size_t i = 0; i < IMS_ARRAY_LEN(s->memory); i++)
         ims__free(s->memory[i]);
     free_order(s);
+    free_cells(s);
     ims__map_close(&s->code_map);
     ims__map_close(&s->row_map);
     ims__epoch_unref(s->epoch);
@@ -164,10 +177,12 @@ void ims__segment_copy(struct ims_segment *s, uint32_t slot, const struct ims_se
     s->ids[slot] = from->ids[from_slot];
 }
 
-static void scatter_code(uint8_t *block, uint32_t n_bytes, uint32_t lane, const uint8_t *code)
+void ims__segment_put_code(struct ims_segment *s, uint32_t slot, const uint8_t *code)
 {
-    for (uint32_t c = 0; c < n_bytes; c++)
-        block[(size_t)c * IMS_CODE_BLOCK + lane] = code[c];
+    uint8_t *block = s->codes + (size_t)(slot / IMS_CODE_BLOCK) * s->n_bytes * IMS_CODE_BLOCK;
+
+    for (uint32_t c = 0; c < s->n_bytes; c++)
+        block[(size_t)c * IMS_CODE_BLOCK + slot % IMS_CODE_BLOCK] = code[c];
 }
 
 static float larger(float a, float b)
@@ -188,8 +203,7 @@ void ims__segment_encode(struct ims_segment *s, const struct ims_rotation *r, ui
         ims__rotate(r, ims__segment_row(s, slot), room);
         memset(bytes + s->dim, 0, s->byte_stride - s->dim);
         c = ims__encode(s->epoch, room, code, bytes);
-        scatter_code(s->codes + (size_t)(slot / IMS_CODE_BLOCK) * s->n_bytes * IMS_CODE_BLOCK, s->n_bytes,
-                     slot % IMS_CODE_BLOCK, code);
+        ims__segment_put_code(s, slot, code);
         s->scale[slot] = c.scale;
         s->centre[slot] = c.centre;
         s->byte_scale[slot] = c.byte_scale;
@@ -199,8 +213,8 @@ void ims__segment_encode(struct ims_segment *s, const struct ims_rotation *r, ui
     }
 }
 
-static void sum_up_unit(struct ims_segment *s, uint32_t from, uint32_t until, float *mean, struct ims_part *out,
-                        int8_t *out_bytes)
+void ims__part_sum_up(const struct ims_segment *s, uint32_t from, uint32_t until, float *mean, struct ims_part *out,
+                      int8_t *out_bytes)
 {
     const struct ims_kernels *k = ims__kernels();
     float n = (float)(until - from), centre = 0, square = 0, most = 0, own;
@@ -224,6 +238,7 @@ static void sum_up_unit(struct ims_segment *s, uint32_t from, uint32_t until, fl
     *out = (struct ims_part){ .centre = centre / n,
                               .byte_scale = most / 127.0f,
                               .spread = sqrtf(square / n > own ? square / n - own : 0),
+                              .from = from,
                               .n_coded = until - from };
 }
 
@@ -233,7 +248,8 @@ void ims__segment_sum_up(struct ims_segment *s, uint32_t from, uint32_t until, f
         uint32_t i = from / IMS_UNIT_SLOTS;
 
         end = from + IMS_UNIT_SLOTS < until ? from + IMS_UNIT_SLOTS : until;
-        sum_up_unit(s, from, end, room, &s->parts[i], s->part_bytes + (size_t)i * s->byte_stride);
+        ims__part_sum_up(s, from, end, room, &s->parts[i], s->part_bytes + (size_t)i * s->byte_stride);
+        s->parts[i].cell = ims__cell_between(s, from, 0, s->n_cells);
     }
 }
 

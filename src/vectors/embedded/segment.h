@@ -29,12 +29,14 @@ struct ims_spreads {
     float length;
 };
 
-/* A unit of a full segment as one: rows lie around their mean. */
+/* Neighbouring rows of a full segment as one, a unit or a cell: they lie around their mean. */
 struct ims_part {
     float centre;     /* mean <c,x> */
     float byte_scale; /* of the mean of r */
     float spread;     /* root of the mean squared distance of r from it */
+    uint32_t from;    /* the first slot */
     uint32_t n_coded; /* rows that it is of */
+    uint32_t cell;    /* of a unit: where its first row is, if there are cells */
 };
 
 struct ims_segment {
@@ -58,10 +60,14 @@ struct ims_segment {
     uint16_t *order; /* when sealed: the slots by (id, slot) */
     struct ims_part *parts; /* when sealed and coded: what the coded rows of each unit have in common, */
     int8_t *part_bytes;     /* and their mean, in steps of its byte_scale; byte_stride each */
+    /* cells.h; of a segment in order of likeness, else 0: its codes and `scale` are then of r less the cell's mean */
+    uint32_t n_cells;
+    struct ims_part *cells;
+    int8_t *cell_bytes;
 
     struct ims_map code_map, row_map; /* the files it lies in; then the pointers above are into them */
     void *memory[9];                   /* else: what to free, */
-    void *own_order;                   /* and `order` */
+    void *own_order, *own_cells, *own_cell_bytes; /* and these */
 };
 
 /* Slots marked dead. Shared by snapshots, immutable once in one; counted by the writer. */
@@ -98,12 +104,17 @@ int64_t ims__record_id(const struct ims_segment *s, uint32_t slot);
  * *spreads. room: 2 * dim floats. */
 void ims__segment_encode(struct ims_segment *s, const struct ims_rotation *r, uint32_t from,
                          uint32_t until, float *room, struct ims_spreads *spreads);
+/* What the coded rows from .. until - 1 have in common, and their mean: byte_stride bytes. room: dim floats. */
+void ims__part_sum_up(const struct ims_segment *s, uint32_t from, uint32_t until, float *room, struct ims_part *out,
+                      int8_t *out_bytes);
 /* Makes `parts` of the coded rows from .. until - 1; from is a multiple of IMS_UNIT_SLOTS. room: dim floats. */
 void ims__segment_sum_up(struct ims_segment *s, uint32_t from, uint32_t until, float *room);
 static inline uint32_t ims__n_parts(uint32_t n_rows)
 {
     return (n_rows + IMS_UNIT_SLOTS - 1) / IMS_UNIT_SLOTS;
 }
+/* Puts a row's code into its block. */
+void ims__segment_put_code(struct ims_segment *s, uint32_t slot, const uint8_t *code);
 /* Makes `order` for n rows: after that no row is added. false when memory is short. */
 bool ims__segment_seal(struct ims_segment *s, uint32_t n);
 /* The last slot of id in a sealed segment of n rows, dead or not; IMS_NO_SLOT. */

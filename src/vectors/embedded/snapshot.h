@@ -11,6 +11,7 @@
 
 #include <stdatomic.h>
 
+#define IMS_MAX_ORDER_LEVEL 7
 #define IMS_MAX_READERS 128 /* at one moment; further ones wait for a slot */
 
 struct ims_view {
@@ -20,7 +21,8 @@ struct ims_view {
     uint32_t n_rows;
     uint32_t n_coded; /* of them, a multiple of IMS_CODE_BLOCK */
     bool is_sealed;   /* no row will follow; the segment has its `order` */
-    bool is_ordered; /* its rows were put in order of likeness */
+    uint8_t level;   /* of its order of likeness (order.c); 0: rows lie as they came */
+    bool is_read_whole; /* in order of likeness, but skipping by it was found to miss too much (trial.c) */
     struct ims_spreads spreads;
 };
 

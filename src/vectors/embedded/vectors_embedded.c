@@ -9,7 +9,7 @@
 #include <math.h>
 
 #define BYTES_ROWS 20000
-#define SKIP_ROWS 3000000
+#define SKIP_ROWS IMS_SEGMENT_SLOTS
 #define ROTATION_SEED UINT64_C(0x1b8753f1c4d20e69)
 
 /* The z with P(Z > z) = miss for a normal Z: Abramowitz and Stegun 26.2.23, off by less than 5e-4. */

@@ -26,9 +26,12 @@ static struct synthetic *the_set(void)
     return set;
 }
 
+/* So many rows in full segments are put in order of likeness. */
+static struct ims_vectors_tuning tuning = { .skip_rows = SIZE_MAX };
+
 static ims_status open_in(struct ims_vectors **out, const char *dir, const char *key, ims_err *err)
 {
-    struct ims_vectors_options options = { .dim = DIM, .n_threads = 2, .dir = dir, .key = key };
+    struct ims_vectors_options options = { .dim = DIM, .n_threads = 2, .dir = dir, .key = key, .tuning = &tuning };
 
     return ims_vectors_open(out, "embedded", &options, err);
 }
@@ -278,10 +281,8 @@ static void check_damaged(const char *dir, struct ims_vectors *kept, const char 
     ims_vectors_close(v);
 }
 
-TEST(damage, "a file cut or changed at any place never changes an answer unnoticed")
+static void check_damages(const char *dir, const char *const names[4])
 {
-    static const char *const names[] = { "manifest", "codes-1", "rows-1", "rows-3" };
-    const char *dir = test_tmp_dir();
     struct ims_vectors *kept = NULL;
     uint64_t state = 11;
     ims_err err;
@@ -290,7 +291,7 @@ TEST(damage, "a file cut or changed at any place never changes an answer unnotic
     CHECK(add_rows(kept, 0, SEGMENT + 600, 0));
     CHECK(remove_rows(kept, 0, 3000, 3));
     CHECK_OK(ims_vectors_save(kept, 1, &err), err);
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+    for (size_t i = 0; i < 4; i++) {
         char *path = path_in(dir, names[i]), *copy;
         size_t n;
 
@@ -318,9 +319,21 @@ TEST(damage, "a file cut or changed at any place never changes an answer unnotic
     ims_vectors_close(kept);
 }
 
-TEST(healing, "codes that lie are made again from rows and written at the next save")
+/* 2 is the centre's number. */
+TEST(damage, "a file cut or changed at any place never changes an answer unnoticed")
 {
-    const char *dir = test_tmp_dir();
+    check_damages(test_tmp_dir(), (const char *const[]){ "manifest", "codes-1", "rows-1", "rows-3" });
+}
+
+TEST(damage_in_order, "nor does one of a segment in order of likeness")
+{
+    tuning.skip_rows = SEGMENT;
+    check_damages(test_tmp_dir(), (const char *const[]){ "manifest", "codes-4", "rows-4", "rows-3" });
+    tuning.skip_rows = SIZE_MAX;
+}
+
+static void check_healing(const char *dir, const char *codes, size_t n_ordered)
+{
     struct ims_vectors *v = NULL, *kept = NULL;
     struct ims_vectors_info info;
     ims_err err;
@@ -330,16 +343,94 @@ TEST(healing, "codes that lie are made again from rows and written at the next s
     CHECK(add_rows(v, 0, SEGMENT + 9, 0) && add_rows(kept, 0, SEGMENT + 9, 0));
     CHECK_OK(ims_vectors_save(v, 1, &err), err);
     ims_vectors_close(v);
-    flip(path_in(dir, "codes-1"), 4096 + 77);
+    flip(path_in(dir, codes), 4096 + 77);
     for (int round = 0; round < 2; round++) {
         CHECK_OK(open_in(&v, dir, "k", &err), err);
         ims_vectors_info(v, &info);
         CHECK((strstr(info.note, "made again from rows") != NULL) == (round == 0));
         CHECK_INT(info.n_mapped, round);
+        CHECK_INT(info.n_ordered, round * n_ordered);
         CHECK(are_alike(v, kept));
         CHECK_OK(ims_vectors_save(v, 1, &err), err);
         ims_vectors_close(v);
     }
+    ims_vectors_close(kept);
+}
+
+TEST(healing, "codes that lie are made again from rows and written at the next save")
+{
+    check_healing(test_tmp_dir(), "codes-1", 0);
+}
+
+TEST(healing_in_order, "those of rows in order of likeness too, which then are put in order again")
+{
+    tuning.skip_rows = SEGMENT;
+    check_healing(test_tmp_dir(), "codes-4", 1);
+    tuning.skip_rows = SIZE_MAX;
+}
+
+/* ---- in order of likeness ---- */
+
+/* The first full segment and the centre have the numbers 1 and 2, so what takes the segment's place has 3. */
+static void check_second_order(const char *dir, size_t order_from, bool is_moved_again)
+{
+    struct ims_vectors *v = NULL, *kept = NULL;
+    struct ims_vectors_info info;
+    ims_err err;
+
+    tuning.skip_rows = order_from;
+    CHECK_OK(open_in(&v, dir, "k", &err), err);
+    tuning.skip_rows = SIZE_MAX;
+    CHECK_OK(open_in(&kept, NULL, NULL, &err), err);
+    for (int64_t round = 0; round < 2; round++) {
+        CHECK(add_rows(v, (size_t)round * SEGMENT, SEGMENT, round * SEGMENT) &&
+              add_rows(kept, (size_t)round * SEGMENT, SEGMENT, round * SEGMENT));
+        CHECK_OK(ims_vectors_save(v, round, &err), err);
+        ims_vectors_info(v, &info);
+        CHECK_INT(info.n_ordered, (size_t)round + 1);
+        CHECK_INT(size_of(path_in(dir, "codes-3")) > 0, round == 0 || !is_moved_again);
+        CHECK(are_alike(v, kept));
+    }
+    ims_vectors_close(v);
+    ims_vectors_close(kept);
+}
+
+TEST(levels, "rows are put in order together with others once these have become eight times as many, and let be before")
+{
+    char dirs[2][600];
+
+    snprintf(dirs[0], sizeof(dirs[0]), "%s/again", test_tmp_dir());
+    snprintf(dirs[1], sizeof(dirs[1]), "%s/once", test_tmp_dir());
+    check_second_order(dirs[0], SEGMENT / 4, true);
+    check_second_order(dirs[1], SEGMENT, false);
+}
+
+TEST(tidy_in_order, "what lives of rows in order of likeness stays in order")
+{
+    const char *dir = test_tmp_dir();
+    struct ims_vectors *v = NULL, *kept = NULL;
+    struct ims_vectors_info info;
+    ims_err err;
+
+    tuning.skip_rows = SEGMENT;
+    CHECK_OK(open_in(&v, dir, "k", &err), err);
+    CHECK_OK(open_in(&kept, NULL, NULL, &err), err);
+    CHECK(add_rows(v, 0, SEGMENT + 40, 0) && add_rows(kept, 0, SEGMENT + 40, 0));
+    CHECK_OK(ims_vectors_save(v, 1, &err), err);
+    CHECK(remove_rows(v, 0, SEGMENT, 3) && remove_rows(kept, 0, SEGMENT, 3)); /* of events of a hundred rows each */
+    CHECK(remove_rows(v, 0, SEGMENT / 8, 1) && remove_rows(kept, 0, SEGMENT / 8, 1)); /* and some events whole */
+    for (int round = 0; round < 2; round++) {
+        CHECK_OK(ims_vectors_save(v, 2, &err), err);
+        ims_vectors_info(v, &info);
+        CHECK_INT(info.n_dead, 0);
+        CHECK_INT(info.n_ordered, 1);
+        CHECK_OK(ims_vectors_verify(v, &err), err);
+        CHECK(are_alike(v, kept));
+        ims_vectors_close(v);
+        CHECK_OK(open_in(&v, dir, "k", &err), err);
+    }
+    tuning.skip_rows = SIZE_MAX;
+    ims_vectors_close(v);
     ims_vectors_close(kept);
 }
 
@@ -351,6 +442,7 @@ static void fill_until_killed(const char *dir, int tell)
     struct ims_vectors *v = NULL;
     ims_err err;
 
+    tuning.skip_rows = SEGMENT;
     if (open_in(&v, dir, "k", &err))
         _exit(1);
     for (;;) {

@@ -29,7 +29,8 @@ static struct synthetic *the_set(void)
 
 static ims_status open_in(struct ims_vectors **out, const char *dir, ims_err *err)
 {
-    struct ims_vectors_options options = { .dim = DIM, .n_threads = 2, .dir = dir, .key = "k" };
+    static const struct ims_vectors_tuning as_rows_came = { .skip_rows = SIZE_MAX };
+    struct ims_vectors_options options = { .dim = DIM, .n_threads = 2, .dir = dir, .key = "k", .tuning = &as_rows_came };
 
     return ims_vectors_open(out, "embedded", &options, err);
 }

@@ -4,6 +4,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "base/fs.h"
 #include "base/mem.h"
+#include "vectors/embedded/cells.h"
 #include "vectors/embedded/index_dir.h"
 #include "vectors/vectors.h"
 
@@ -49,14 +50,16 @@ static struct ims_segment *make_segment(const struct ims_rotation *r, struct ims
     s->epoch = ims__epoch_new(r, row, 2);
     must(s->epoch && ims__segment_seal(s, ROWS));
     ims__segment_encode(s, r, 0, ROWS, room, spreads);
+    must(ims__cells_new(s, (const uint32_t[]){ 0, 40, 41 }, 3, ROWS - ROWS % IMS_CODE_BLOCK));
     ims__segment_sum_up(s, 0, ROWS - ROWS % IMS_CODE_BLOCK, room);
+    ims__cells_encode(s, 0, 3, room, &spreads->spread);
     return s;
 }
 
 /* One full segment of few rows, some of them dead. */
 static void make_folder(void)
 {
-    struct ims_saved_segment saved = { .number = 1, .epoch_number = 2, .n_rows = ROWS, .n_dead = 1, .is_sealed = 1, .is_ordered = 1 };
+    struct ims_saved_segment saved = { .number = 1, .epoch_number = 2, .n_rows = ROWS, .n_dead = 1, .is_sealed = 1, .level = 1 };
     struct ims_index_manifest m = { .dim = DIM, .generation = 3, .seq = 9, .next_number = 4, .key = "fuzz",
                                     .n_segments = 1, .n_epochs = 1 };
     struct ims_rotation r;
@@ -109,8 +112,8 @@ static void set_checksums(size_t which, uint8_t *p, size_t n)
         put_u32(p + 12, k->crc32c(0, p + 16, n - 16));
     } else if (which == 1 && n >= 24) {
         put_u32(p + 20, k->crc32c(0, p, 20));
-    } else if (which == 2 && n >= 64) {
-        put_u32(p + 60, k->crc32c(0, p, 60));
+    } else if (which == 2 && n >= 88) {
+        put_u32(p + 84, k->crc32c(0, p, 84));
     }
 }
 
