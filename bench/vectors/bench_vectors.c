@@ -7,7 +7,7 @@
  *   --work     where the files of the index and of rivals go; rivals are taken from there the next time
  *              (default build/bench/vectors)
  *   --only-index  builds, saves, rebuilds and opens the index; no queries
- *   --skip-rows  full segments with so many rows are put in order of likeness (built in: 3 million)
+ *   --skip-rows  full segments with so many rows are put in order of likeness (built in: 65,536)
  *   --shuffle  the rows come in an order that has nothing to do with their likeness
  *   --reuse    the index of an earlier run in the same folder is taken as it is, and what its full scans found
  *   --keep     no inserts and removals: the index stays for --reuse

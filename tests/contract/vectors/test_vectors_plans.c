@@ -323,8 +323,9 @@ static void check_likeness(const char *family, double image_at_least, double tex
 
 TEST(likeness, "in order of likeness rows are skipped, and no more hits are missed than was stated")
 {
-    check_likeness("c10", 0.05, 0.05); /* more where there are more rows: docs/benchmarks.md */
-    check_likeness("c06", 0, 0);
+    check_likeness("c10", 0.4, 0.3); /* more where there are more rows: docs/benchmarks.md */
+    check_likeness("c06", 0.5, 0.3);
+    check_likeness("g", 0, 0);
     check_likeness("u", 0, 0);
 }
 
