@@ -26,7 +26,8 @@ struct ims_vectors_filter;
 struct ims_vectors_tuning {
     size_t first_centre_rows; /* rows after which the first centre is taken and codes begin */
     size_t bytes_rows;        /* up to so many candidates bytes are read and no codes */
-    size_t skip_rows;         /* full segments with so many rows together are put in order, and parts of them skipped */
+    size_t skip_rows;         /* full segments with so many rows together are put in order of likeness, and from so many rows
+                               * on parts of those in order are skipped */
 };
 
 struct ims_vectors_options {

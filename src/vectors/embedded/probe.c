@@ -233,7 +233,7 @@ bool ims__probe_prepare(struct ims_job *j)
 {
     struct ims_probe *p = &j->probe;
 
-    for (size_t i = 0; i < j->snapshot->n_views; i++)
+    for (size_t i = 0; j->snapshot->n_live >= j->rules->skip_rows && i < j->snapshot->n_views; i++)
         p->may_skip = p->may_skip || is_in_order(j, &j->snapshot->views[i]);
     if (!p->may_skip && !j->has_pass)
         return true;
