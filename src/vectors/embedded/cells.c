@@ -21,7 +21,8 @@ bool ims__cells_new(struct ims_segment *s, const uint32_t *starts, uint32_t n, u
     return true;
 }
 
-/* The row less its cell's mean, as a code; returns its squared length. Its bytes describe it well enough: their error is a hundredth of a code's. */
+/* The row less its cell's mean, as a code; returns its squared length. Its bytes describe it well enough: their error is a
+ * hundredth of a code's. */
 static float encode_row(struct ims_segment *s, uint32_t slot, const float *mean, float *row, float *out_spread)
 {
     const struct ims_kernels *k = ims__kernels();

@@ -91,7 +91,8 @@ static ims_status check_head(const uint8_t *data, size_t n, struct head *h, ims_
 static bool is_plausible(const struct segment_entry *e, const struct head *h)
 {
     return e->number && e->number < h->next_number && e->n_rows && e->n_rows <= IMS_SEGMENT_SLOTS &&
-           e->n_dead <= e->n_rows && e->flags <= (SEALED | LEVEL_MASK << LEVEL_SHIFT | READ_WHOLE) && (e->flags <= SEALED || (e->flags & SEALED)) &&
+           e->n_dead <= e->n_rows && e->flags <= (SEALED | LEVEL_MASK << LEVEL_SHIFT | READ_WHOLE) &&
+           (e->flags <= SEALED || (e->flags & SEALED)) &&
            (e->flags || e->n_rows < IMS_SEGMENT_SLOTS) &&
            isfinite(e->spread) && isfinite(e->byte_scale) && isfinite(e->length);
 }
@@ -235,8 +236,9 @@ static void fill(const struct ims_index_manifest *m, uint8_t *data, size_t n, si
     memcpy(h.key, m->key, sizeof(h.key));
     for (size_t i = 0; i < m->n_segments; i++, p += sizeof(struct segment_entry)) {
         const struct ims_saved_segment *s = &m->segments[i];
+        uint32_t flags = (s->is_sealed ? SEALED : 0u) | (uint32_t)s->level << LEVEL_SHIFT | (s->is_read_whole ? READ_WHOLE : 0u);
         struct segment_entry e = { s->number,    s->epoch_number,   s->n_rows,
-                                   s->n_dead,    (s->is_sealed ? SEALED : 0u) | (uint32_t)s->level << LEVEL_SHIFT | (s->is_read_whole ? READ_WHOLE : 0u), s->spreads.spread,
+                                   s->n_dead,    flags, s->spreads.spread,
                                    s->spreads.byte_scale, s->spreads.length };
 
         memcpy(p, &e, sizeof(e));
