@@ -392,7 +392,7 @@ ims_status ims__embedded_save(struct ims_embedded *e, int64_t seq, ims_err *err)
 
     if (st)
         return st;
-    if (ims__embedded_order(e, NULL)) /* rows stay as they lie, which costs time alone; a full disk needs the room */
+    if (ims__embedded_order(e, NULL) && e->is_writer) /* rows stay as they lie, which costs time alone; a full disk needs the room */
         sweep(e);
     if (!e->is_writer)
         return IMS_OK;
