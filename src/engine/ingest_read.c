@@ -204,13 +204,12 @@ static struct ims_chan *process(struct ims_ingest *g, struct ims_store *store, s
 {
     struct ims_buf bytes;
     ims_err err;
-    ims_status st;
+    ims_status st = IMS_OK;
 
     ims__buf_init(&bytes, 0);
     j->started_ns = ims__mono_ns();
-    if (load(g, j, &bytes))
-        return g->to_write;
-    st = look_up(g, store, j, &err);
+    if (load(g, j, &bytes) == IMS_OK)
+        st = look_up(g, store, j, &err);
     if (!st && !j->failure && !j->is_duplicate)
         st = decode(g, j, &bytes, &err);
     ims__buf_release(&bytes);
