@@ -12,6 +12,8 @@
 #define IMS_AT(view, slot) ((uint32_t)(view) << 16 | (slot))
 
 /* A lower bound of the true k-th best score, known to all threads of a query. It only rises. */
+#define IMS_CACHE_LINE 64 /* what one thread writes often shares none with what another one reads */
+
 struct ims_floor {
     _Atomic int32_t ordered;
 };
@@ -29,8 +31,9 @@ struct ims_scored {
     uint32_t at;
 };
 
+/* One thread's; in cache lines of its own. */
 struct ims_collector {
-    size_t k;
+    _Alignas(IMS_CACHE_LINE) size_t k;
     float margin; /* a score is off the true one by no more */
     struct ims_floor *floor;
     struct ims_candidate *pending, *sorted; /* both of pending_cap */

@@ -151,6 +151,8 @@ ims_status ims__job_prepare(struct ims_job *j, unsigned n_threads, ims_err *err)
     ims__floor_init(&j->floor);
     if (!is_short && j->plan == IMS_VECTORS_CODES)
         is_short = !ims__probe_prepare(j);
+    j->collectors = keep(j, 3, ims__aligned_alloc(IMS_CACHE_LINE, n_threads, sizeof(*j->collectors)));
+    is_short = is_short || !j->collectors;
     for (j->n_collectors = 0; !is_short && j->n_collectors < n_threads; j->n_collectors++)
         is_short = !ims__collector_init(&j->collectors[j->n_collectors], j->k, j->margin, &j->floor);
     return is_short ? ims_fail(err, IMS_E_NOMEM, "vectors", 0, "preparing a search for %zu hits", j->k)

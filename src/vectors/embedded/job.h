@@ -36,13 +36,13 @@ struct ims_job {
     size_t n_codes; /* one per epoch of the snapshot */
     struct ims_query_code *codes;
     uint16_t *code_of_view;
-    void *memory[3];
+    void *memory[4];
 
     bool has_pass; /* nobody else reads with it: it may choose the order */
     struct ims_probe probe; /* the units in that order; n 0: in any */
     struct ims_floor floor;
-    unsigned n_collectors;
-    struct ims_collector collectors[IMS_MAX_SEARCH_THREADS];
+    unsigned n_collectors; /* one per thread */
+    struct ims_collector *collectors;
 };
 
 /* Space of one thread for a unit. */

@@ -178,10 +178,10 @@ static void sum_codes(const struct ims_job *j, size_t view, uint32_t first, uint
                                j->codes[j->code_of_view[view]].lut, sums);
 }
 
-/* The bits from .. until - 1 of a unit's; returns how many are set. */
-static uint32_t cut_allowed(const uint32_t *allowed, uint32_t from, uint32_t until, uint32_t *out)
+/* The bits from .. until - 1 of a unit's. false: none is set. */
+static bool cut_allowed(const uint32_t *allowed, uint32_t from, uint32_t until, uint32_t *out)
 {
-    uint32_t n = 0;
+    uint32_t any = 0;
 
     for (uint32_t i = from / 32; i <= (until - 1) / 32; i++) {
         uint32_t bits = allowed[i];
@@ -191,9 +191,9 @@ static uint32_t cut_allowed(const uint32_t *allowed, uint32_t from, uint32_t unt
         if (i == (until - 1) / 32)
             bits &= ~0u >> (31 - (until - 1) % 32);
         out[i] = bits;
-        n += (uint32_t)__builtin_popcount(bits);
+        any |= bits;
     }
-    return n;
+    return any != 0;
 }
 
 /* What the rounding of the query's bytes may make of the score of a mean. */
@@ -211,22 +211,21 @@ static void scan_cells(struct ims_job *j, struct ims_collector *c, size_t view, 
     const struct ims_query_code *q = &j->codes[j->code_of_view[view]];
     uint32_t until = first + n_blocks * IMS_CODE_BLOCK, n_summed = 0; /* blocks that have their sums */
     float error = mean_error(j, v, q);
-    bool skips = ims__probe_skips(j, v);
+    float reach = ims__probe_reach(j, v), floor = ims__floor_get(&j->floor);
 
     for (uint32_t i = ims__cell_of(s, first); i < s->n_cells && s->cells[i].from < until; i++) {
         const struct ims_part *cell = &s->cells[i];
         uint32_t from = cell->from > first ? cell->from - first : 0, end = cell->from + cell->n_coded - first;
-        uint32_t block = from / IMS_CODE_BLOCK, end_block, n;
+        uint32_t block = from / IMS_CODE_BLOCK, end_block;
         float score;
 
         end = end < n_blocks * IMS_CODE_BLOCK ? end : n_blocks * IMS_CODE_BLOCK;
         end_block = (end + IMS_CODE_BLOCK - 1) / IMS_CODE_BLOCK;
-        n = cut_allowed(room->allowed, from, end, room->of_cell);
-        if (!n)
+        if (!cut_allowed(room->allowed, from, end, room->of_cell))
             continue;
         score = ims__job_score_part(j, view, cell, s->cell_bytes + (size_t)i * s->byte_stride);
-        if (skips && ims__probe_is_far(j, score, cell->spread)) {
-            c->n_skipped += n;
+        if (floor - score > reach * cell->spread) {
+            c->n_skipped += ims__kernels()->keep_bits(room->of_cell + block, NULL, end_block - block, NULL);
             continue;
         }
         if (n_summed < block)

@@ -37,6 +37,7 @@ struct ims_pass {
 };
 
 #define PROBE_DRAIN 64 /* units between two drains, at most */
+#define PROBE_RUN 8    /* units that a thread takes at a time, but for the first ones */
 #define UNITS_PER_VIEW (IMS_SEGMENT_SLOTS / IMS_UNIT_SLOTS)
 
 static size_t common_divisor(size_t a, size_t b)
@@ -62,12 +63,14 @@ static size_t choose_stride(size_t n)
 /* A query that reads units in an order of its own goes through them by itself; one thread's share of that. */
 static void probe(struct ims_job *j, unsigned thread, struct ims_unit_room *room)
 {
-    size_t n_done = 0, drain_at = 1;
-    uint32_t at;
+    size_t n_done = 0, drain_at = 1, n;
+    const struct ims_probed *units;
 
-    while (ims__probe_next(&j->probe, &at)) {
-        ims__job_scan(j, thread, at >> 16, at & 0xffffu, room);
-        if (++n_done == drain_at) {
+    while ((n = ims__probe_next(&j->probe, n_done < PROBE_RUN ? 1 : PROBE_RUN, &units)) > 0) {
+        for (size_t i = 0; i < n; i++)
+            ims__job_scan(j, thread, units[i].at >> 16, units[i].at & 0xffffu, room);
+        n_done += n;
+        if (n_done >= drain_at) {
             ims__job_raise_floor(j, thread);
             ims__probe_narrow(j, thread);
             drain_at += drain_at < PROBE_DRAIN ? drain_at : PROBE_DRAIN;
@@ -207,17 +210,16 @@ static void drop_filter(struct ims_job *j)
 
 static void add_job(struct ims_passes *all, struct ims_pass *p, struct ims_ticket *t, size_t i, bool has_pass)
 {
-    struct ims_job *j = ims__zalloc(1, sizeof(*j));
+    struct ims_job *j = ims__aligned_alloc(IMS_CACHE_LINE, 1, sizeof(*j));
     ims_status st;
 
     if (!j) {
         t->status = ims_fail(&t->err, IMS_E_NOMEM, "vectors", 0, "searching");
         return;
     }
-    j->query = &t->queries[i];
-    j->result = &t->results[i];
-    j->rules = all->rules;
-    j->has_pass = has_pass;
+    *j = (struct ims_job){
+        .query = &t->queries[i], .result = &t->results[i], .rules = all->rules, .has_pass = has_pass
+    };
     p->jobs[p->n_jobs] = j;
     p->tickets[p->n_jobs++] = t;
     st = resolve_filter(j, p->snapshot, all, &t->err);

@@ -245,14 +245,14 @@ bool ims__probe_prepare(struct ims_job *j)
     return sort_units(p);
 }
 
-bool ims__probe_next(struct ims_probe *p, uint32_t *out_at)
+size_t ims__probe_next(struct ims_probe *p, size_t n, const struct ims_probed **out)
 {
-    size_t i = atomic_fetch_add_explicit(&p->next, 1, memory_order_relaxed);
+    size_t i = atomic_fetch_add_explicit(&p->next, n, memory_order_relaxed);
 
     if (i >= p->n)
-        return false;
-    *out_at = p->units[i].at;
-    return true;
+        return 0;
+    *out = p->units + i;
+    return n < p->n - i ? n : p->n - i;
 }
 
 /* The z of what one thread holds above the floor. */
@@ -288,15 +288,12 @@ void ims__probe_narrow(struct ims_job *j, unsigned thread)
     }
 }
 
-bool ims__probe_skips(const struct ims_job *j, const struct ims_view *v)
-{
-    return j->probe.may_skip && is_in_order(j, v);
-}
-
-bool ims__probe_is_far(struct ims_job *j, float score, float spread)
+float ims__probe_reach(struct ims_job *j, const struct ims_view *v)
 {
     struct ims_probe *p = &j->probe;
-    float z = (ims__floor_get(&j->floor) - score) / (spread * p->deviation);
 
-    return z >= atomic_load_explicit(&p->least_z, memory_order_relaxed) && z >= ims__floor_get(&p->farthest) + Z_MARGIN;
+    if (!p->may_skip || !is_in_order(j, v))
+        return INFINITY;
+    return p->deviation * fmaxf(atomic_load_explicit(&p->least_z, memory_order_relaxed),
+                                ims__floor_get(&p->farthest) + Z_MARGIN);
 }

@@ -34,11 +34,11 @@ struct ims_probed {
 struct ims_probe {
     struct ims_probed *units; /* from the most promising on */
     size_t n, n_rows;         /* units; rows in them that are allowed */
-    _Atomic size_t next;
     bool may_skip;
-    double budget;              /* rows that may be lost */
-    float deviation;            /* d */
-    struct ims_floor farthest;  /* the largest z of a hit so far */
+    double budget;   /* rows that may be lost */
+    float deviation; /* d */
+    _Alignas(IMS_CACHE_LINE) _Atomic size_t next;
+    _Alignas(IMS_CACHE_LINE) struct ims_floor farthest; /* the largest z of a hit so far */
     _Atomic float least_z;      /* what a cell's z must reach to be passed over, */
     struct ims_floor floor_seen; /* when that was worked out */
     struct ims_probed_cell {
@@ -49,12 +49,12 @@ struct ims_probe {
 
 /* Leaves the probe empty where units are read as they lie. false: memory is short. */
 bool ims__probe_prepare(struct ims_job *j);
-/* The next unit's place, or false when all are begun. Any thread. */
-bool ims__probe_next(struct ims_probe *p, uint32_t *out_at);
+/* The next n units; returns how many there are, 0 when all are begun. Any thread. */
+size_t ims__probe_next(struct ims_probe *p, size_t n, const struct ims_probed **out);
 /* After a thread scored candidates: what can be passed over now. Any thread. */
 void ims__probe_narrow(struct ims_job *j, unsigned thread);
-/* Whether cells of a view may be passed over at all; whether one may whose mean has the score. Any thread. */
-bool ims__probe_skips(const struct ims_job *j, const struct ims_view *v);
-bool ims__probe_is_far(struct ims_job *j, float score, float spread);
+/* Cells of a view are passed over whose mean's score is farther below the floor than this times their spread, for now;
+ * INFINITY: none are. Any thread. */
+float ims__probe_reach(struct ims_job *j, const struct ims_view *v);
 
 #endif
