@@ -66,6 +66,7 @@ static void probe(struct ims_job *j, unsigned thread, struct ims_unit_room *room
     size_t n_done = 0, drain_at = 1, n;
     const struct ims_probed *units;
 
+    ims__probe_learn(j);
     while ((n = ims__probe_next(&j->probe, n_done < PROBE_RUN ? 1 : PROBE_RUN, &units)) > 0) {
         for (size_t i = 0; i < n; i++)
             ims__job_scan(j, thread, units[i].at >> 16, units[i].at & 0xffffu, room);

@@ -6,9 +6,10 @@
 #include "vectors/embedded/cells.h"
 
 #include <math.h>
+#include <sched.h>
 
-#define ROWS_OF_PLACE 4  /* neighbours of each other, drawn at each of IMS_PROBE_PLACES */
-#define SAMPLE (IMS_PROBE_PLACES * ROWS_OF_PLACE)
+#define PLACES_PER_TURN 32 /* that a thread looks at before others may */
+#define SAMPLE (IMS_PROBE_PLACES * IMS_PLACE_ROWS)
 #define AHEAD 8          /* places asked for before they are needed */
 #define TAIL 512         /* the second best of SAMPLE, 1 in TAIL, is */
 #define TAIL_Z 2.886f    /* so many deviations above the mean, if they are normal */
@@ -89,33 +90,27 @@ static void list_units(const struct ims_job *j, struct ims_probe *p, float usual
     }
 }
 
-/* Some neighbouring rows. */
-struct drawn {
-    uint32_t view, slot; /* the first of them */
-};
-
-static size_t draw_places(const struct ims_job *j, struct drawn *out)
+static void draw_places(const struct ims_job *j, struct ims_drawn *out)
 {
     const struct ims_probe *p = &j->probe;
     uint64_t state = 1;
-    size_t n = 0;
 
     for (size_t i = 0; i < IMS_PROBE_PLACES; i++) {
         uint32_t at = p->units[i * p->n / IMS_PROBE_PLACES].at, unit = at & 0xffffu;
         const struct ims_view *v = &j->snapshot->views[at >> 16];
 
         state = state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-        if (is_in_order(j, v) && v->segment->parts[unit].n_coded >= ROWS_OF_PLACE)
-            out[n++] = (struct drawn){ .view = at >> 16,
-                                       .slot = unit * IMS_UNIT_SLOTS + (uint32_t)(state >> 33) %
-                                           (v->segment->parts[unit].n_coded / ROWS_OF_PLACE) * ROWS_OF_PLACE };
+        out[i].view = at >> 16;
+        out[i].slot = IMS_NO_SLOT;
+        if (is_in_order(j, v) && v->segment->parts[unit].n_coded >= IMS_PLACE_ROWS)
+            out[i].slot = unit * IMS_UNIT_SLOTS + (uint32_t)(state >> 33) %
+                          (v->segment->parts[unit].n_coded / IMS_PLACE_ROWS) * IMS_PLACE_ROWS;
     }
-    return n;
 }
 
-static void ask_for_place(const struct ims_job *j, const struct drawn *d)
+static void ask_for_place(const struct ims_job *j, const struct ims_drawn *d)
 {
-    for (uint32_t i = 0; i < ROWS_OF_PLACE; i++)
+    for (uint32_t i = 0; d->slot != IMS_NO_SLOT && i < IMS_PLACE_ROWS; i++)
         ims__job_ask_for_bytes(j, d->view, d->slot + i);
 }
 
@@ -133,29 +128,25 @@ static float deviation_of(const float *z, size_t n)
     return n < SAMPLE / 2 ? 0 : fmaxf(sqrtf(square / (float)n), second / TAIL_Z);
 }
 
-/* How far the scores of rows are from those of their cells' means, in spreads: a few rows here and there. 0: there are too few. */
-static float learn_deviation(struct ims_job *j)
+/* How far the scores of a place's rows are from that of their cell's mean, in spreads. */
+static void look_at_place(const struct ims_job *j, struct ims_drawn *d)
 {
-    struct ims_probe *p = &j->probe;
-    struct drawn drawn[IMS_PROBE_PLACES];
-    float z[SAMPLE];
-    size_t n = draw_places(j, drawn), n_z = 0;
+    const struct ims_segment *s = j->snapshot->views[d->view].segment;
+    uint32_t cell;
+    float score, spread;
 
-    for (size_t i = 0; i < n; i++) {
-        uint32_t view = drawn[i].view, slot = drawn[i].slot;
-        const struct ims_segment *s = j->snapshot->views[view].segment;
-        uint32_t cell = ims__cell_of(s, slot);
-        float score = score_of_cell(j, view, cell), spread = s->cells[cell].spread;
-
-        for (size_t ahead = i ? i + AHEAD : 0; ahead <= i + AHEAD && ahead < n; ahead++)
-            ask_for_place(j, &drawn[ahead]);
-        if (!(spread > 0) || !isfinite(score)) /* all its rows are alike; or a file that lies with the right checksum */
-            continue;
-        p->cells[p->n_cells++] = (struct ims_probed_cell){ score, 1.0f / spread };
-        for (uint32_t k = 0; k < ROWS_OF_PLACE && slot + k < s->cells[cell].from + s->cells[cell].n_coded; k++)
-            z[n_z++] = (ims__job_score_bytes(j, view, slot + k) - score) / spread;
-    }
-    return deviation_of(z, n_z);
+    d->n_z = 0;
+    if (d->slot == IMS_NO_SLOT)
+        return;
+    cell = ims__cell_of(s, d->slot);
+    score = score_of_cell(j, d->view, cell);
+    spread = s->cells[cell].spread;
+    if (!(spread > 0) || !isfinite(score)) /* all its rows are alike; or a file that lies with the right checksum */
+        return;
+    d->score = score;
+    d->spread = spread;
+    for (uint32_t k = 0; k < IMS_PLACE_ROWS && d->slot + k < s->cells[cell].from + s->cells[cell].n_coded; k++)
+        d->z[d->n_z++] = (ims__job_score_bytes(j, d->view, d->slot + k) - score) / spread;
 }
 
 /* The least z of which cells that reach it are expected to hold no more than `budget` rows above the floor together: by
@@ -212,36 +203,73 @@ static bool sort_units(struct ims_probe *p)
     return true;
 }
 
-/* False: nothing is to be passed over. */
-static bool prepare_skipping(struct ims_job *j)
+/* All places were looked at: what can be passed over, if anything. */
+static void end_learning(struct ims_job *j)
 {
     struct ims_probe *p = &j->probe;
+    float z[SAMPLE];
+    size_t n_z = 0;
 
-    p->deviation = learn_deviation(j);
-    if (!(p->deviation > 0) || isinf(p->deviation))
-        return false;
-    for (size_t i = 0; i < p->n_cells; i++)
+    for (size_t i = 0; i < IMS_PROBE_PLACES; i++) {
+        for (uint32_t k = 0; k < p->drawn[i].n_z; k++)
+            z[n_z++] = p->drawn[i].z[k];
+        if (p->drawn[i].n_z)
+            p->cells[p->n_cells++] = (struct ims_probed_cell){ p->drawn[i].score, 1.0f / p->drawn[i].spread };
+    }
+    p->deviation = deviation_of(z, n_z);
+    p->may_skip = p->deviation > 0 && !isinf(p->deviation);
+    for (size_t i = 0; p->may_skip && i < p->n_cells; i++)
         p->cells[i].per_deviation /= p->deviation;
-    p->budget = j->rules->miss * IMS_SKIP_SHARE * (double)j->k;
-    ims__floor_init(&p->farthest);
-    ims__floor_init(&p->floor_seen);
-    atomic_init(&p->least_z, FAR);
-    return true;
+    atomic_store_explicit(&p->is_learned, true, memory_order_release);
 }
+
+void ims__probe_learn(struct ims_job *j)
+{
+    struct ims_probe *p = &j->probe;
+    size_t from;
+
+    if (atomic_load_explicit(&p->is_learned, memory_order_acquire))
+        return;
+    while ((from = atomic_fetch_add_explicit(&p->next_place, PLACES_PER_TURN, memory_order_relaxed)) < IMS_PROBE_PLACES) {
+        size_t until = from + PLACES_PER_TURN;
+
+        for (size_t i = from; i < from + AHEAD; i++)
+            ask_for_place(j, &p->drawn[i]);
+        for (size_t i = from; i < until; i++) {
+            if (i + AHEAD < until)
+                ask_for_place(j, &p->drawn[i + AHEAD]);
+            look_at_place(j, &p->drawn[i]);
+        }
+        if (atomic_fetch_add_explicit(&p->n_looked_at, PLACES_PER_TURN, memory_order_acq_rel) + PLACES_PER_TURN == IMS_PROBE_PLACES)
+            end_learning(j);
+    }
+    while (!atomic_load_explicit(&p->is_learned, memory_order_acquire))
+        sched_yield(); /* the last places take a few microseconds */
+}
+
+_Static_assert(IMS_PROBE_PLACES % PLACES_PER_TURN == 0 && AHEAD <= PLACES_PER_TURN, "turns are whole");
 
 bool ims__probe_prepare(struct ims_job *j)
 {
     struct ims_probe *p = &j->probe;
+    bool may_skip = false;
 
     for (size_t i = 0; j->snapshot->n_live >= j->rules->skip_rows && i < j->snapshot->n_views; i++)
-        p->may_skip = p->may_skip || is_in_order(j, &j->snapshot->views[i]);
-    if (!p->may_skip && !j->has_pass)
+        may_skip = may_skip || is_in_order(j, &j->snapshot->views[i]);
+    if (!may_skip && !j->has_pass)
         return true;
     p->units = ims__alloc(j->snapshot->n_views * UNITS_PER_VIEW, sizeof(*p->units));
     if (!p->units)
         return false;
     list_units(j, p, j->codes[0].length / sqrtf((float)j->rules->rotation->dim));
-    p->may_skip = p->may_skip && p->n && prepare_skipping(j);
+    may_skip = may_skip && p->n;
+    if (may_skip)
+        draw_places(j, p->drawn); /* from units as they lie */
+    p->budget = j->rules->miss * IMS_SKIP_SHARE * (double)j->k;
+    ims__floor_init(&p->farthest);
+    ims__floor_init(&p->floor_seen);
+    atomic_init(&p->least_z, FAR);
+    atomic_init(&p->is_learned, !may_skip);
     return sort_units(p);
 }
 

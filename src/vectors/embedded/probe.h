@@ -21,7 +21,8 @@
 
 #define IMS_SKIP_SHARE 0.25 /* of the probability to miss a hit that codes allow for: what skipping adds */
 
-#define IMS_PROBE_PLACES 256 /* where rows are drawn whose scores tell the deviations */
+#define IMS_PROBE_PLACES 256 /* where rows are drawn whose scores tell the deviations, */
+#define IMS_PLACE_ROWS 4     /* so many neighbours at each */
 
 struct ims_job;
 struct ims_view;
@@ -31,10 +32,18 @@ struct ims_probed {
     uint32_t at;   /* IMS_AT(view, unit) */
 };
 
+/* Some neighbouring rows of a cell. */
+struct ims_drawn {
+    uint32_t view, slot; /* the first of them; IMS_NO_SLOT: none */
+    float score, spread; /* of the cell's mean */
+    uint32_t n_z;
+    float z[IMS_PLACE_ROWS]; /* (x - score) / spread */
+};
+
 struct ims_probe {
     struct ims_probed *units; /* from the most promising on */
     size_t n, n_rows;         /* units; rows in them that are allowed */
-    bool may_skip;
+    bool may_skip;   /* once it was learned */
     double budget;   /* rows that may be lost */
     float deviation; /* d */
     _Alignas(IMS_CACHE_LINE) _Atomic size_t next;
@@ -45,10 +54,16 @@ struct ims_probe {
         float score, per_deviation; /* of the mean; 1 / (d spread) */
     } cells[IMS_PROBE_PLACES];      /* drawn ones */
     size_t n_cells;
+    struct ims_drawn drawn[IMS_PROBE_PLACES];
+    _Alignas(IMS_CACHE_LINE) _Atomic size_t next_place;
+    _Atomic size_t n_looked_at;
+    _Atomic bool is_learned;
 };
 
 /* Leaves the probe empty where units are read as they lie. false: memory is short. */
 bool ims__probe_prepare(struct ims_job *j);
+/* Looks at drawn rows together with the other threads; returns when all were seen. Each thread, before it reads a unit. */
+void ims__probe_learn(struct ims_job *j);
 /* The next n units; returns how many there are, 0 when all are begun. Any thread. */
 size_t ims__probe_next(struct ims_probe *p, size_t n, const struct ims_probed **out);
 /* After a thread scored candidates: what can be passed over now. Any thread. */
