@@ -527,6 +527,8 @@ struct ims_index_info {
     uint32_t dim;
     int64_t vectors, dead, coded;
     size_t segments, full_segments, mapped_segments, epochs;
+    size_t ordered_segments;    /* their rows lie in order of likeness: searches pass over what is unlike, */
+    size_t read_whole_segments; /* except in these of them, where that was tried and missed too much */
     uint64_t code_bytes; /* read by every search of the whole library */
     uint64_t byte_bytes, row_bytes; /* read for some vectors */
     uint64_t memory_bytes, disk_bytes; /* of these; what is not in memory is mapped */

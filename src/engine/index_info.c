@@ -16,6 +16,8 @@ void ims__index_fill_info(const struct ims_vectors_info *v, struct ims_index_inf
     out->segments = v->n_segments;
     out->full_segments = v->n_sealed;
     out->mapped_segments = v->n_mapped;
+    out->ordered_segments = v->n_ordered;
+    out->read_whole_segments = v->n_read_whole;
     out->epochs = v->n_epochs;
     out->code_bytes = v->code_bytes;
     out->byte_bytes = v->byte_bytes;

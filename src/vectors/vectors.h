@@ -176,7 +176,8 @@ struct ims_vectors_info {
     size_t n_dead;     /* rows that take room until the next save */
     size_t n_coded;    /* rows with codes, dead ones included */
     size_t n_segments, n_sealed, n_mapped, n_epochs;
-    size_t n_ordered; /* segments in order of likeness */
+    size_t n_ordered; /* segments in order of likeness; */
+    size_t n_read_whole; /* of them, those in which passing over cells would miss too much, as a trial found */
     size_t n_stale; /* segments whose codes lied and were made again from rows: the next save writes them */
     uint64_t code_bytes; /* read by every search of the whole */
     uint64_t byte_bytes, row_bytes, id_bytes; /* read for some rows */

@@ -18,6 +18,7 @@ static void add_view(const struct ims_view *v, struct ims_vectors_info *out)
     out->n_sealed += v->is_sealed;
     out->n_mapped += s->code_map.data != NULL;
     out->n_ordered += v->level > 0;
+    out->n_read_whole += v->level > 0 && v->is_read_whole;
     out->n_stale += ims__view_is_stale(v);
     out->code_bytes += codes;
     out->byte_bytes += bytes;

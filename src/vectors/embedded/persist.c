@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "vectors/embedded/persist.h"
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "vectors/embedded/fill.h"
 
@@ -389,11 +390,15 @@ ims_status ims__embedded_save(struct ims_embedded *e, int64_t seq, ims_err *err)
 {
     const struct ims_snapshot *s;
     ims_status st = ims__embedded_tidy(e, err);
+    ims_err why;
 
     if (st)
         return st;
-    if (ims__embedded_order(e, NULL) && e->is_writer) /* rows stay as they lie, which costs time alone; a full disk needs the room */
-        sweep(e);
+    if (ims__embedded_order(e, &why)) { /* rows stay as they lie, which costs time alone */
+        ims__log_err(IMS_LOG_WARN, &why, "putting the vector index in order; searches read all of it until a later save does");
+        if (e->is_writer) /* a full disk needs the room */
+            sweep(e);
+    }
     if (!e->is_writer)
         return IMS_OK;
     s = present(e);
