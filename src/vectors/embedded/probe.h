@@ -2,8 +2,8 @@
  *
  * A cell's rows lie around their mean, so their scores lie around the mean's score s; z of a score x in it is (x - s) /
  * (d spread). d is learned from the query itself: the scores of a thousand drawn rows, less s, in units of their cell's
- * spread; the larger one of their root mean square and of what their best 1 in 512 say, as if they were normal. Units are
- * read from the most promising on, and a cell is passed over when two things hold:
+ * spread; the larger one of their root mean square and of what their best 1 in 512 say, as if they were normal. The most
+ * promising units are read first, then the others as they lie, and a cell is passed over when two things hold:
  *
  * - its z of the floor is so large that by the tail of the normal distribution all cells as far as it, or farther, together are
  *   expected to hold fewer rows above the floor than IMS_SKIP_SHARE times the stated probability of a miss, for each hit
@@ -41,7 +41,7 @@ struct ims_drawn {
 };
 
 struct ims_probe {
-    struct ims_probed *units; /* from the most promising on */
+    struct ims_probed *units; /* in the order in which they are read */
     size_t n, n_rows;         /* units; rows in them that are allowed */
     bool may_skip;   /* once it was learned */
     double budget;   /* rows that may be lost */
