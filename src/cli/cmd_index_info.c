@@ -67,11 +67,11 @@ static void print_info(const struct ims_index_info *i, bool is_thorough)
            (long long)i->dead);
     printf("segments    %zu, %zu full, %zu mapped, %zu epochs\n", i->segments, i->full_segments, i->mapped_segments,
            i->epochs);
-    if (i->ordered_segments)
+    if (i->ordered_segments > i->read_whole_segments)
         printf("in order    %zu segments, so searches pass over what is unlike the query\n",
                i->ordered_segments - i->read_whole_segments);
     if (i->read_whole_segments)
-        printf("in order    %zu segments more, which are read whole: skipping in them was tried and missed too much\n",
+        printf("in order    %zu segments that are read whole: skipping in them was tried and missed too much\n",
                i->read_whole_segments);
     printf("codes       %.1f MiB, read by every search of the whole library\n", mib(i->code_bytes));
     printf("bytes       %.1f MiB, read for what the codes leave\n", mib(i->byte_bytes));
