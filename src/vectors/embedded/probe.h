@@ -68,8 +68,8 @@ void ims__probe_learn(struct ims_job *j);
 size_t ims__probe_next(struct ims_probe *p, size_t n, const struct ims_probed **out);
 /* After a thread scored candidates: what can be passed over now. Any thread. */
 void ims__probe_narrow(struct ims_job *j, unsigned thread);
-/* Cells of a view are passed over whose mean's score is farther below the floor than this times their spread, for now;
- * INFINITY: none are. Any thread. */
+/* Cells of a view are passed over whose mean's score is farther below the floor than this times their spread; it
+ * changes as hits are found. INFINITY: none are. Any thread. */
 float ims__probe_reach(struct ims_job *j, const struct ims_view *v);
 
 #endif
