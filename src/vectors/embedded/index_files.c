@@ -13,11 +13,11 @@
 #include <unistd.h>
 
 #define HEAD_BYTES 4096 /* of both kinds of file */
-#define CODES_MAGIC UINT64_C(0x3365646f63736d69) /* "imscode3" */
+#define CODES_MAGIC UINT64_C(0x3465646f63736d69) /* "imscode4" */
 #define ROWS_MAGIC UINT64_C(0x3173776f72736d69)  /* "imsrows1" */
 
 /* What lies in a file of codes, in this order, each from a multiple of 64 on. */
-enum region { CODES, SCALE, CENTRE, PARTS, PART_BYTES, CELLS, CELL_BYTES, IDS, ORDER, BYTE_SCALE, BYTES, N_REGIONS };
+enum region { CODES, SCALE, CENTRE, PARTS, PART_BYTES, CELLS, CELL_CODES, CELL_BYTES, IDS, ORDER, BYTE_SCALE, BYTES, N_REGIONS };
 #define N_CHECKED_ALWAYS BYTE_SCALE /* those before it are read by every query */
 
 struct codes_head {
@@ -154,15 +154,10 @@ ims_status ims__segment_open_rows(const char *dir, uint32_t dim, const struct im
 
 /* ---- codes ---- */
 
-static uint32_t whole_blocks(uint32_t n_rows)
-{
-    return (n_rows + IMS_CODE_BLOCK - 1) / IMS_CODE_BLOCK * IMS_CODE_BLOCK;
-}
-
 /* The rows that are coded: whole blocks only. The arrays have room for the last, partial one. */
 static void region_sizes(const struct ims_segment *s, uint32_t n_rows, size_t out[N_REGIONS])
 {
-    size_t n = whole_blocks(n_rows);
+    size_t n = ims__whole_blocks(n_rows);
     bool is_coded = s->dim >= IMS_MIN_CODED_DIM;
 
     out[CODES] = is_coded ? n * s->n_bytes : 0;
@@ -171,6 +166,7 @@ static void region_sizes(const struct ims_segment *s, uint32_t n_rows, size_t ou
     out[PARTS] = is_coded ? ims__n_parts(n_rows) * sizeof(struct ims_part) : 0;
     out[PART_BYTES] = is_coded ? ims__n_parts(n_rows) * (size_t)s->byte_stride : 0;
     out[CELLS] = s->n_cells * sizeof(struct ims_part);
+    out[CELL_CODES] = ims__whole_blocks(s->n_cells) * (size_t)s->n_bytes;
     out[CELL_BYTES] = s->n_cells * (size_t)s->byte_stride;
     out[IDS] = n_rows * sizeof(int64_t);
     out[ORDER] = n_rows * sizeof(uint16_t);
@@ -186,6 +182,7 @@ static void region_pointers(const struct ims_segment *s, const void *out[N_REGIO
     out[PARTS] = s->parts;
     out[PART_BYTES] = s->part_bytes;
     out[CELLS] = s->cells;
+    out[CELL_CODES] = s->cell_codes;
     out[CELL_BYTES] = s->cell_bytes;
     out[IDS] = s->ids;
     out[ORDER] = s->order;
@@ -212,7 +209,7 @@ static uint32_t head_crc(const struct codes_head *h)
 /* Slots of a last, partial block are never coded; their bytes must not be what memory held before. */
 static void clear_rest(const struct ims_segment *s, uint32_t n_rows)
 {
-    uint32_t whole = n_rows / IMS_CODE_BLOCK * IMS_CODE_BLOCK, n = whole_blocks(n_rows) - whole;
+    uint32_t whole = n_rows / IMS_CODE_BLOCK * IMS_CODE_BLOCK, n = ims__whole_blocks(n_rows) - whole;
 
     if (!n || s->dim < IMS_MIN_CODED_DIM)
         return;
@@ -346,6 +343,7 @@ static ims_status map_codes(const char *dir, const struct ims_saved_segment *sav
     s->parts = (struct ims_part *)(void *)(base + at[PARTS]);
     s->part_bytes = (int8_t *)(base + at[PART_BYTES]);
     s->cells = (struct ims_part *)(void *)(base + at[CELLS]);
+    s->cell_codes = base + at[CELL_CODES];
     s->cell_bytes = (int8_t *)(base + at[CELL_BYTES]);
     s->ids = (int64_t *)(void *)(base + at[IDS]);
     s->order = (uint16_t *)(void *)(base + at[ORDER]);

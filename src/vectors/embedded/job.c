@@ -243,6 +243,6 @@ void ims__job_release(struct ims_job *j)
         ims__collector_release(&j->collectors[i]);
     for (size_t i = 0; i < IMS_ARRAY_LEN(j->memory); i++)
         ims__free(j->memory[i]);
-    ims__free(j->probe.units);
+    ims__probe_release(&j->probe);
     j->n_collectors = 0;
 }

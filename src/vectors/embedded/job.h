@@ -48,6 +48,7 @@ struct ims_job {
 /* Space of one thread for a unit. */
 struct ims_unit_room {
     uint32_t allowed[IMS_UNIT_WORDS], of_cell[IMS_UNIT_WORDS];
+    uint32_t cells[IMS_UNIT_SLOTS + 1];
     uint16_t sums[IMS_UNIT_SLOTS];
     float bounds[IMS_UNIT_SLOTS];
     uint32_t at[IMS_UNIT_SLOTS];

@@ -202,6 +202,28 @@ static float mean_error(const struct ims_job *j, const struct ims_view *v, const
     return j->rules->deviations * q->byte_scale * v->spreads.length * 0.28867513f; /* 12^-1/2 */
 }
 
+/* The cells of slots first .. until - 1, but for those whose bounds say already that they are too far. Returns their number. */
+static uint32_t list_cells(struct ims_job *j, struct ims_collector *c, size_t view, uint32_t first, uint32_t until, float least,
+                           float reach, uint32_t *out)
+{
+    const struct ims_segment *s = j->snapshot->views[view].segment;
+    const float *bounds = isinf(reach) ? NULL : j->probe.views[view].bounds;
+    uint32_t n = 0;
+
+    for (uint32_t i = ims__cell_of(s, first); i < s->n_cells && s->cells[i].from < until; i++) {
+        const struct ims_part *cell = &s->cells[i];
+        uint32_t from = cell->from > first ? cell->from : first, end = cell->from + cell->n_coded;
+
+        if (bounds && least - bounds[i] > reach * cell->spread) {
+            c->n_skipped += (end < until ? end : until) - from;
+            continue;
+        }
+        ask_for(s->cell_bytes + (size_t)i * s->byte_stride, s->dim);
+        out[n++] = i;
+    }
+    return n;
+}
+
 /* The first n_blocks blocks of a unit, cell by cell; what lies in cells that are too far is passed over. */
 static void scan_cells(struct ims_job *j, struct ims_collector *c, size_t view, uint32_t first, uint32_t n_blocks,
                        struct ims_unit_room *room)
@@ -212,8 +234,10 @@ static void scan_cells(struct ims_job *j, struct ims_collector *c, size_t view, 
     uint32_t until = first + n_blocks * IMS_CODE_BLOCK, n_summed = 0; /* blocks that have their sums */
     float error = mean_error(j, v, q);
     float reach = ims__probe_reach(j, v), floor = ims__floor_get(&j->floor);
+    uint32_t n_cells = list_cells(j, c, view, first, until, floor, reach, room->cells);
 
-    for (uint32_t i = ims__cell_of(s, first); i < s->n_cells && s->cells[i].from < until; i++) {
+    for (uint32_t k = 0; k < n_cells; k++) {
+        uint32_t i = room->cells[k];
         const struct ims_part *cell = &s->cells[i];
         uint32_t from = cell->from > first ? cell->from - first : 0, end = cell->from + cell->n_coded - first;
         uint32_t block = from / IMS_CODE_BLOCK, end_block;
@@ -225,7 +249,7 @@ static void scan_cells(struct ims_job *j, struct ims_collector *c, size_t view, 
             continue;
         score = ims__job_score_part(j, view, cell, s->cell_bytes + (size_t)i * s->byte_stride);
         if (floor - score > reach * cell->spread) {
-            c->n_skipped += ims__kernels()->keep_bits(room->of_cell + block, NULL, end_block - block, NULL);
+            c->n_skipped += end - from;
             continue;
         }
         if (n_summed < block)

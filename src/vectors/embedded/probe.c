@@ -9,6 +9,7 @@
 #include <sched.h>
 
 #define PLACES_PER_TURN 32 /* that a thread looks at before others may */
+#define PLACE_TURNS (IMS_PROBE_PLACES / PLACES_PER_TURN)
 #define SAMPLE (IMS_PROBE_PLACES * IMS_PLACE_ROWS)
 #define AHEAD 8          /* places asked for before they are needed */
 #define TAIL 512         /* the second best of SAMPLE, 1 in TAIL, is */
@@ -70,24 +71,58 @@ static uint32_t count_allowed(const struct ims_job *j, size_t view, uint32_t uni
     return (uint32_t)ims__kernels()->keep_bits(p->bits + unit * IMS_UNIT_WORDS, NULL, IMS_UNIT_WORDS, NULL);
 }
 
-/* All units of which rows are allowed; those without a mean come first. usual: how far a score is from its mean's, in spreads. */
-static void list_units(const struct ims_job *j, struct ims_probe *p, float usual)
+/* All units of which rows are allowed. */
+static void list_units(const struct ims_job *j, struct ims_probe *p)
 {
     for (size_t view = 0; view < j->snapshot->n_views; view++) {
         const struct ims_view *v = &j->snapshot->views[view];
 
+        p->views[view].first_unit = p->n;
         for (uint32_t unit = 0; unit < ims__n_parts(v->n_rows); unit++) {
             uint32_t n = v->n_rows - unit * IMS_UNIT_SLOTS;
-            float promise = INFINITY;
 
             n = count_allowed(j, view, unit, n < IMS_UNIT_SLOTS ? n : IMS_UNIT_SLOTS);
-            if (!n)
-                continue;
-            if (has_parts(v) && v->segment->parts[unit].n_coded)
-                promise = score_of_unit(j, view, unit) + PROMISE * usual * v->segment->parts[unit].spread;
-            p->units[p->n++] = (struct ims_probed){ .promise = isfinite(promise) ? promise : INFINITY, .at = IMS_AT(view, unit) };
+            if (n)
+                p->listed[p->n++] = (struct ims_probed){ .promise = INFINITY, .at = IMS_AT(view, unit) };
             p->n_rows += n;
         }
+        p->views[view].n_units = p->n - p->views[view].first_unit;
+    }
+}
+
+/* What the best row of a unit may score, by its cells or its mean. usual: how far a score is from its mean's, in spreads. */
+static float promise_of(const struct ims_job *j, size_t view, uint32_t unit, float usual)
+{
+    const struct ims_segment *s = j->snapshot->views[view].segment;
+    const float *bounds = j->probe.views[view].bounds;
+    float promise = -INFINITY;
+
+    if (!bounds)
+        return score_of_unit(j, view, unit) + PROMISE * usual * s->parts[unit].spread;
+    for (uint32_t i = s->parts[unit].cell; i < s->n_cells && s->cells[i].from < (unit + 1) * IMS_UNIT_SLOTS; i++)
+        promise = fmaxf(promise, bounds[i] + PROMISE * usual * s->cells[i].spread);
+    return promise;
+}
+
+/* Bounds of its cells, and the promise of its units; those without a mean come first. */
+static void look_at_view(struct ims_job *j, size_t view)
+{
+    const struct ims_probed_view *seen = &j->probe.views[view];
+    const struct ims_view *v = &j->snapshot->views[view];
+    const struct ims_query_code *q = &j->codes[j->code_of_view[view]];
+    float usual = q->length / sqrtf((float)j->rules->rotation->dim);
+
+    if (!has_parts(v))
+        return;
+    if (seen->bounds && seen->n_units)
+        ims__cells_bound(v->segment, q, j->rules->deviations, seen->bounds);
+    for (size_t i = seen->first_unit; i < seen->first_unit + seen->n_units; i++) {
+        struct ims_probed *u = &j->probe.listed[i];
+        float promise = INFINITY;
+
+        if (v->segment->parts[u->at & 0xffffu].n_coded)
+            promise = promise_of(j, view, u->at & 0xffffu, usual);
+        u->promise = isfinite(promise) ? promise : INFINITY;
     }
 }
 
@@ -97,7 +132,7 @@ static void draw_places(const struct ims_job *j, struct ims_drawn *out)
     uint64_t state = 1;
 
     for (size_t i = 0; i < IMS_PROBE_PLACES; i++) {
-        uint32_t at = p->units[i * p->n / IMS_PROBE_PLACES].at, unit = at & 0xffffu;
+        uint32_t at = p->listed[i * p->n / IMS_PROBE_PLACES].at, unit = at & 0xffffu;
         const struct ims_view *v = &j->snapshot->views[at >> 16];
 
         state = state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
@@ -154,11 +189,11 @@ static void look_at_place(const struct ims_job *j, struct ims_drawn *d)
  * what the drawn ones tell, and one more at just that z, so that none in a range does not mean that there are none. */
 static float least_z_of_cells(const struct ims_probe *p, float floor)
 {
-    float lost[N_CELL_STEPS + 1] = { 0 }, each = (float)p->n_rows / (float)p->n_cells, sum = 0;
+    float lost[N_CELL_STEPS + 1] = { 0 }, each = (float)p->n_rows / (float)p->n_drawn, sum = 0;
     uint32_t step = N_CELL_STEPS;
 
-    for (size_t i = 0; i < p->n_cells; i++) {
-        float z = (floor - p->cells[i].score) * p->cells[i].per_deviation;
+    for (size_t i = 0; i < p->n_drawn; i++) {
+        float z = (floor - p->drawn[i].score) / p->drawn[i].spread;
 
         if (z >= LEAST_CELL_Z)
             lost[z < FAR ? (uint32_t)((z - LEAST_CELL_Z) * CELL_STEPS_PER_Z) : N_CELL_STEPS] += tail_of(z) * each;
@@ -174,17 +209,14 @@ static float least_z_of_cells(const struct ims_probe *p, float floor)
 }
 
 /* The most promising first, in steps of promise; a step keeps the order in which units lie. */
-static bool sort_units(struct ims_probe *p)
+static void sort_units(struct ims_probe *p)
 {
-    struct ims_probed *sorted = ims__alloc(p->n, sizeof(*sorted));
     uint32_t starts[N_STEPS + 2] = { 0 };
     float low = INFINITY, high = -INFINITY, factor;
     uint32_t last = N_STEPS; /* the step that all further ones join */
 
-    if (!sorted)
-        return false;
     for (size_t i = 0; i < p->n; i++) {
-        float promise = p->units[i].promise;
+        float promise = p->listed[i].promise;
 
         if (isinf(promise))
             continue;
@@ -194,91 +226,128 @@ static bool sort_units(struct ims_probe *p)
     factor = high > low ? (float)(N_STEPS - 1) / (high - low) : 0.0f;
 #define STEP_OF(u) (isinf((u)->promise) ? 0u : 1u + (uint32_t)((high - (u)->promise) * factor))
     for (size_t i = 0; i < p->n; i++)
-        starts[STEP_OF(&p->units[i]) + 1]++;
+        starts[STEP_OF(&p->listed[i]) + 1]++;
     for (size_t i = 0; i <= N_STEPS; i++) {
         starts[i + 1] += starts[i];
         if (last == N_STEPS && starts[i + 1] >= p->n / PROMISING)
             last = (uint32_t)i + 1;
     }
     for (size_t i = 0; i < p->n; i++) {
-        uint32_t step = STEP_OF(&p->units[i]);
+        uint32_t step = STEP_OF(&p->listed[i]);
 
-        sorted[starts[step < last ? step : last]++] = p->units[i];
+        p->units[starts[step < last ? step : last]++] = p->listed[i];
     }
 #undef STEP_OF
-    ims__free(p->units);
-    p->units = sorted;
-    return true;
 }
 
-/* All places were looked at: what can be passed over, if anything. */
+/* All was looked at: what is read first, and what can be passed over, if anything. */
 static void end_learning(struct ims_job *j)
 {
     struct ims_probe *p = &j->probe;
     float z[SAMPLE];
     size_t n_z = 0;
 
-    for (size_t i = 0; i < IMS_PROBE_PLACES; i++) {
+    sort_units(p);
+    for (size_t i = 0; p->bounds && i < IMS_PROBE_PLACES; i++) {
         for (uint32_t k = 0; k < p->drawn[i].n_z; k++)
             z[n_z++] = p->drawn[i].z[k];
         if (p->drawn[i].n_z)
-            p->cells[p->n_cells++] = (struct ims_probed_cell){ p->drawn[i].score, 1.0f / p->drawn[i].spread };
+            p->drawn[p->n_drawn++] = p->drawn[i];
     }
     p->deviation = deviation_of(z, n_z);
     p->may_skip = p->deviation > 0 && !isinf(p->deviation);
-    for (size_t i = 0; p->may_skip && i < p->n_cells; i++)
-        p->cells[i].per_deviation /= p->deviation;
+    for (size_t i = 0; i < p->n_drawn; i++)
+        p->drawn[i].spread *= p->deviation;
     atomic_store_explicit(&p->is_learned, true, memory_order_release);
+}
+
+static void look_at_places(struct ims_job *j, size_t from)
+{
+    struct ims_drawn *drawn = j->probe.drawn + from;
+
+    for (size_t i = 0; i < AHEAD; i++)
+        ask_for_place(j, &drawn[i]);
+    for (size_t i = 0; i < PLACES_PER_TURN; i++) {
+        if (i + AHEAD < PLACES_PER_TURN)
+            ask_for_place(j, &drawn[i + AHEAD]);
+        look_at_place(j, &drawn[i]);
+    }
 }
 
 void ims__probe_learn(struct ims_job *j)
 {
     struct ims_probe *p = &j->probe;
-    size_t from;
+    size_t turn;
 
     if (atomic_load_explicit(&p->is_learned, memory_order_acquire))
         return;
-    while ((from = atomic_fetch_add_explicit(&p->next_place, PLACES_PER_TURN, memory_order_relaxed)) < IMS_PROBE_PLACES) {
-        size_t until = from + PLACES_PER_TURN;
-
-        for (size_t i = from; i < from + AHEAD; i++)
-            ask_for_place(j, &p->drawn[i]);
-        for (size_t i = from; i < until; i++) {
-            if (i + AHEAD < until)
-                ask_for_place(j, &p->drawn[i + AHEAD]);
-            look_at_place(j, &p->drawn[i]);
-        }
-        if (atomic_fetch_add_explicit(&p->n_looked_at, PLACES_PER_TURN, memory_order_acq_rel) + PLACES_PER_TURN == IMS_PROBE_PLACES)
+    while ((turn = atomic_fetch_add_explicit(&p->next_turn, 1, memory_order_relaxed)) < p->n_turns) {
+        if (turn < p->n_views)
+            look_at_view(j, turn);
+        else
+            look_at_places(j, (turn - p->n_views) * PLACES_PER_TURN);
+        if (atomic_fetch_add_explicit(&p->n_turns_done, 1, memory_order_acq_rel) + 1 == p->n_turns)
             end_learning(j);
     }
     while (!atomic_load_explicit(&p->is_learned, memory_order_acquire))
-        sched_yield(); /* the last places take a few microseconds */
+        sched_yield(); /* the last turns take a few microseconds */
 }
 
 _Static_assert(IMS_PROBE_PLACES % PLACES_PER_TURN == 0 && AHEAD <= PLACES_PER_TURN, "turns are whole");
 
+/* How many cells may be passed over. */
+static size_t count_cells(const struct ims_job *j)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; j->snapshot->n_live >= j->rules->skip_rows && i < j->snapshot->n_views; i++)
+        n += is_in_order(j, &j->snapshot->views[i]) ? j->snapshot->views[i].segment->n_cells : 0;
+    return n;
+}
+
+static bool make_room(const struct ims_job *j, struct ims_probe *p, size_t n_cells)
+{
+    p->n_views = j->snapshot->n_views;
+    p->views = ims__zalloc(p->n_views, sizeof(*p->views));
+    p->listed = ims__alloc(2 * p->n_views * UNITS_PER_VIEW, sizeof(*p->listed));
+    p->bounds = n_cells ? ims__alloc(n_cells, sizeof(*p->bounds)) : NULL;
+    if (!p->views || !p->listed || (n_cells && !p->bounds))
+        return false;
+    p->units = p->listed + p->n_views * UNITS_PER_VIEW;
+    for (size_t i = 0, at = 0; at < n_cells; i++) {
+        if (!is_in_order(j, &j->snapshot->views[i]))
+            continue;
+        p->views[i].bounds = p->bounds + at;
+        at += j->snapshot->views[i].segment->n_cells;
+    }
+    return true;
+}
+
 bool ims__probe_prepare(struct ims_job *j)
 {
     struct ims_probe *p = &j->probe;
-    bool may_skip = false;
+    size_t n_cells = count_cells(j);
 
-    for (size_t i = 0; j->snapshot->n_live >= j->rules->skip_rows && i < j->snapshot->n_views; i++)
-        may_skip = may_skip || is_in_order(j, &j->snapshot->views[i]);
-    if (!may_skip && !j->has_pass)
+    if (!n_cells && !j->has_pass)
         return true;
-    p->units = ims__alloc(j->snapshot->n_views * UNITS_PER_VIEW, sizeof(*p->units));
-    if (!p->units)
+    if (!make_room(j, p, n_cells))
         return false;
-    list_units(j, p, j->codes[0].length / sqrtf((float)j->rules->rotation->dim));
-    may_skip = may_skip && p->n;
-    if (may_skip)
-        draw_places(j, p->drawn); /* from units as they lie */
+    list_units(j, p);
+    if (n_cells && p->n)
+        draw_places(j, p->drawn);
+    p->n_turns = p->n_views + (n_cells && p->n ? PLACE_TURNS : 0);
     p->budget = j->rules->miss * IMS_SKIP_SHARE * (double)j->k;
     ims__floor_init(&p->farthest);
     ims__floor_init(&p->floor_seen);
     atomic_init(&p->least_z, FAR);
-    atomic_init(&p->is_learned, !may_skip);
-    return sort_units(p);
+    return true;
+}
+
+void ims__probe_release(struct ims_probe *p)
+{
+    ims__free(p->views);
+    ims__free(p->listed);
+    ims__free(p->bounds);
 }
 
 size_t ims__probe_next(struct ims_probe *p, size_t n, const struct ims_probed **out)

@@ -32,17 +32,26 @@ struct ims_probed {
     uint32_t at;   /* IMS_AT(view, unit) */
 };
 
+/* What a view has of the units, and of its cells. */
+struct ims_probed_view {
+    size_t first_unit, n_units; /* among those listed */
+    float *bounds; /* of each cell's mean; NULL: none is passed over */
+};
+
 /* Some neighbouring rows of a cell. */
 struct ims_drawn {
     uint32_t view, slot; /* the first of them; IMS_NO_SLOT: none */
-    float score, spread; /* of the cell's mean */
+    float score, spread; /* of the cell's mean; once it was learned, spread is d times that */
     uint32_t n_z;
     float z[IMS_PLACE_ROWS]; /* (x - score) / spread */
 };
 
 struct ims_probe {
-    struct ims_probed *units; /* in the order in which they are read */
+    struct ims_probed *listed, *units; /* as they lie; in the order in which they are read, once it was learned */
     size_t n, n_rows;         /* units; rows in them that are allowed */
+    struct ims_probed_view *views;
+    size_t n_views;
+    float *bounds;            /* of the cells of all views */
     bool may_skip;   /* once it was learned */
     double budget;   /* rows that may be lost */
     float deviation; /* d */
@@ -50,19 +59,19 @@ struct ims_probe {
     _Alignas(IMS_CACHE_LINE) struct ims_floor farthest; /* the largest z of a hit so far */
     _Atomic float least_z;      /* what a cell's z must reach to be passed over, */
     struct ims_floor floor_seen; /* when that was worked out */
-    struct ims_probed_cell {
-        float score, per_deviation; /* of the mean; 1 / (d spread) */
-    } cells[IMS_PROBE_PLACES];      /* drawn ones */
-    size_t n_cells;
     struct ims_drawn drawn[IMS_PROBE_PLACES];
-    _Alignas(IMS_CACHE_LINE) _Atomic size_t next_place;
-    _Atomic size_t n_looked_at;
+    size_t n_drawn; /* that have a z: the first ones, once it was learned */
+    _Alignas(IMS_CACHE_LINE) _Atomic size_t next_turn; /* of learning: one per view, then some for the places */
+    size_t n_turns;
+    _Atomic size_t n_turns_done;
     _Atomic bool is_learned;
 };
 
 /* Leaves the probe empty where units are read as they lie. false: memory is short. */
 bool ims__probe_prepare(struct ims_job *j);
-/* Looks at drawn rows together with the other threads; returns when all were seen. Each thread, before it reads a unit. */
+void ims__probe_release(struct ims_probe *p);
+/* Looks at cells and drawn rows together with the other threads; returns when all were seen. Each thread, before it reads a
+ * unit. */
 void ims__probe_learn(struct ims_job *j);
 /* The next n units; returns how many there are, 0 when all are begun. Any thread. */
 size_t ims__probe_next(struct ims_probe *p, size_t n, const struct ims_probed **out);

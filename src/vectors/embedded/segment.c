@@ -45,7 +45,7 @@ static struct ims_segment *new_segment(uint32_t dim, uint64_t number, uint32_t n
 
     if (!s)
         return NULL;
-    n_slots = (n_slots + IMS_CODE_BLOCK - 1) / IMS_CODE_BLOCK * IMS_CODE_BLOCK;
+    n_slots = ims__whole_blocks(n_slots);
     s->ids = room_for(s, i++, n_slots, sizeof(*s->ids));
     if (has_rows)
         s->records = room_for(s, i++, n_slots, s->row_stride);
@@ -88,9 +88,11 @@ static void free_order(struct ims_segment *s)
 static void free_cells(struct ims_segment *s)
 {
     ims__free(s->own_cells);
+    ims__free(s->own_cell_codes);
     ims__free(s->own_cell_bytes);
-    s->own_cells = s->own_cell_bytes = NULL;
+    s->own_cells = s->own_cell_codes = s->own_cell_bytes = NULL;
     s->cells = NULL;
+    s->cell_codes = NULL;
     s->cell_bytes = NULL;
     s->n_cells = 0;
 }
@@ -177,12 +179,12 @@ void ims__segment_copy(struct ims_segment *s, uint32_t slot, const struct ims_se
     s->ids[slot] = from->ids[from_slot];
 }
 
-void ims__segment_put_code(struct ims_segment *s, uint32_t slot, const uint8_t *code)
+void ims__put_code(uint8_t *codes, uint32_t n_bytes, uint32_t at, const uint8_t *code)
 {
-    uint8_t *block = s->codes + (size_t)(slot / IMS_CODE_BLOCK) * s->n_bytes * IMS_CODE_BLOCK;
+    uint8_t *block = codes + (size_t)(at / IMS_CODE_BLOCK) * n_bytes * IMS_CODE_BLOCK;
 
-    for (uint32_t c = 0; c < s->n_bytes; c++)
-        block[(size_t)c * IMS_CODE_BLOCK + slot % IMS_CODE_BLOCK] = code[c];
+    for (uint32_t c = 0; c < n_bytes; c++)
+        block[(size_t)c * IMS_CODE_BLOCK + at % IMS_CODE_BLOCK] = code[c];
 }
 
 static float larger(float a, float b)
@@ -203,7 +205,7 @@ void ims__segment_encode(struct ims_segment *s, const struct ims_rotation *r, ui
         ims__rotate(r, ims__segment_row(s, slot), room);
         memset(bytes + s->dim, 0, s->byte_stride - s->dim);
         c = ims__encode(s->epoch, room, code, bytes);
-        ims__segment_put_code(s, slot, code);
+        ims__put_code(s->codes, s->n_bytes, slot, code);
         s->scale[slot] = c.scale;
         s->centre[slot] = c.centre;
         s->byte_scale[slot] = c.byte_scale;

@@ -37,6 +37,7 @@ struct ims_part {
     uint32_t from;    /* the first slot */
     uint32_t n_coded; /* rows that it is of */
     uint32_t cell;    /* of a unit: where its first row is, if there are cells */
+    float scale, error; /* of a cell's mean: f and f t of its code (quantiser.h) */
 };
 
 struct ims_segment {
@@ -63,11 +64,12 @@ struct ims_segment {
     /* cells.h; of a segment in order of likeness, else 0: its codes and `scale` are then of r less the cell's mean */
     uint32_t n_cells;
     struct ims_part *cells;
+    uint8_t *cell_codes; /* of their means, in whole blocks */
     int8_t *cell_bytes;
 
     struct ims_map code_map, row_map; /* the files it lies in; then the pointers above are into them */
     void *memory[9];                   /* else: what to free, */
-    void *own_order, *own_cells, *own_cell_bytes; /* and these */
+    void *own_order, *own_cells, *own_cell_codes, *own_cell_bytes; /* and these */
 };
 
 /* Slots marked dead. Shared by snapshots, immutable once in one; counted by the writer. */
@@ -113,8 +115,12 @@ static inline uint32_t ims__n_parts(uint32_t n_rows)
 {
     return (n_rows + IMS_UNIT_SLOTS - 1) / IMS_UNIT_SLOTS;
 }
-/* Puts a row's code into its block. */
-void ims__segment_put_code(struct ims_segment *s, uint32_t slot, const uint8_t *code);
+/* Puts the code of number `at` into its block among codes of n_bytes. */
+void ims__put_code(uint8_t *codes, uint32_t n_bytes, uint32_t at, const uint8_t *code);
+static inline uint32_t ims__whole_blocks(uint32_t n_rows)
+{
+    return (n_rows + IMS_CODE_BLOCK - 1) / IMS_CODE_BLOCK * IMS_CODE_BLOCK;
+}
 /* Makes `order` for n rows: after that no row is added. false when memory is short. */
 bool ims__segment_seal(struct ims_segment *s, uint32_t n);
 /* The last slot of id in a sealed segment of n rows, dead or not; IMS_NO_SLOT. */
