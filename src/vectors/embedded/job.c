@@ -8,6 +8,8 @@
 #include <math.h>
 
 #define BYTE_DEVIATIONS 6.0f /* of rounding to bytes: more than that once in a billion */
+#define WORTH_SKIPPING 3     /* of the rows that are read whole otherwise, this part at least; */
+#define WORTH_SKIPPING_IN 12 /* and no fewer than one in so many of all rows */
 #define FLOAT_ERROR 2e-6f    /* of a float dot product of unit vectors, on any tier */
 
 static size_t count_allowed(const struct ims_view *v, const struct ims_filter_part *p)
@@ -44,6 +46,14 @@ static bool is_coded(const struct ims_snapshot *s)
     return false;
 }
 
+/* Whether so many candidates lie in order of likeness, and so close to each other, that telling near cells from far ones is less
+ * work than reading the bytes of all. */
+static bool is_worth_skipping(const struct ims_job *j)
+{
+    return j->n_candidates >= j->rules->bytes_rows / WORTH_SKIPPING && j->n_candidates >= j->snapshot->n_live / WORTH_SKIPPING_IN &&
+           ims__probe_may_skip(j);
+}
+
 void ims__job_plan(struct ims_job *j, const struct ims_snapshot *s)
 {
     j->snapshot = s;
@@ -53,7 +63,7 @@ void ims__job_plan(struct ims_job *j, const struct ims_snapshot *s)
         j->k = j->n_candidates;
     if (j->query->is_exact || !j->rules->rotation || !is_coded(j->snapshot))
         j->plan = IMS_VECTORS_FLOATS;
-    else if (j->n_candidates <= j->rules->bytes_rows || j->k > j->n_candidates / 8)
+    else if (j->k > j->n_candidates / 8 || (j->n_candidates <= j->rules->bytes_rows && !is_worth_skipping(j)))
         j->plan = IMS_VECTORS_BYTES;
     else
         j->plan = IMS_VECTORS_CODES;

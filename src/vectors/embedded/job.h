@@ -9,6 +9,7 @@
 #include "vectors/vectors.h"
 
 #define IMS_MAX_SEARCH_THREADS 64
+#define IMS_SPARSE 16 /* where fewer than 1 in so many rows are allowed, each is read for itself */
 
 /* What a query needs to know of the index. */
 struct ims_job_rules {

@@ -9,7 +9,6 @@
 
 #include <math.h>
 
-#define SPARSE 16    /* fewer than 1 / SPARSE of a unit's rows: one by one */
 #define AHEAD 24     /* rows asked for before they are needed, where they come in order of their places, */
 #define AHEAD_SORTED 12 /* and where they lie anywhere */
 #define PATIENCE 32  /* candidates scored in vain before the floor is given time to rise elsewhere */
@@ -133,7 +132,7 @@ static bool list_few(struct ims_job *j, struct ims_collector *c, size_t view, ui
         return false;
     from = p->starts[unit];
     until = p->starts[unit + 1];
-    if (j->plan == IMS_VECTORS_CODES && until - from >= IMS_UNIT_SLOTS / SPARSE)
+    if (j->plan == IMS_VECTORS_CODES && until - from >= IMS_UNIT_SLOTS / IMS_SPARSE)
         return false;
     for (uint32_t i = from; i < until; i++) {
         if (!ims__is_dead(v->dead, p->slots[i]))
@@ -294,7 +293,7 @@ void ims__job_scan(struct ims_job *j, unsigned thread, size_t view, uint32_t uni
         score_floats(j, c, v, view, first, n_blocks, IMS_UNIT_WORDS, room);
     if (!n_blocks)
         return;
-    if (j->plan == IMS_VECTORS_CODES && n_allowed >= n_blocks * IMS_CODE_BLOCK / SPARSE) {
+    if (j->plan == IMS_VECTORS_CODES && n_allowed >= n_blocks * IMS_CODE_BLOCK / IMS_SPARSE) {
         scan_unit(j, c, view, first, n_blocks, room);
         return;
     }

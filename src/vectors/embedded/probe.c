@@ -305,6 +305,11 @@ static size_t count_cells(const struct ims_job *j)
     return n;
 }
 
+bool ims__probe_may_skip(const struct ims_job *j)
+{
+    return count_cells(j) > 0;
+}
+
 static bool make_room(const struct ims_job *j, struct ims_probe *p, size_t n_cells)
 {
     p->n_views = j->snapshot->n_views;

@@ -67,6 +67,8 @@ struct ims_probe {
     _Atomic bool is_learned;
 };
 
+/* Whether there are cells that may be passed over. */
+bool ims__probe_may_skip(const struct ims_job *j);
 /* Leaves the probe empty where units are read as they lie. false: memory is short. */
 bool ims__probe_prepare(struct ims_job *j);
 void ims__probe_release(struct ims_probe *p);
