@@ -121,7 +121,7 @@ static void measure_rebuild(struct bench *b, const char *dir)
 
     damage_codes(dir);
     start = bench_cost_from();
-    v = bench_open_index(b, 2, dir);
+    v = bench_open_index(b, 2, dir, 0);
     bench_cost_add(&rebuild, start);
     bench_cost_print("rebuilt from rows", rebuild);
     start = bench_cost_from();
@@ -133,7 +133,7 @@ static void measure_rebuild(struct bench *b, const char *dir)
 
 void bench_measure_build(struct bench *b, const char *dir, struct ims_vectors **out)
 {
-    struct ims_vectors *v = bench_open_index(b, 2, dir);
+    struct ims_vectors *v = bench_open_index(b, 2, dir, 0);
     struct ims_vectors_info info;
     bool is_there = b->is_reused && ims_vectors_count(v) == b->n;
     struct cost build = { 0 }, save = { 0 }, load = { 0 }, from;
@@ -152,7 +152,7 @@ void bench_measure_build(struct bench *b, const char *dir, struct ims_vectors **
     if (b->only_index)
         measure_rebuild(b, dir);
     from = bench_cost_from();
-    v = bench_open_index(b, 2, dir);
+    v = bench_open_index(b, 2, dir, 0);
     bench_cost_add(&load, from);
     bench_cost_print("opened", load);
     ims_vectors_info(v, &info);
@@ -173,7 +173,7 @@ void bench_measure_inserts(struct bench *b, const char *dir)
     ims_err err;
 
     for (size_t i = 0; i < IMS_ARRAY_LEN(batches); i++) {
-        struct ims_vectors *v = bench_open_index(b, 1, dir);
+        struct ims_vectors *v = bench_open_index(b, 1, dir, 0);
         uint64_t start;
         size_t n = 0;
 

@@ -12,7 +12,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define ENOUGH 0.99 /* recall */
 #define SCANS ((size_t)20)
 
 static struct series run_rival(struct bench *b, struct rival *r, int kind, int effort, unsigned n_threads,
@@ -52,7 +51,7 @@ static void measure_rival(struct bench *b, struct rival *r, unsigned n_threads)
         struct series s = run_rival(b, r, kind, effort, n_threads, n_queries, ms);
         char how[32], rest[96];
 
-        while (r->effort_from && bench_recall(&s) < ENOUGH && effort < r->effort_until) {
+        while (r->effort_from && bench_recall(&s) < BENCH_ENOUGH && effort < r->effort_until) {
             effort = effort & (effort - 1) ? effort / 3 * 4 : effort / 2 * 3;
             s = run_rival(b, r, kind, effort, n_threads, n_queries, ms);
         }

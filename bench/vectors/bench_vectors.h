@@ -15,6 +15,8 @@
 #include <stdint.h>
 
 #define K TRUTH_K
+#define BENCH_ENOUGH 0.99 /* recall */
+#define BENCH_EFFORTS 5
 #define BENCH_SLICE ((size_t)65536) /* rows drawn at once, unless rivals need all of them */
 
 struct bench {
@@ -75,10 +77,18 @@ void bench_measure_bandwidth(struct bench *b);
 
 /* ---- bench_own.c ---- */
 
-struct ims_vectors *bench_open_index(struct bench *b, unsigned n_threads, const char *dir);
+/* miss: the probability to miss a hit; 0: as b says */
+struct ims_vectors *bench_open_index(struct bench *b, unsigned n_threads, const char *dir, double miss);
+/* The index, and the same with less effort: larger probabilities to miss a hit. */
+struct bench_own {
+    struct ims_vectors *by_effort[BENCH_EFFORTS]; /* the first one as it comes, then less and less */
+};
+void bench_open_efforts(struct bench *b, unsigned n_threads, const char *dir, struct bench_own *out);
+void bench_close_efforts(struct bench_own *own);
 /* Sets b->allowed too. NULL where all are. */
 struct ims_vectors_filter *bench_make_filter(struct bench *b, unsigned one_in);
-void bench_measure_own(struct bench *b, struct ims_vectors *v, unsigned n_threads, struct ims_vectors_filter *f);
+/* As it comes, and with the least effort that is enough, where that is less. */
+void bench_measure_own(struct bench *b, const struct bench_own *own, unsigned n_threads, struct ims_vectors_filter *f);
 
 /* ---- bench_build.c ---- */
 

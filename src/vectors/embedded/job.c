@@ -34,7 +34,7 @@ static size_t count_candidates(const struct ims_job *j)
  * the same list. */
 static size_t rounded_window(size_t k)
 {
-    return k <= 20 ? 20 : k <= 200 ? 200 : k <= 10000 ? 10000 : IMS_MAX_SEARCH_WINDOW;
+    return k <= 10 ? 10 : k <= 20 ? 20 : k <= 200 ? 200 : k <= 10000 ? 10000 : IMS_MAX_SEARCH_WINDOW;
 }
 
 static bool is_coded(const struct ims_snapshot *s)
