@@ -7,7 +7,7 @@
 
 #include <stdio.h>
 
-static const double misses[BENCH_EFFORTS] = { 0, 0.01, 0.03, 0.1, 0.3 };
+static const double misses[BENCH_EFFORTS] = { 0, 0.01, 0.02, 0.04, 0.06, 0.1, 0.2 };
 
 struct ims_vectors *bench_open_index(struct bench *b, unsigned n_threads, const char *dir, double miss)
 {

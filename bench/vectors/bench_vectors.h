@@ -16,7 +16,7 @@
 
 #define K TRUTH_K
 #define BENCH_ENOUGH 0.99 /* recall */
-#define BENCH_EFFORTS 5
+#define BENCH_EFFORTS 7
 #define BENCH_SLICE ((size_t)65536) /* rows drawn at once, unless rivals need all of them */
 
 struct bench {

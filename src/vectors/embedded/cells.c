@@ -29,7 +29,7 @@ static float encode(const struct ims_segment *s, const float *a, const float *b,
 {
     const struct ims_kernels *k = ims__kernels();
     uint8_t code[IMS_MAX_CODE_BYTES];
-    float sum, most, square, share;
+    float sum, most, square;
 
     k->residual_f32(a, b, along, s->dim, room, &sum, &most);
     square = k->dot_f32(room, room, s->dim);
@@ -39,9 +39,7 @@ static float encode(const struct ims_segment *s, const float *a, const float *b,
     if (square < IMS_LEAST_SQUARE) /* nothing is left */
         return square;
     *out_scale = square / sum;
-    share = sum * sum / (square * (float)s->dim);
-    if (share < 1.0f)
-        *out_t = fmaxf(*out_t, sqrtf((1.0f - share) * (float)s->dim / (float)(s->dim - 1)));
+    *out_t = fmaxf(*out_t, ims__code_spread(s->dim, sum, square));
     return square;
 }
 

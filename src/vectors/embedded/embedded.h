@@ -50,7 +50,7 @@ struct ims_embedded {
     uint64_t stage_from, stage_until; /* their numbers */
 };
 
-/* An empty index with its threads; rules.miss is set. After a failure it is closed all the same. */
+/* An empty index with its threads; rules have their probability to miss. After a failure it is closed all the same. */
 ims_status ims__embedded_init(struct ims_embedded *e, uint32_t dim, unsigned n_threads, unsigned audit_every,
                               const struct ims_vectors_tuning *tuning, ims_err *err) IMS_MUST_CHECK;
 

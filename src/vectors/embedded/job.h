@@ -20,6 +20,9 @@ struct ims_job_rules {
     bool is_trial; /* of an order of likeness that was not yet found good */
 };
 
+/* Sets miss, and the deviations that go with it. */
+void ims__job_rules_miss(struct ims_job_rules *r, double miss);
+
 struct ims_job {
     const struct ims_vectors_query *query; /* of unit length */
     struct ims_vectors_result *result;

@@ -18,11 +18,12 @@
 #define N_STEPS 1024     /* of that order */
 #define PROMISING 16     /* the best 1 in so many units come first; the others as they lie, as memory is read fastest */
 #define UNITS_PER_VIEW (IMS_SEGMENT_SLOTS / IMS_UNIT_SLOTS)
-#define Z_MARGIN 1.25f    /* a hit that is missed would be so much farther from its mean than any that was found */
+#define Z_MARGIN 0.41667  /* a hit that is missed would be so much farther from its mean than any that was found, for each */
+                          /* tenth part of the stated probability: 1.25 for 1 in 1,000 */
 #define FAR 7.0f         /* Q of it is 1e-12 */
-#define LEAST_CELL_Z 4.0f /* from there to FAR in steps */
+#define LEAST_CELL_Z 3.0f /* from there to FAR in steps */
 #define CELL_STEPS_PER_Z 16.0f
-#define N_CELL_STEPS 48
+#define N_CELL_STEPS 64
 #define Q_FAR 1.3e-12f
 
 static bool has_parts(const struct ims_view *v)
@@ -342,6 +343,7 @@ bool ims__probe_prepare(struct ims_job *j)
         draw_places(j, p->drawn);
     p->n_turns = p->n_views + (n_cells && p->n ? PLACE_TURNS : 0);
     p->budget = j->rules->miss * IMS_SKIP_SHARE * (double)j->k;
+    p->margin = (float)(Z_MARGIN * -log10(j->rules->miss));
     ims__floor_init(&p->farthest);
     ims__floor_init(&p->floor_seen);
     atomic_init(&p->least_z, FAR);
@@ -405,5 +407,5 @@ float ims__probe_reach(struct ims_job *j, const struct ims_view *v)
     if (!p->may_skip || !is_in_order(j, v))
         return INFINITY;
     return p->deviation * fmaxf(atomic_load_explicit(&p->least_z, memory_order_relaxed),
-                                ims__floor_get(&p->farthest) + Z_MARGIN);
+                                ims__floor_get(&p->farthest) + p->margin);
 }

@@ -10,7 +10,10 @@
  *   wanted; how many cells that are, the drawn ones tell;
  * - that z is larger by a margin than that of any hit found so far. Nearest neighbours are no normal draw: they belong to the few
  *   rows that are like the query, wherever these lie. If such rows are strays in their cells, the hits that were found
- *   say so.
+ *   say so. The margin is that of the stated probability: each tenth part of it adds as much again.
+ *
+ * Both are asked of a bound of s first, from a code of the mean (cells.h), and of s itself only where that does not settle it. Codes
+ * err where a cell lies within a few of their deviations of the edge; hits lie farther inside, by the margin.
  *
  * Units are not skipped as such: their rows are less like each other, and with them hits were missed more often than was stated.
  * SPDX-License-Identifier: Apache-2.0 */
@@ -54,6 +57,7 @@ struct ims_probe {
     float *bounds;            /* of the cells of all views */
     bool may_skip;   /* once it was learned */
     double budget;   /* rows that may be lost */
+    float margin;    /* of z, above the farthest hit's */
     float deviation; /* d */
     _Alignas(IMS_CACHE_LINE) _Atomic size_t next;
     _Alignas(IMS_CACHE_LINE) struct ims_floor farthest; /* the largest z of a hit so far */

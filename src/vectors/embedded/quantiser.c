@@ -45,11 +45,18 @@ void ims__epoch_unref(struct ims_epoch *e)
     ims__free(e);
 }
 
+float ims__code_spread(uint32_t dim, float sum, float square)
+{
+    float share = sum * sum / (square * (float)dim); /* w^2 */
+
+    return dim > 1 && share < 1.0f ? sqrtf((1.0f - share) * (float)dim / (float)(dim - 1)) : 0;
+}
+
 struct ims_coded ims__encode(const struct ims_epoch *e, float *rotated, uint8_t *signs, int8_t *bytes)
 {
     const struct ims_kernels *k = ims__kernels();
     struct ims_coded c = { .centre = k->dot_f32(e->centre, rotated, e->dim) };
-    float square, sum, most, share;
+    float square, sum, most;
 
     k->residual_f32(rotated, e->centre, 1.0f, e->dim, rotated, &sum, &most);
     square = k->dot_f32(rotated, rotated, e->dim);
@@ -62,9 +69,7 @@ struct ims_coded ims__encode(const struct ims_epoch *e, float *rotated, uint8_t 
     c.scale = square / sum;
     c.byte_scale = most / 127.0f;
     k->quantise_i8(rotated, e->dim, 127.0f / most, bytes);
-    share = sum * sum / (square * (float)e->dim); /* w^2 */
-    if (e->dim > 1 && share < 1.0f)
-        c.spread = sqrtf((1.0f - share) * (float)e->dim / (float)(e->dim - 1));
+    c.spread = ims__code_spread(e->dim, sum, square);
     return c;
 }
 

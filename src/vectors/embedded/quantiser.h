@@ -48,6 +48,9 @@ struct ims_coded {
 /* rotated: dim floats, lost; signs: (dim + 7) / 8 bytes; bytes: dim. */
 struct ims_coded ims__encode(const struct ims_epoch *e, float *rotated, uint8_t *signs, int8_t *bytes);
 
+/* t of dim elements of this sum of absolute values and of squares. */
+float ims__code_spread(uint32_t dim, float sum, float square);
+
 /* A query against one epoch. */
 struct ims_query_code {
     float along;  /* a */

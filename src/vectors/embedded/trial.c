@@ -72,6 +72,8 @@ static ims_status search_both_ways(struct ims_embedded *e, struct trial *t, size
         for (size_t i = 0; i < n; i++)
             t->results[skips][i].hits = t->hits[skips][i];
         rules.is_trial = skips;
+        if (rules.miss > IMS_VECTORS_MISS) /* what is allowed to be missed is no fault of the order */
+            ims__job_rules_miss(&rules, IMS_VECTORS_MISS);
         st = ims__passes_open(&passes, &e->snapshots, &rules, 1, err);
         if (!st)
             st = ims__passes_search(&passes, t->queries, n, t->results[skips], err);

@@ -12,15 +12,6 @@
 #define SKIP_ROWS IMS_SEGMENT_SLOTS
 #define ROTATION_SEED UINT64_C(0x1b8753f1c4d20e69)
 
-/* The z with P(Z > z) = miss for a normal Z: Abramowitz and Stegun 26.2.23, off by less than 5e-4. */
-static double deviations_of(double miss)
-{
-    double t = sqrt(-2 * log(miss));
-
-    return t - (2.515517 + t * (0.802853 + t * 0.010328)) /
-                   (1 + t * (1.432788 + t * (0.189269 + t * 0.001308)));
-}
-
 static size_t tuned(size_t wish, size_t built_in)
 {
     return wish ? wish : built_in;
@@ -38,7 +29,6 @@ ims_status ims__embedded_init(struct ims_embedded *e, uint32_t dim, unsigned n_t
     e->rules.bytes_rows = tuned(tuning->bytes_rows, BYTES_ROWS);
     e->rules.skip_rows = tuned(tuning->skip_rows, SKIP_ROWS);
     e->first_centre_rows = tuned(tuning->first_centre_rows, IMS_FIRST_CENTRE_ROWS);
-    e->rules.deviations = (float)deviations_of(e->rules.miss);
     e->has_lock = ims__lock_init(&e->lock) == IMS_OK;
     e->room = ims__alloc(4 * (size_t)e->dim, sizeof(float));
     empty = ims__snapshot_new(0);
@@ -64,7 +54,7 @@ static ims_status embedded_open(void *ctx, const struct ims_vectors_options *opt
     const struct ims_vectors_tuning as_built_in = { 0 };
     ims_status st;
 
-    e->rules.miss = options->miss > 0 ? options->miss : IMS_VECTORS_MISS;
+    ims__job_rules_miss(&e->rules, options->miss > 0 ? options->miss : IMS_VECTORS_MISS);
     st = ims__embedded_init(e, options->dim, options->n_threads ? options->n_threads : 1, options->audit_every,
                             options->tuning ? options->tuning : &as_built_in, err);
     if (st || !options->dir)

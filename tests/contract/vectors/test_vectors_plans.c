@@ -15,6 +15,7 @@ struct pair {
     struct synthetic *set;
     struct ims_vectors *fast, *plain;
     uint32_t dim;
+    double miss; /* stated */
 };
 
 static bool add_rows(struct pair *p, size_t from, size_t n, int64_t first_id)
@@ -251,16 +252,16 @@ TEST(uneven_filter, "of one filter, codes are read where many rows are allowed a
 enum { LIKE_N = 68000, LIKE_DIM = 96, LIKE_QUERIES = 12 };
 
 /* The rows of a set in an order that has nothing to do with their likeness; n shares no divisor with 77,777. */
-static bool open_shuffled(struct pair *p, const char *family, uint32_t dim, size_t n, const char *dir)
+static bool open_shuffled(struct pair *p, const char *family, uint32_t dim, size_t n, const char *dir, double miss)
 {
     static const struct ims_vectors_tuning tuning = { .skip_rows = 60000 };
-    struct ims_vectors_options options = { .dim = dim, .n_threads = 2, .tuning = &tuning, .dir = dir, .key = "k" };
+    struct ims_vectors_options options = { .dim = dim, .n_threads = 2, .miss = miss, .tuning = &tuning, .dir = dir, .key = "k" };
     enum { BATCH = 5000 };
     static int64_t ids[BATCH];
     float *rows = malloc(BATCH * dim * sizeof(*rows));
     bool is_fine;
 
-    *p = (struct pair){ .set = synthetic_new(family, dim, n, 7), .dim = dim };
+    *p = (struct pair){ .set = synthetic_new(family, dim, n, 7), .dim = dim, .miss = miss > 0 ? miss : IMS_VECTORS_MISS };
     is_fine = rows && p->set && ims_vectors_open(&p->fast, "embedded", &options, NULL) == IMS_OK;
     options.dir = NULL;
     is_fine = is_fine && ims_vectors_open(&p->plain, "exact", &options, NULL) == IMS_OK;
@@ -292,7 +293,7 @@ static int count_missed(struct pair *p, struct ims_vectors_filter *filter, doubl
 
         synthetic_query(p->set, i % 2, i, query);
         found = compare(p, &q, &a);
-        if (found < 0 || a.n_coded + a.n_skipped > LIKE_N + 3000 || (a.n_skipped > 0 && a.miss <= IMS_VECTORS_MISS))
+        if (found < 0 || a.n_coded + a.n_skipped > LIKE_N + 3000 || (a.n_skipped > 0 && a.miss <= p->miss))
             return 1000;
         n_missed += 10 - found;
         out_skipped[i % 2] += (double)a.n_skipped / LIKE_N / LIKE_QUERIES;
@@ -308,7 +309,7 @@ static void check_likeness(const char *family, double image_at_least, double tex
     int n_missed;
     ims_err err;
 
-    CHECK(open_shuffled(&p, family, LIKE_DIM, LIKE_N, NULL));
+    CHECK(open_shuffled(&p, family, LIKE_DIM, LIKE_N, NULL, 0));
     n_missed = count_missed(&p, NULL, skipped);
     CHECK(n_missed <= 3 && skipped[0] + skipped[1] < 1e-9); /* not in order: all is read */
     CHECK_OK(ims_vectors_save(p.fast, 0, &err), err);
@@ -332,6 +333,55 @@ TEST(likeness, "in order of likeness rows are skipped, and no more hits are miss
     check_likeness("u", 0, 0);
 }
 
+TEST(likeness_effort, "the larger the stated probability to miss a hit, the fewer rows are read; it is kept, and no order is refused for it")
+{
+    static const double misses[] = { 0.0001, 0.001, 0.02, 0.1 };
+    double skipped[2], before = 0;
+    struct ims_vectors_info info;
+    int n_missed;
+    ims_err err;
+
+    for (size_t i = 0; i < sizeof(misses) / sizeof(misses[0]); i++) {
+        int n_stated = (int)(misses[i] * 1.25 * 20 * LIKE_QUERIES);
+        struct pair p;
+
+        CHECK(open_shuffled(&p, "c10", LIKE_DIM, LIKE_N, NULL, misses[i]));
+        CHECK_OK(ims_vectors_save(p.fast, 0, &err), err);
+        ims_vectors_info(p.fast, &info);
+        CHECK(info.n_ordered == 1 && info.n_read_whole == 0);
+        n_missed = count_missed(&p, NULL, skipped);
+        test_note("%g stated: missed %d of %d; skipped %.2f and %.2f", misses[i], n_missed, 20 * LIKE_QUERIES, skipped[0], skipped[1]);
+        CHECK(n_missed <= n_stated + 3);
+        CHECK(skipped[0] + skipped[1] > before);
+        before = skipped[0] + skipped[1];
+        pair_close(&p);
+    }
+}
+
+TEST(likeness_filter, "a filter of one row in nine passes over cells in order of likeness, and finds no less; of fewer rows each is read")
+{
+    static int64_t ids[LIKE_N];
+    struct ims_vectors_filter *filter = NULL;
+    double skipped[2];
+    struct pair p;
+    int n_missed;
+    ims_err err;
+
+    CHECK(open_shuffled(&p, "c10", LIKE_DIM, LIKE_N, NULL, 0));
+    CHECK_OK(ims_vectors_save(p.fast, 0, &err), err);
+    CHECK_OK(ims_vectors_filter_open(&filter, ids, every_nth(ids, LIKE_N, 9, 1), &err), err);
+    n_missed = count_missed(&p, filter, skipped);
+    test_note("missed %d of %d; skipped %.2f and %.2f", n_missed, 20 * LIKE_QUERIES, skipped[0], skipped[1]);
+    CHECK(n_missed <= 3);
+    CHECK(skipped[0] > 0.2 && skipped[1] > 0.1);
+    ims_vectors_filter_close(filter);
+    CHECK_OK(ims_vectors_filter_open(&filter, ids, every_nth(ids, LIKE_N, 14, 1), &err), err);
+    CHECK_INT(count_missed(&p, filter, skipped), 0);
+    CHECK(skipped[0] + skipped[1] < 1e-9);
+    ims_vectors_filter_close(filter);
+    pair_close(&p);
+}
+
 TEST(likeness_changes, "rows in order of likeness come back from their folder, are replaced, removed, filtered, and not moved twice")
 {
     const char *dir = test_tmp_dir();
@@ -345,7 +395,7 @@ TEST(likeness_changes, "rows in order of likeness come back from their folder, a
     struct pair p;
     ims_err err;
 
-    CHECK(open_shuffled(&p, "c10", LIKE_DIM, LIKE_N, dir));
+    CHECK(open_shuffled(&p, "c10", LIKE_DIM, LIKE_N, dir, 0));
     CHECK_OK(ims_vectors_save(p.fast, 1, &err), err);
     ims_vectors_info(p.fast, &before);
     ims_vectors_close(p.fast);
@@ -385,7 +435,7 @@ TEST(likeness_refused, "an order of likeness by which hits would be missed is ke
     struct pair p;
     ims_err err;
 
-    CHECK(open_shuffled(&p, "g", DIM, N, dir));
+    CHECK(open_shuffled(&p, "g", DIM, N, dir, 0));
     CHECK_OK(ims_vectors_save(p.fast, 1, &err), err);
     for (int round = 0; round < 2; round++) {
         ims_vectors_info(p.fast, &info);
