@@ -74,8 +74,8 @@ const char *ims_vectors_plan_name(enum ims_vectors_plan plan);
 struct ims_vectors_answer {
     enum ims_vectors_plan plan;
     size_t n_candidates; /* rows that the filter allows */
-    size_t n_coded;      /* rows whose codes were read */
-    size_t n_skipped;    /* rows with codes in parts that were not read, as none of them was likely enough to be a hit */
+    size_t n_coded;      /* rows whose codes were read, allowed or not */
+    size_t n_skipped;    /* rows, allowed or not, in parts that were not read, as none of them was likely enough to be a hit */
     size_t n_bytes;      /* rows whose bytes were read */
     size_t n_floats;     /* rows read in full because they have no codes, or by plan */
     size_t n_reranked;   /* rows read in full for the final order */
